@@ -1,0 +1,3 @@
+//! The whole bundle in one process, with nothing to install.
+
+pub mod sandbox;

@@ -1,0 +1,60 @@
+//! How every AWS client is built: credentials, region, time-outs.
+
+use std::time::Duration;
+
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::{SdkConfig, region::Region};
+
+/// Where AWS is and who we are there. Lambda gives all of it in the environment, for as long as the process lives,
+/// so the chain of credential providers (and the three SDKs it brings) is not needed.
+#[derive(Clone)]
+pub struct Account {
+    pub region: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: Option<String>,
+    /// Another endpoint for every service, such as a local engine.
+    pub endpoint_url: Option<String>,
+}
+
+impl Account {
+    /// The account of an engine on this machine, which does not check who asks.
+    #[must_use]
+    pub fn local(endpoint_url: String) -> Self {
+        Self {
+            region: "us-east-1".to_owned(),
+            access_key_id: "local".to_owned(),
+            secret_access_key: "local".to_owned(),
+            session_token: None,
+            endpoint_url: Some(endpoint_url),
+        }
+    }
+
+    /// Short time-outs: a caller waits behind every one of these calls, and API Gateway gives up after 30 s.
+    #[must_use]
+    pub fn sdk_config(&self) -> SdkConfig {
+        let credentials = Credentials::new(
+            &self.access_key_id,
+            &self.secret_access_key,
+            self.session_token.clone(),
+            None,
+            "environment",
+        );
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .operation_attempt_timeout(Duration::from_secs(2))
+            .operation_timeout(Duration::from_secs(5))
+            .build();
+        let mut config = SdkConfig::builder()
+            .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(3));
+        if let Some(endpoint_url) = &self.endpoint_url {
+            config = config.endpoint_url(endpoint_url);
+        }
+        config.build()
+    }
+}

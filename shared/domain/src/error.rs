@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+use crate::{MicroUsd, PhoneNumberId};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong under a fault. It is logged once, where the answer is made, and never sent.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// One field that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// Where the field stands, with dots: `businessProfile.website`. Empty for the body as a whole.
+    pub path: String,
+    /// What is wrong and how to mend it.
+    pub message: String,
+}
+
+/// Every field of one request that breaks a rule.
+pub type Issues = Vec<Issue>;
+
+/// Why a request is not carried out: one variant for each thing that a caller does differently.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("Invalid request body")]
+    InvalidBody(Issues),
+    #[error("Invalid query parameters")]
+    InvalidQuery(Issues),
+    #[error("Invalid request header")]
+    InvalidHeader(Issues),
+    #[error("Unauthorized")]
+    Unauthorized,
+    #[error("This API key lacks the scope '{0}'")]
+    ScopeRequired(&'static str),
+    #[error("Not found")]
+    NotFound,
+    #[error("The phone number has changed since the version named in If-Match; read it again")]
+    PreconditionFailed,
+    #[error("Too many searches; try again in a moment")]
+    RateLimited { retry_after: Duration },
+    #[error("Too many phone numbers for one answer; page through them with ?limit=200")]
+    ResultTooLarge,
+
+    #[error("Buying phone numbers is switched off for this organization; ask the operator to enable it")]
+    BuyingDisabled,
+    #[error("Business verification was rejected or revoked; submit a new one and wait for its approval")]
+    KybSuspended,
+    #[error("Business verification is required before buying phone numbers; submit it and wait for its approval")]
+    KybRequired,
+    #[error("This phone number is already registered")]
+    AlreadyRegistered {
+        /// The registration, when it is the caller's own.
+        own: Option<PhoneNumberId>,
+    },
+    #[error("This agent is already linked to another phone number; unlink it there first")]
+    AgentAlreadyLinked,
+    #[error("Not enough prepaid credits: {required} USD needed, {balance} USD left")]
+    InsufficientCredits { required: MicroUsd, balance: MicroUsd },
+    #[error("The carrier no longer offers this phone number; search for another")]
+    Unavailable,
+    #[error("This phone number's order or release is still being settled; try again in a few minutes")]
+    NumberBusy,
+    #[error("This organization has reached its limit of {0} imported phone numbers")]
+    ImportLimitReached(u32),
+
+    #[error("The business verification is under review; wait for its outcome")]
+    KybUnderReview,
+    #[error("The business verification is already approved")]
+    KybAlreadyApproved,
+    #[error("The business verification is not under review; it is {0}")]
+    KybNotUnderReview(&'static str),
+    #[error("Only an approved business verification can be revoked; it is {0}")]
+    KybNotApproved(&'static str),
+
+    #[error("The carrier cannot be reached right now; nothing was charged, try again")]
+    CarrierUnavailable(#[source] Source),
+    #[error("The service is busy; try again")]
+    Busy(#[source] Source),
+    #[error("Internal error")]
+    Internal(#[source] Source),
+}
+
+impl Error {
+    /// A fault of ours, with what caused it.
+    pub fn internal(source: impl Into<Source>) -> Self {
+        Self::Internal(source.into())
+    }
+
+    /// A body with one field that breaks a rule.
+    pub fn field(path: &str, message: impl Into<String>) -> Self {
+        Self::InvalidBody(vec![Issue { path: path.to_owned(), message: message.into() }])
+    }
+}

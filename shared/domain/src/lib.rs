@@ -1,0 +1,26 @@
+//! The rules of the phone-number service, as types.
+//!
+//! Nothing here talks to AWS, HTTP or JSON, and nothing reads a clock or draws randomness: both arrive as
+//! arguments. What has been through a `parse` is never checked again.
+
+pub mod api_key;
+pub mod carrier;
+pub mod credits;
+mod e164;
+mod error;
+mod id;
+pub mod kyb;
+mod money;
+pub mod number;
+pub mod organization;
+pub mod setup_status;
+pub mod sip_connection;
+mod text;
+mod time;
+
+pub use e164::E164;
+pub use error::{Error, Issue, Issues, Result, Source};
+pub use id::{AgentId, ApiKeyId, KybId, OrganizationId, PhoneNumberId, SipConnectionId};
+pub use money::MicroUsd;
+pub use text::{Label, Name, Prose};
+pub use time::{Clock, SystemClock, Timestamp};

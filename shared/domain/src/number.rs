@@ -1,0 +1,481 @@
+//! A phone number that an organization has registered.
+
+use crate::{
+    AgentId, E164, Error, Label, MicroUsd, Name, OrganizationId, PhoneNumberId, Result, SipConnectionId, Timestamp,
+};
+
+/// Which calls a number is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    Inbound,
+    #[default]
+    Outbound,
+    Both,
+}
+
+impl Direction {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+            Self::Both => "both",
+        }
+    }
+
+    /// # Errors
+    /// A sentence that names the accepted words.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "inbound" => Ok(Self::Inbound),
+            "outbound" => Ok(Self::Outbound),
+            "both" => Ok(Self::Both),
+            _ => Err("must be 'inbound', 'outbound' or 'both'"),
+        }
+    }
+
+    #[must_use]
+    pub const fn takes_inbound(self) -> bool {
+        matches!(self, Self::Inbound | Self::Both)
+    }
+
+    #[must_use]
+    pub const fn takes_outbound(self) -> bool {
+        matches!(self, Self::Outbound | Self::Both)
+    }
+}
+
+/// A JSON object in compact form, kept as text: at most 16 KiB, returned exactly as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DispatchTemplate(String);
+
+impl DispatchTemplate {
+    /// The longest template, in bytes of compact JSON.
+    pub const MOST: usize = 16 * 1024;
+
+    /// Takes compact JSON that is known to be well-formed.
+    ///
+    /// # Errors
+    /// A sentence for the caller when it is not an object or is too large.
+    pub fn parse(compact: String) -> Result<Self, &'static str> {
+        if !compact.starts_with('{') {
+            Err("must be a JSON object")
+        } else if compact.len() > Self::MOST {
+            Err("must be at most 16 KiB of compact JSON")
+        } else {
+            Ok(Self(compact))
+        }
+    }
+
+    #[must_use]
+    pub fn as_json(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The carrier's id of a number it gave us: a decimal string, larger than a JSON number can hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarrierNumberId(String);
+
+impl CarrierNumberId {
+    /// # Errors
+    /// A sentence when the text is not 1 to 64 decimal digits. An order-line id (a UUID) is refused here.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be the carrier's number id: decimal digits")
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where a managed number stands with the carrier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Paid for, and ordered or about to be: the carrier's word is not known yet.
+    Ordering,
+    /// The carrier has given us the number.
+    Active { resource: CarrierNumberId },
+    /// Being given back to the carrier; out of use.
+    Releasing { resource: CarrierNumberId },
+}
+
+/// Through what an imported number is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trunk {
+    Connection(SipConnectionId),
+    /// An id from before SIP connections existed: nothing is known of it, and it counts as connected.
+    Legacy(Name),
+}
+
+/// Where a number comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Bought from the carrier.
+    Managed(Order),
+    /// The customer's own, from a SIP trunk.
+    SipTrunk { trunk: Trunk, provider_name: Option<Name> },
+}
+
+impl Source {
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Managed(_) => "managed",
+            Self::SipTrunk { .. } => "sip_trunk",
+        }
+    }
+}
+
+/// What a number costs and when. Prices are those of the day it was registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Billing {
+    pub upfront: MicroUsd,
+    pub monthly: MicroUsd,
+    /// When the next month is due; `None` for a free number.
+    pub next_charge_at: Option<Timestamp>,
+    pub last_charged_at: Option<Timestamp>,
+    /// Set when credits ran out, cleared by the payment that lifts it.
+    pub suspended_at: Option<Timestamp>,
+}
+
+/// How far the number's assignment to an SMS campaign has come (10DLC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmsAssignmentStatus {
+    PendingAssignment,
+    Assigned,
+    FailedAssignment,
+    PendingUnassignment,
+    FailedUnassignment,
+}
+
+impl SmsAssignmentStatus {
+    pub const ALL: [Self; 5] = [
+        Self::PendingAssignment,
+        Self::Assigned,
+        Self::FailedAssignment,
+        Self::PendingUnassignment,
+        Self::FailedUnassignment,
+    ];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PendingAssignment => "PENDING_ASSIGNMENT",
+            Self::Assigned => "ASSIGNED",
+            Self::FailedAssignment => "FAILED_ASSIGNMENT",
+            Self::PendingUnassignment => "PENDING_UNASSIGNMENT",
+            Self::FailedUnassignment => "FAILED_UNASSIGNMENT",
+        }
+    }
+
+    /// `None` for a word that the carrier may have added since.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// The number's place in SMS 10DLC registration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SmsAssignment {
+    pub profile_id: Option<String>,
+    pub campaign_id: Option<String>,
+    pub status: Option<SmsAssignmentStatus>,
+    pub updated_at: Option<Timestamp>,
+}
+
+/// What a caller says about routing when registering a number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routing {
+    pub direction: Direction,
+    pub template: Option<DispatchTemplate>,
+    pub agent: Option<AgentId>,
+    pub label: Option<Label>,
+}
+
+/// A registered phone number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhoneNumber {
+    pub id: PhoneNumberId,
+    pub organization: OrganizationId,
+    pub e164: E164,
+    pub source: Source,
+    pub routing: Routing,
+    pub billing: Billing,
+    pub sms: SmsAssignment,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// Grows by one with every write.
+    pub version: u64,
+}
+
+impl PhoneNumber {
+    /// A managed number whose order is about to be sent: paid for one month from `now`.
+    #[must_use]
+    pub fn ordering(
+        id: PhoneNumberId,
+        organization: OrganizationId,
+        e164: E164,
+        routing: Routing,
+        prices: Prices,
+        now: Timestamp,
+    ) -> Self {
+        let billing = Billing {
+            upfront: prices.upfront,
+            monthly: prices.monthly,
+            next_charge_at: Some(now.months_later(1)),
+            last_charged_at: Some(now),
+            suspended_at: None,
+        };
+        Self::registered(id, organization, e164, Source::Managed(Order::Ordering), routing, billing, now)
+    }
+
+    /// A number of the customer's own, free unless the operator asks a monthly fee.
+    #[must_use]
+    pub fn imported(
+        id: PhoneNumberId,
+        organization: OrganizationId,
+        e164: E164,
+        source: Source,
+        routing: Routing,
+        monthly: MicroUsd,
+        now: Timestamp,
+    ) -> Self {
+        let billing = Billing {
+            upfront: MicroUsd::ZERO,
+            monthly,
+            next_charge_at: (monthly > MicroUsd::ZERO).then(|| now.months_later(1)),
+            last_charged_at: None,
+            suspended_at: None,
+        };
+        Self::registered(id, organization, e164, source, routing, billing, now)
+    }
+
+    fn registered(
+        id: PhoneNumberId,
+        organization: OrganizationId,
+        e164: E164,
+        source: Source,
+        routing: Routing,
+        billing: Billing,
+        now: Timestamp,
+    ) -> Self {
+        let sms = SmsAssignment::default();
+        Self { id, organization, e164, source, routing, billing, sms, created_at: now, updated_at: now, version: 1 }
+    }
+
+    /// What was debited when the number was bought.
+    #[must_use]
+    pub fn purchase_price(&self) -> MicroUsd {
+        self.billing.upfront + self.billing.monthly
+    }
+
+    /// When the next month is due; for a free number the next monthly anniversary.
+    #[must_use]
+    pub fn next_charge_at(&self, now: Timestamp) -> Timestamp {
+        self.billing.next_charge_at.unwrap_or_else(|| self.created_at.anniversary_after(now))
+    }
+
+    /// The carrier's id of the number, once it is known.
+    #[must_use]
+    pub fn resource(&self) -> Option<&CarrierNumberId> {
+        match &self.source {
+            Source::Managed(Order::Active { resource } | Order::Releasing { resource }) => Some(resource),
+            Source::Managed(Order::Ordering) | Source::SipTrunk { .. } => None,
+        }
+    }
+
+    /// False while an order or a release is under way.
+    #[must_use]
+    pub const fn settled(&self) -> bool {
+        match &self.source {
+            Source::Managed(order) => matches!(order, Order::Active { .. }),
+            Source::SipTrunk { .. } => true,
+        }
+    }
+
+    /// The carrier has confirmed the order.
+    ///
+    /// # Errors
+    /// [`Error::NumberBusy`] unless an order is waiting for that.
+    pub fn activate(mut self, resource: CarrierNumberId, now: Timestamp) -> Result<Self> {
+        match self.source {
+            Source::Managed(Order::Ordering) => {
+                self.source = Source::Managed(Order::Active { resource });
+                Ok(self.touched(now))
+            }
+            Source::Managed(_) | Source::SipTrunk { .. } => Err(Error::NumberBusy),
+        }
+    }
+
+    /// Takes a managed number out of use, so that the carrier can be told; again for one already on its way out.
+    ///
+    /// # Errors
+    /// [`Error::NumberBusy`] while its order is being confirmed.
+    pub fn release(mut self, now: Timestamp) -> Result<Self> {
+        match self.source {
+            Source::Managed(Order::Active { resource }) => {
+                self.source = Source::Managed(Order::Releasing { resource });
+                Ok(self.touched(now))
+            }
+            Source::Managed(Order::Releasing { .. }) => Ok(self),
+            Source::Managed(Order::Ordering) | Source::SipTrunk { .. } => Err(Error::NumberBusy),
+        }
+    }
+
+    /// Changes what the patch names.
+    ///
+    /// # Errors
+    /// [`Error::NumberBusy`] while the number is being released.
+    pub fn patch(mut self, patch: Patch, now: Timestamp) -> Result<Self> {
+        if matches!(self.source, Source::Managed(Order::Releasing { .. })) {
+            return Err(Error::NumberBusy);
+        }
+        let Routing { direction, template, agent, label } = &mut self.routing;
+        *direction = patch.direction.unwrap_or(*direction);
+        patch.template.apply(template);
+        patch.agent.apply(agent);
+        patch.label.apply(label);
+        Ok(self.touched(now))
+    }
+
+    fn touched(mut self, now: Timestamp) -> Self {
+        self.version += 1;
+        self.updated_at = now;
+        self
+    }
+}
+
+/// What a managed number costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prices {
+    pub upfront: MicroUsd,
+    pub monthly: MicroUsd,
+}
+
+impl Prices {
+    /// What buying one number debits at once.
+    #[must_use]
+    pub fn purchase(self) -> MicroUsd {
+        self.upfront + self.monthly
+    }
+}
+
+/// A field of a patch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Change<T> {
+    #[default]
+    Keep,
+    Clear,
+    Set(T),
+}
+
+impl<T> Change<T> {
+    fn apply(self, field: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *field = None,
+            Self::Set(value) => *field = Some(value),
+        }
+    }
+}
+
+/// Changes to a number's routing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    pub direction: Option<Direction>,
+    pub template: Change<DispatchTemplate>,
+    pub agent: Change<AgentId>,
+    pub label: Change<Label>,
+}
+
+impl Patch {
+    /// True for `{}`, which changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn managed() -> PhoneNumber {
+        let now = Timestamp::from_millis(1_784_000_000_000);
+        let dollar = MicroUsd::from_micros(1_000_000);
+        PhoneNumber::ordering(
+            PhoneNumberId::new(now, 1),
+            OrganizationId::parse("org_1").unwrap(),
+            E164::parse("+12015551234").unwrap(),
+            Routing::default(),
+            Prices { upfront: dollar, monthly: dollar },
+            now,
+        )
+    }
+
+    fn resource() -> CarrierNumberId {
+        CarrierNumberId::parse("2718281828459045235").unwrap()
+    }
+
+    #[test]
+    fn an_order_line_id_is_never_taken_for_a_number_id() {
+        assert!(CarrierNumberId::parse("6d1e3f4a-8c6d-4f9e-9f6b-2f7a4f0b9d11").is_err());
+        assert!(CarrierNumberId::parse("").is_err());
+    }
+
+    #[test]
+    fn an_order_is_confirmed_once_and_then_released() {
+        let now = Timestamp::from_millis(1_784_000_100_000);
+        let ordering = managed();
+        assert!(!ordering.settled());
+        assert!(matches!(ordering.clone().release(now), Err(Error::NumberBusy)));
+        let active = ordering.activate(resource(), now).unwrap();
+        assert!(active.settled());
+        assert_eq!((active.version, active.updated_at, active.resource()), (2, now, Some(&resource())));
+        assert!(matches!(active.clone().activate(resource(), now), Err(Error::NumberBusy)));
+        let releasing = active.release(now).unwrap();
+        assert!(!releasing.settled());
+        assert_eq!(releasing.clone().release(now).unwrap(), releasing, "asking again changes nothing");
+        assert!(matches!(releasing.patch(Patch::default(), now), Err(Error::NumberBusy)));
+    }
+
+    #[test]
+    fn a_patch_keeps_sets_and_clears() {
+        let now = Timestamp::from_millis(1_784_000_100_000);
+        let mut number = managed();
+        number.routing.label = Some(Label::parse("old").unwrap());
+        number.routing.agent = Some(AgentId::parse("a1").unwrap());
+        let patch = Patch { direction: Some(Direction::Both), label: Change::Clear, ..Patch::default() };
+        assert!(!patch.is_empty());
+        let number = number.patch(patch, now).unwrap();
+        assert_eq!(number.routing.direction, Direction::Both);
+        assert_eq!(number.routing.label, None);
+        assert_eq!(number.routing.agent, Some(AgentId::parse("a1").unwrap()));
+    }
+
+    #[test]
+    fn a_purchase_pays_for_one_month_and_a_free_import_still_names_a_day() {
+        let number = managed();
+        assert_eq!(number.next_charge_at(number.created_at), number.created_at.months_later(1));
+        assert_eq!(number.purchase_price(), MicroUsd::from_micros(2_000_000));
+        let free = PhoneNumber::imported(
+            number.id.clone(),
+            number.organization.clone(),
+            number.e164.clone(),
+            Source::SipTrunk { trunk: Trunk::Legacy(Name::parse("trunk").unwrap()), provider_name: None },
+            Routing::default(),
+            MicroUsd::ZERO,
+            number.created_at,
+        );
+        assert_eq!(free.billing.next_charge_at, None);
+        let later = number.created_at.months_later(5);
+        assert_eq!(free.next_charge_at(later), number.created_at.months_later(6));
+    }
+}

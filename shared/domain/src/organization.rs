@@ -1,0 +1,132 @@
+use crate::{Error, OrganizationId, Result, Timestamp, kyb};
+
+/// Which state of the business verification is enough to buy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PurchasePolicy {
+    Approved,
+    /// An operator who trusts first: under review is enough.
+    Submitted,
+}
+
+impl PurchasePolicy {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Submitted => "submitted",
+        }
+    }
+
+    /// # Errors
+    /// A sentence that names the accepted words.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "approved" => Ok(Self::Approved),
+            "submitted" => Ok(Self::Submitted),
+            _ => Err("must be 'approved' or 'submitted'"),
+        }
+    }
+
+    /// The states that are enough.
+    #[must_use]
+    pub const fn accepted(self) -> &'static [kyb::Status] {
+        match self {
+            Self::Approved => &[kyb::Status::Approved],
+            Self::Submitted => &[kyb::Status::Approved, kyb::Status::Submitted],
+        }
+    }
+}
+
+/// Set by a rejection or a revocation, cleared only by an approval: no purchases, managed numbers out of use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    pub at: Timestamp,
+    pub reason: String,
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    pub id: OrganizationId,
+    pub name: String,
+    pub buying_enabled: bool,
+    /// The operator's word for this organization; `None` leaves it to the deployment's policy.
+    pub purchase_policy: Option<PurchasePolicy>,
+    pub hold: Option<Hold>,
+    /// 256 random bits that seal this organization's page cursors.
+    pub cursor_key: [u8; 32],
+}
+
+impl Organization {
+    /// The policy in force, given the deployment's.
+    #[must_use]
+    pub fn policy(&self, deployment: PurchasePolicy) -> PurchasePolicy {
+        self.purchase_policy.unwrap_or(deployment)
+    }
+
+    /// The first gates of a purchase, in the order in which callers are told of them.
+    ///
+    /// # Errors
+    /// The first gate that is shut.
+    pub fn may_buy(&self, verification: Option<kyb::Status>, deployment: PurchasePolicy) -> Result<()> {
+        if !self.buying_enabled {
+            return Err(Error::BuyingDisabled);
+        }
+        if self.hold.is_some() {
+            return Err(Error::KybSuspended);
+        }
+        match verification {
+            Some(status) if self.policy(deployment).accepted().contains(&status) => Ok(()),
+            _ => Err(Error::KybRequired),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kyb::Status;
+
+    fn organization() -> Organization {
+        Organization {
+            id: OrganizationId::parse("org_1").unwrap(),
+            name: "Acme".into(),
+            buying_enabled: true,
+            purchase_policy: None,
+            hold: None,
+            cursor_key: [0; 32],
+        }
+    }
+
+    #[test]
+    fn the_flag_comes_before_the_hold_and_the_hold_before_the_verification() {
+        let mut org = organization();
+        org.hold = Some(Hold { at: Timestamp::from_millis(0), reason: "rejected".into() });
+        org.buying_enabled = false;
+        let verdict = |org: &Organization| org.may_buy(None, PurchasePolicy::Approved).unwrap_err();
+        assert!(matches!(verdict(&org), Error::BuyingDisabled));
+        org.buying_enabled = true;
+        assert!(matches!(verdict(&org), Error::KybSuspended));
+        org.hold = None;
+        assert!(matches!(verdict(&org), Error::KybRequired));
+    }
+
+    #[test]
+    fn the_policy_decides_whether_under_review_is_enough() {
+        let mut org = organization();
+        for (policy, status, allowed) in [
+            (PurchasePolicy::Approved, Some(Status::Approved), true),
+            (PurchasePolicy::Approved, Some(Status::Submitted), false),
+            (PurchasePolicy::Submitted, Some(Status::Submitted), true),
+            (PurchasePolicy::Submitted, Some(Status::Approved), true),
+            (PurchasePolicy::Submitted, Some(Status::Draft), false),
+            (PurchasePolicy::Submitted, Some(Status::Rejected), false),
+            (PurchasePolicy::Submitted, Some(Status::Revoked), false),
+            (PurchasePolicy::Approved, None, false),
+        ] {
+            assert_eq!(org.may_buy(status, policy).is_ok(), allowed, "{policy:?} {status:?}");
+        }
+        org.purchase_policy = Some(PurchasePolicy::Approved);
+        assert!(org.may_buy(Some(Status::Submitted), PurchasePolicy::Submitted).is_err());
+    }
+}
