@@ -5,6 +5,6 @@ mod submission;
 
 pub use filing::{Address, Brand, BusinessProfile, Country, Declaration, Email, Filing, Representative, Website};
 pub use submission::{
-    ATTESTATION_TEXT, ATTESTATION_VERSION, Attestation, Filed, Notification, Review, State, Status, Submission,
-    SubmittedBy,
+    ATTESTATION_TEXT, ATTESTATION_VERSION, Attestation, Delivery, Filed, Notification, Review, State, Status,
+    Submission, SubmittedBy,
 };

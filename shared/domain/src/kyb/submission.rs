@@ -102,6 +102,14 @@ pub enum Notification {
     },
 }
 
+/// The message in which staff were told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    pub channel: String,
+    /// Slack's name for a message within its channel.
+    pub ts: String,
+}
+
 /// One business verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submission {
@@ -110,6 +118,8 @@ pub struct Submission {
     pub filing: Filing,
     pub state: State,
     pub notification: Notification,
+    /// Set once Slack has said ok.
+    pub delivery: Option<Delivery>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// Grows by one with every write.
@@ -171,6 +181,7 @@ impl Submission {
             filing,
             state,
             notification: Notification::NotQueued,
+            delivery: None,
             created_at: draft.map_or(now, |draft| draft.created_at),
             updated_at: now,
             version: draft.map_or(1, |draft| draft.version + 1),
