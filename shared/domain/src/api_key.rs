@@ -18,7 +18,7 @@ impl ApiKey {
     /// Makes a key from 256 bits of cryptographic randomness.
     #[must_use]
     pub fn new(random: [u8; 32]) -> Self {
-        let body = hex(&random);
+        let body = hex::encode(random);
         let checksum = crc32fast::hash(body.as_bytes());
         Self(format!("{PREFIX}{body}{checksum:08x}"))
     }
@@ -61,16 +61,8 @@ pub struct ApiKeyHash([u8; 32]);
 
 impl fmt::Display for ApiKeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(&hex::encode(self.0))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// What a key allows.

@@ -13,6 +13,7 @@ pub mod kyb;
 mod money;
 pub mod number;
 pub mod organization;
+pub mod registration;
 pub mod setup_status;
 pub mod sip_connection;
 mod text;

@@ -80,6 +80,7 @@ impl Suspension {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field that callers see")]
 pub struct SetupStatus {
     pub status: Status,
     pub inbound_ready: bool,

@@ -1,1 +1,153 @@
+//! The DynamoDB single table: keys, items, conditions and transactions. One file for each entity.
+//!
+//! What it promises, it keeps by conditions and transactions, never by reading first: one owner for each phone
+//! number, one number for each agent, credits that never go below zero, one ledger entry for each payment, and a
+//! number whose row, claim, link and debit appear together or not at all.
 
+mod agents;
+mod api_keys;
+mod credits;
+mod item;
+mod keys;
+mod kyb;
+mod kyb_item;
+mod number_item;
+mod numbers;
+mod organizations;
+mod registrations;
+mod schema;
+mod searches;
+mod sip_connections;
+mod transaction;
+mod trouble;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::{put_item::PutItemError, update_item::UpdateItemError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_types::SdkConfig;
+use domain::{Error, OrganizationId, Result};
+use item::{Item, key_attributes};
+use keys::Key;
+use serde::de::DeserializeOwned;
+use transaction::Condition;
+use trouble::{retrying, unavailable};
+
+pub use credits::LedgerLine;
+pub use kyb::Verification;
+pub use numbers::{Filter, Page, View};
+
+/// The table, reachable. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    #[must_use]
+    pub fn new(config: &SdkConfig, name: String) -> Self {
+        Self { client: Client::new(config), name }
+    }
+
+    /// Opens a connection, so that the first caller does not wait for it. Made while a function starts, where an
+    /// answer is not needed: whatever is wrong will show in the first real call.
+    pub async fn connect(&self) {
+        let warmed = self.fetch(Key::nothing()).await;
+        if let Err(error) = warmed {
+            tracing::warn!(error.message = %error, "the table could not be reached while starting");
+        }
+    }
+
+    /// One item, as it stands now.
+    async fn fetch(&self, key: Key) -> Result<Option<Item>> {
+        let call = self.client.get_item().table_name(&self.name).set_key(Some(key_attributes(key).into()));
+        let call = call.consistent_read(true);
+        Ok(retrying(|| call.clone().send()).await.map_err(unavailable)?.item)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, key: Key) -> Result<Option<T>> {
+        self.fetch(key).await?.map(item::from_item).transpose()
+    }
+
+    async fn put(&self, item: Item) -> Result<()> {
+        let call = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        retrying(|| call.clone().send()).await.map(drop).map_err(unavailable)
+    }
+
+    /// Writes a new item; `taken` is the error for one that exists already.
+    async fn create(&self, item: Item, taken: impl FnOnce() -> Error) -> Result<()> {
+        if self.put_if(item, &Condition::absent()).await? { Ok(()) } else { Err(taken()) }
+    }
+
+    /// True when written, false when the condition did not hold.
+    async fn put_if(&self, item: Item, condition: &Condition) -> Result<bool> {
+        let call = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression(condition.expression())
+            .set_expression_attribute_values(condition.values());
+        match retrying(|| call.clone().send()).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(false)
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Changes an item; `absent` is the error for a condition that does not hold.
+    async fn update(
+        &self,
+        key: Key,
+        expression: &str,
+        condition: Condition,
+        absent: impl FnOnce() -> Error,
+    ) -> Result<()> {
+        if self.update_if(key, expression, condition).await? { Ok(()) } else { Err(absent()) }
+    }
+
+    /// True when written, false when the condition did not hold.
+    async fn update_if(&self, key: Key, expression: &str, condition: Condition) -> Result<bool> {
+        let call = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key_attributes(key).into()))
+            .update_expression(expression)
+            .condition_expression(condition.expression())
+            .set_expression_attribute_values(condition.values());
+        match retrying(|| call.clone().send()).await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Every item of an organization whose sort key starts with `prefix`, in the order of their keys.
+    async fn query_all(&self, organization: &OrganizationId, prefix: &str) -> Result<Vec<Item>> {
+        let call = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(keys::partition(organization)))
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()));
+        let (mut items, mut start) = (Vec::new(), None);
+        loop {
+            let call = call.clone().set_exclusive_start_key(start);
+            let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
+            items.extend(answer.items.unwrap_or_default());
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+use domain::credits::LedgerEntry;
+use domain::{Error, MicroUsd, OrganizationId, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::Table;
+use crate::item::{Item, from_item, to_item};
+use crate::keys::{Key, LEDGER};
+use crate::transaction::{Condition, Outcome, Transaction};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CreditsItem {
+    balance_micro_usd: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LedgerItem {
+    kind: String,
+    amount_micro_usd: i64,
+    at: String,
+    reference: String,
+}
+
+/// One line of an organization's ledger, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerLine {
+    /// `grant`, `debit`, `topup`, `refund` or `adjustment`.
+    pub kind: String,
+    /// Signed: a debit is negative.
+    pub amount: MicroUsd,
+    pub reference: String,
+}
+
+pub(crate) fn ledger_item(organization: &OrganizationId, entry: &LedgerEntry) -> Result<Item> {
+    let attributes = LedgerItem {
+        kind: entry.kind.as_str().to_owned(),
+        amount_micro_usd: entry.amount.micros(),
+        at: entry.at.to_string(),
+        reference: entry.reference.clone(),
+    };
+    to_item(Key::ledger_entry(organization, entry), None, &attributes)
+}
+
+impl Transaction<'_> {
+    /// Moves the balance by a ledger entry's amount and writes the entry. The step `credits` fails when the balance
+    /// would fall below zero, the step `ledger` when this very entry has been written before.
+    pub(crate) fn book(self, organization: &OrganizationId, entry: &LedgerEntry) -> Result<Self> {
+        let amount = entry.amount.micros();
+        let condition = if amount < 0 {
+            Condition::new("balanceMicroUsd >= :debit").number(":debit", -amount)
+        } else {
+            Condition::default()
+        };
+        self.update(
+            "credits",
+            Key::credits(organization),
+            "ADD balanceMicroUsd :amount",
+            &condition.number(":amount", amount),
+        )?
+        .put("ledger", ledger_item(organization, entry)?, &Condition::absent())
+    }
+}
+
+impl Table {
+    /// What an organization has left; zero for one that never had credits.
+    pub async fn balance(&self, organization: &OrganizationId) -> Result<MicroUsd> {
+        let item = self.get::<CreditsItem>(Key::credits(organization)).await?;
+        Ok(item.map_or(MicroUsd::ZERO, |item| MicroUsd::from_micros(item.balance_micro_usd)))
+    }
+
+    /// Gives credits once: the same entry again changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::InsufficientCredits`] for a negative entry that the balance does not cover.
+    pub async fn book(&self, organization: &OrganizationId, entry: &LedgerEntry) -> Result<()> {
+        match Transaction::on(self).book(organization, entry)?.commit().await? {
+            Outcome::Refused(failed) if !failed.contains(&"ledger") => {
+                let balance = self.balance(organization).await?;
+                Err(Error::InsufficientCredits { required: -entry.amount, balance })
+            }
+            Outcome::Committed | Outcome::Refused(_) => Ok(()),
+        }
+    }
+
+    /// Every movement of the balance, oldest first by what it pays for.
+    pub async fn ledger(&self, organization: &OrganizationId) -> Result<Vec<LedgerLine>> {
+        let line = |item: Item| {
+            let LedgerItem { kind, amount_micro_usd, reference, .. } = from_item(item)?;
+            Ok(LedgerLine { kind, amount: MicroUsd::from_micros(amount_micro_usd), reference })
+        };
+        self.query_all(organization, LEDGER).await?.into_iter().map(line).collect()
+    }
+}

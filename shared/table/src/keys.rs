@@ -1,0 +1,179 @@
+//! How items are found. This is the only file that spells keys.
+//!
+//! | access pattern | key | who asks |
+//! |---|---|---|
+//! | a tenant: flag, policy, hold | `ORG#<org>` / `ORG` | every route |
+//! | its credits | `ORG#<org>` / `CREDITS` | buying |
+//! | its SMS brand | `ORG#<org>` / `BRAND` | verification overview |
+//! | how many numbers it has imported | `ORG#<org>` / `IMPORTS` | importing |
+//! | its searches of the last minute | `ORG#<org>` / `SEARCHES` | searching |
+//! | one number; all numbers, newest first | `ORG#<org>` / `NUMBER#<pn>`, prefix `NUMBER#` backwards | numbers |
+//! | an agent; the one number it is linked to | `ORG#<org>` / `AGENT#<id>`, `AGENTLINK#<id>` | buying, importing, updating |
+//! | a SIP connection; all of them | `ORG#<org>` / `SIPCONNECTION#<id>`, prefix | importing, every read of a number |
+//! | the current verification; an earlier one | `ORG#<org>` / `KYB`, `KYB#<id>` | verification, its notifier |
+//! | a ledger entry; the ledger in time order | `ORG#<org>` / `LEDGER#<time>#<reference>`, prefix | buying, refunds |
+//! | who owns a number, across organizations | `E164#<e164>` / `CLAIM` | buying, importing |
+//! | an API key, by its SHA-256 | `KEY#<hash>` / `KEY` | every route |
+//! | work that is due (index `work`) | `WORK#<shard>` / `<due>#<id>` | schedules |
+
+use domain::api_key::ApiKeyHash;
+use domain::credits::LedgerEntry;
+use domain::{AgentId, E164, KybId, OrganizationId, PhoneNumberId, SipConnectionId, Timestamp};
+
+pub(crate) const PK: &str = "PK";
+pub(crate) const SK: &str = "SK";
+pub(crate) const WORK_INDEX: &str = "work";
+pub(crate) const WORK_SHARD: &str = "workShard";
+pub(crate) const WORK_DUE: &str = "workDue";
+/// DynamoDB deletes an item some time after this moment (whole seconds since 1970). Nothing relies on it being gone.
+pub(crate) const EXPIRES_AT: &str = "expiresAt";
+
+/// What every number's sort key starts with.
+pub(crate) const NUMBERS: &str = "NUMBER#";
+/// What every SIP connection's sort key starts with.
+pub(crate) const SIP_CONNECTIONS: &str = "SIPCONNECTION#";
+/// What every ledger entry's sort key starts with.
+pub(crate) const LEDGER: &str = "LEDGER#";
+
+/// Due work is spread over this many partitions of the index, so that no one of them grows hot.
+pub(crate) const WORK_SHARDS: u8 = 8;
+
+/// The whole primary key of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    fn of(organization: &OrganizationId, sk: impl Into<String>) -> Self {
+        Self { pk: partition(organization), sk: sk.into() }
+    }
+
+    pub(crate) fn organization(organization: &OrganizationId) -> Self {
+        Self::of(organization, "ORG")
+    }
+
+    pub(crate) fn credits(organization: &OrganizationId) -> Self {
+        Self::of(organization, "CREDITS")
+    }
+
+    pub(crate) fn brand(organization: &OrganizationId) -> Self {
+        Self::of(organization, "BRAND")
+    }
+
+    pub(crate) fn imports(organization: &OrganizationId) -> Self {
+        Self::of(organization, "IMPORTS")
+    }
+
+    pub(crate) fn searches(organization: &OrganizationId) -> Self {
+        Self::of(organization, "SEARCHES")
+    }
+
+    pub(crate) fn number(organization: &OrganizationId, number: &PhoneNumberId) -> Self {
+        Self::of(organization, format!("{NUMBERS}{number}"))
+    }
+
+    pub(crate) fn agent(organization: &OrganizationId, agent: &AgentId) -> Self {
+        Self::of(organization, format!("AGENT#{agent}"))
+    }
+
+    pub(crate) fn agent_link(organization: &OrganizationId, agent: &AgentId) -> Self {
+        Self::of(organization, format!("AGENTLINK#{agent}"))
+    }
+
+    pub(crate) fn sip_connection(organization: &OrganizationId, connection: &SipConnectionId) -> Self {
+        Self::of(organization, format!("{SIP_CONNECTIONS}{connection}"))
+    }
+
+    pub(crate) fn current_kyb(organization: &OrganizationId) -> Self {
+        Self::of(organization, "KYB")
+    }
+
+    pub(crate) fn past_kyb(organization: &OrganizationId, submission: &KybId) -> Self {
+        Self::of(organization, format!("KYB#{submission}"))
+    }
+
+    pub(crate) fn ledger_entry(organization: &OrganizationId, entry: &LedgerEntry) -> Self {
+        Self::of(organization, format!("{LEDGER}{}#{}", entry.at, entry.reference))
+    }
+
+    pub(crate) fn claim(e164: &E164) -> Self {
+        Self { pk: format!("E164#{e164}"), sk: "CLAIM".to_owned() }
+    }
+
+    /// Where nothing ever is.
+    pub(crate) fn nothing() -> Self {
+        Self { pk: "NOTHING".to_owned(), sk: "NOTHING".to_owned() }
+    }
+
+    pub(crate) fn api_key(hash: &ApiKeyHash) -> Self {
+        Self { pk: format!("KEY#{hash}"), sk: "KEY".to_owned() }
+    }
+}
+
+/// The partition that holds everything of one organization.
+pub(crate) fn partition(organization: &OrganizationId) -> String {
+    format!("ORG#{organization}")
+}
+
+/// An entry in the index of due work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Work {
+    pub(crate) shard: String,
+    pub(crate) due: String,
+}
+
+impl Work {
+    /// `id` ends in random letters, which choose the shard.
+    pub(crate) fn new(due: Timestamp, id: &str) -> Self {
+        let shard = id.bytes().last().unwrap_or_default() % WORK_SHARDS;
+        Self { shard: format!("WORK#{shard}"), due: format!("{due}#{id}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::MicroUsd;
+    use domain::api_key::ApiKey;
+
+    #[test]
+    fn every_key_is_spelled_as_documented() {
+        let now = Timestamp::parse("2026-07-01T00:00:00.000Z").unwrap();
+        let org = OrganizationId::parse("org_1").unwrap();
+        let number = PhoneNumberId::new(now, 1);
+        let submission = KybId::new(now, 1);
+        let agent = AgentId::parse("agent_1").unwrap();
+        let connection = SipConnectionId::parse("sip_1").unwrap();
+        let entry = LedgerEntry::purchase(&number, now, MicroUsd::from_micros(1));
+        let hash = ApiKey::new([0; 32]).hash();
+        for (key, pk, sk) in [
+            (Key::organization(&org), "ORG#org_1", "ORG"),
+            (Key::credits(&org), "ORG#org_1", "CREDITS"),
+            (Key::brand(&org), "ORG#org_1", "BRAND"),
+            (Key::imports(&org), "ORG#org_1", "IMPORTS"),
+            (Key::searches(&org), "ORG#org_1", "SEARCHES"),
+            (Key::number(&org, &number), "ORG#org_1", "NUMBER#pn_01kwdfkd000000000000000001"),
+            (Key::agent(&org, &agent), "ORG#org_1", "AGENT#agent_1"),
+            (Key::agent_link(&org, &agent), "ORG#org_1", "AGENTLINK#agent_1"),
+            (Key::sip_connection(&org, &connection), "ORG#org_1", "SIPCONNECTION#sip_1"),
+            (Key::current_kyb(&org), "ORG#org_1", "KYB"),
+            (Key::past_kyb(&org, &submission), "ORG#org_1", "KYB#kyb_01kwdfkd000000000000000001"),
+            (
+                Key::ledger_entry(&org, &entry),
+                "ORG#org_1",
+                "LEDGER#2026-07-01T00:00:00.000Z#purchase:pn_01kwdfkd000000000000000001",
+            ),
+            (Key::claim(&E164::parse("+12015551234").unwrap()), "E164#+12015551234", "CLAIM"),
+            (Key::api_key(&hash), &format!("KEY#{hash}"), "KEY"),
+        ] {
+            assert_eq!((key.pk.as_str(), key.sk.as_str()), (pk, sk));
+        }
+        assert_eq!(hash.to_string().len(), 64);
+        assert_eq!(
+            Work::new(now, number.as_str()),
+            Work { shard: "WORK#1".into(), due: "2026-07-01T00:00:00.000Z#pn_01kwdfkd000000000000000001".into() }
+        );
+    }
+}

@@ -1,0 +1,281 @@
+use domain::kyb::{
+    Address, Attestation, BusinessProfile, Country, Declaration, Delivery, Email, Filed, Filing, Notification,
+    Representative, Review, State, Status, Submission, SubmittedBy, Website,
+};
+use domain::{ApiKeyId, E164, Error, KybId, Name, OrganizationId, Prose, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::item::{Item, corrupt, from_item, time, to_item};
+use crate::keys::{Key, Work};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SubmissionItem {
+    id: String,
+    organization_id: String,
+    kyb_status: String,
+    profile: Option<ProfileItem>,
+    representative: Option<RepresentativeItem>,
+    declaration: Option<DeclarationItem>,
+    attestation_accepted: bool,
+    filed: Option<FiledItem>,
+    review: Option<ReviewItem>,
+    reason: Option<String>,
+    notification_state: String,
+    notification_job: Option<String>,
+    notification_error: Option<String>,
+    slack_channel: Option<String>,
+    slack_ts: Option<String>,
+    created_at: String,
+    updated_at: String,
+    version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProfileItem {
+    legal_name: String,
+    display_name: String,
+    entity_type: String,
+    country: String,
+    registration_id: Option<String>,
+    website: String,
+    street: String,
+    city: String,
+    state: String,
+    postal_code: String,
+    address_country: String,
+    use_case: String,
+    expected_usage: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RepresentativeItem {
+    name: String,
+    title: String,
+    email: String,
+    phone: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeclarationItem {
+    business_name: String,
+    use_case: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FiledItem {
+    at: String,
+    api_key_id: String,
+    user_id: Option<String>,
+    email: Option<String>,
+    attestation_version: String,
+    attestation_text: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReviewItem {
+    at: String,
+    reviewer_id: String,
+    reviewer_email: Option<String>,
+}
+
+pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submission) -> Result<Item> {
+    let (profile, representative, declaration) = match &submission.filing {
+        Filing::Full(full) => (Some(profile_item(&full.0)), Some(representative_item(&full.1)), None),
+        Filing::Short(Declaration { business_name, use_case }) => {
+            let declaration =
+                DeclarationItem { business_name: business_name.to_string(), use_case: use_case.to_string() };
+            (None, None, Some(declaration))
+        }
+    };
+    let (notification_state, notification_job, notification_error) = match &submission.notification {
+        Notification::NotQueued => ("not_queued", None, None),
+        Notification::Queued { job } => ("queued", Some(job.clone()), None),
+        Notification::EnqueueFailed { error } => ("enqueue_failed", None, Some(error.clone())),
+    };
+    let attributes = SubmissionItem {
+        id: submission.id.to_string(),
+        organization_id: submission.organization.to_string(),
+        kyb_status: submission.status().as_str().to_owned(),
+        profile,
+        representative,
+        declaration,
+        attestation_accepted: submission.attestation_accepted(),
+        filed: submission.filed().map(filed_item),
+        review: submission.review().map(|review| ReviewItem {
+            at: review.at.to_string(),
+            reviewer_id: review.reviewer_id.clone(),
+            reviewer_email: review.reviewer_email.clone(),
+        }),
+        reason: submission.reason().map(Prose::to_string),
+        notification_state: notification_state.to_owned(),
+        notification_job,
+        notification_error,
+        slack_channel: submission.delivery.as_ref().map(|delivery| delivery.channel.clone()),
+        slack_ts: submission.delivery.as_ref().map(|delivery| delivery.ts.clone()),
+        created_at: submission.created_at.to_string(),
+        updated_at: submission.updated_at.to_string(),
+        version: submission.version,
+    };
+    to_item(key, work, &attributes)
+}
+
+fn profile_item(profile: &BusinessProfile) -> ProfileItem {
+    let Address { street, city, state, postal_code, country } = &profile.address;
+    ProfileItem {
+        legal_name: profile.legal_name.to_string(),
+        display_name: profile.display_name.to_string(),
+        entity_type: profile.entity_type.to_string(),
+        country: profile.country.as_str().to_owned(),
+        registration_id: profile.registration_id.as_ref().map(Name::to_string),
+        website: profile.website.as_str().to_owned(),
+        street: street.to_string(),
+        city: city.to_string(),
+        state: state.to_string(),
+        postal_code: postal_code.to_string(),
+        address_country: country.as_str().to_owned(),
+        use_case: profile.use_case.to_string(),
+        expected_usage: profile.expected_usage.to_string(),
+    }
+}
+
+fn representative_item(representative: &Representative) -> RepresentativeItem {
+    RepresentativeItem {
+        name: representative.name.to_string(),
+        title: representative.title.to_string(),
+        email: representative.email.as_str().to_owned(),
+        phone: representative.phone.as_ref().map(E164::to_string),
+    }
+}
+
+fn filed_item(filed: &Filed) -> FiledItem {
+    FiledItem {
+        at: filed.at.to_string(),
+        api_key_id: filed.by.api_key.to_string(),
+        user_id: filed.by.user_id.clone(),
+        email: filed.by.email.clone(),
+        attestation_version: filed.attestation.version.clone(),
+        attestation_text: filed.attestation.text.clone(),
+    }
+}
+
+pub(crate) fn read_submission(item: Item) -> Result<Submission> {
+    from_item::<SubmissionItem>(item)?.try_into()
+}
+
+impl TryFrom<SubmissionItem> for Submission {
+    type Error = Error;
+
+    fn try_from(item: SubmissionItem) -> Result<Self> {
+        let filing = match (item.profile, item.representative, item.declaration) {
+            (Some(profile), Some(representative), None) => {
+                Filing::Full(Box::new((profile.try_into()?, representative.try_into()?)))
+            }
+            (None, None, Some(declaration)) => Filing::Short(declaration.try_into()?),
+            _ => return Err(corrupt("profile")("and declaration stand together, or neither does")),
+        };
+        let status = Status::parse(&item.kyb_status).ok_or("is unknown").map_err(corrupt("kybStatus"))?;
+        let filed = || item.filed.ok_or("is missing").map_err(corrupt("filed")).and_then(Filed::try_from);
+        let review = || item.review.ok_or("is missing").map_err(corrupt("review")).and_then(Review::try_from);
+        let reason = || Prose::parse(item.reason.as_deref().unwrap_or_default()).map_err(corrupt("reason"));
+        let state = match status {
+            Status::Draft => State::Draft { attestation_accepted: item.attestation_accepted },
+            Status::Submitted => State::Submitted(filed()?),
+            Status::Approved => State::Approved(filed()?, review()?),
+            Status::Rejected => State::Rejected(filed()?, review()?, reason()?),
+            Status::Revoked => State::Revoked(filed()?, review()?, reason()?),
+        };
+        let notification = match item.notification_state.as_str() {
+            "queued" => Notification::Queued { job: item.notification_job.unwrap_or_default() },
+            "enqueue_failed" => Notification::EnqueueFailed { error: item.notification_error.unwrap_or_default() },
+            _ => Notification::NotQueued,
+        };
+        let delivery = item.slack_channel.zip(item.slack_ts).map(|(channel, ts)| Delivery { channel, ts });
+        Ok(Self {
+            id: KybId::parse(&item.id).map_err(corrupt("id"))?,
+            organization: OrganizationId::parse(&item.organization_id).map_err(corrupt("organizationId"))?,
+            filing,
+            state,
+            notification,
+            delivery,
+            created_at: time("createdAt", &item.created_at)?,
+            updated_at: time("updatedAt", &item.updated_at)?,
+            version: item.version,
+        })
+    }
+}
+
+impl TryFrom<ProfileItem> for BusinessProfile {
+    type Error = Error;
+
+    fn try_from(item: ProfileItem) -> Result<Self> {
+        let name = |attribute, text: &str| Name::parse(text).map_err(corrupt(attribute));
+        Ok(Self {
+            legal_name: name("legalName", &item.legal_name)?,
+            display_name: name("displayName", &item.display_name)?,
+            entity_type: name("entityType", &item.entity_type)?,
+            country: Country::parse(&item.country).map_err(corrupt("country"))?,
+            registration_id: item.registration_id.map(|id| name("registrationId", &id)).transpose()?,
+            website: Website::parse(&item.website).map_err(corrupt("website"))?,
+            address: Address {
+                street: name("street", &item.street)?,
+                city: name("city", &item.city)?,
+                state: name("state", &item.state)?,
+                postal_code: name("postalCode", &item.postal_code)?,
+                country: Country::parse(&item.address_country).map_err(corrupt("addressCountry"))?,
+            },
+            use_case: Prose::parse(&item.use_case).map_err(corrupt("useCase"))?,
+            expected_usage: Prose::parse(&item.expected_usage).map_err(corrupt("expectedUsage"))?,
+        })
+    }
+}
+
+impl TryFrom<RepresentativeItem> for Representative {
+    type Error = Error;
+
+    fn try_from(item: RepresentativeItem) -> Result<Self> {
+        Ok(Self {
+            name: Name::parse(&item.name).map_err(corrupt("name"))?,
+            title: Name::parse(&item.title).map_err(corrupt("title"))?,
+            email: Email::parse(&item.email).map_err(corrupt("email"))?,
+            phone: item.phone.map(|phone| E164::parse(&phone)).transpose().map_err(corrupt("phone"))?,
+        })
+    }
+}
+
+impl TryFrom<DeclarationItem> for Declaration {
+    type Error = Error;
+
+    fn try_from(item: DeclarationItem) -> Result<Self> {
+        Ok(Self {
+            business_name: Name::parse(&item.business_name).map_err(corrupt("businessName"))?,
+            use_case: Prose::parse(&item.use_case).map_err(corrupt("useCase"))?,
+        })
+    }
+}
+
+impl TryFrom<FiledItem> for Filed {
+    type Error = Error;
+
+    fn try_from(item: FiledItem) -> Result<Self> {
+        let api_key = ApiKeyId::parse(&item.api_key_id).map_err(corrupt("apiKeyId"))?;
+        Ok(Self {
+            at: time("filed.at", &item.at)?,
+            by: SubmittedBy { api_key, user_id: item.user_id, email: item.email },
+            attestation: Attestation { version: item.attestation_version, text: item.attestation_text },
+        })
+    }
+}
+
+impl TryFrom<ReviewItem> for Review {
+    type Error = Error;
+
+    fn try_from(item: ReviewItem) -> Result<Self> {
+        let at = time("review.at", &item.at)?;
+        Ok(Self { at, reviewer_id: item.reviewer_id, reviewer_email: item.reviewer_email })
+    }
+}

@@ -1,0 +1,241 @@
+use std::time::Duration;
+
+use domain::number::{
+    Billing, CarrierNumberId, Direction, DispatchTemplate, Order, PhoneNumber, Routing, SmsAssignment,
+    SmsAssignmentStatus, Source, Trunk,
+};
+use domain::{AgentId, E164, Error, Label, MicroUsd, Name, OrganizationId, PhoneNumberId, Result, SipConnectionId};
+use serde::{Deserialize, Serialize};
+
+use crate::item::{Item, corrupt, from_item, optional_time, time, to_item};
+use crate::keys::{Key, Work};
+
+/// How long an order or a release may take before somebody else looks after it: longer than the request that began it.
+const UNSETTLED: Duration = Duration::from_mins(1);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NumberItem {
+    id: String,
+    organization_id: String,
+    e164: String,
+    source: String,
+    order_state: Option<String>,
+    resource_id: Option<String>,
+    sip_connection_id: Option<String>,
+    sip_trunk_id: Option<String>,
+    sip_provider_name: Option<String>,
+    direction: String,
+    template: Option<String>,
+    agent_id: Option<String>,
+    label: Option<String>,
+    upfront_micro_usd: i64,
+    monthly_micro_usd: i64,
+    next_charge_at: Option<String>,
+    last_charged_at: Option<String>,
+    billing_suspended_at: Option<String>,
+    sms_profile_id: Option<String>,
+    sms_campaign_id: Option<String>,
+    sms_status: Option<String>,
+    sms_updated_at: Option<String>,
+    created_at: String,
+    updated_at: String,
+    version: u64,
+}
+
+const ORDERING: &str = "ordering";
+const ACTIVE: &str = "active";
+const RELEASING: &str = "releasing";
+
+/// A number as it is stored, due in the work index while something has to be done for it.
+pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
+    let text = |value: &str| value.to_owned();
+    let (order_state, trunk, provider_name) = match &number.source {
+        Source::Managed(Order::Ordering) => (Some(ORDERING), None, None),
+        Source::Managed(Order::Active { .. }) => (Some(ACTIVE), None, None),
+        Source::Managed(Order::Releasing { .. }) => (Some(RELEASING), None, None),
+        Source::SipTrunk { trunk, provider_name } => (None, Some(trunk), provider_name.as_ref()),
+    };
+    let (sip_connection_id, sip_trunk_id) = match trunk {
+        None => (None, None),
+        Some(Trunk::Connection(id)) => (Some(id.to_string()), None),
+        Some(Trunk::Legacy(id)) => (None, Some(id.to_string())),
+    };
+    let PhoneNumber { routing, billing, sms, .. } = number;
+    let attributes = NumberItem {
+        id: number.id.to_string(),
+        organization_id: number.organization.to_string(),
+        e164: number.e164.to_string(),
+        source: text(number.source.as_str()),
+        order_state: order_state.map(text),
+        resource_id: number.resource().map(|id| text(id.as_str())),
+        sip_connection_id,
+        sip_trunk_id,
+        sip_provider_name: provider_name.map(Name::to_string),
+        direction: text(routing.direction.as_str()),
+        template: routing.template.as_ref().map(|template| text(template.as_json())),
+        agent_id: routing.agent.as_ref().map(AgentId::to_string),
+        label: routing.label.as_ref().map(Label::to_string),
+        upfront_micro_usd: billing.upfront.micros(),
+        monthly_micro_usd: billing.monthly.micros(),
+        next_charge_at: billing.next_charge_at.map(|at| at.to_string()),
+        last_charged_at: billing.last_charged_at.map(|at| at.to_string()),
+        billing_suspended_at: billing.suspended_at.map(|at| at.to_string()),
+        sms_profile_id: sms.profile_id.clone(),
+        sms_campaign_id: sms.campaign_id.clone(),
+        sms_status: sms.status.map(|status| text(status.as_str())),
+        sms_updated_at: sms.updated_at.map(|at| at.to_string()),
+        created_at: number.created_at.to_string(),
+        updated_at: number.updated_at.to_string(),
+        version: number.version,
+    };
+    to_item(Key::number(&number.organization, &number.id), work(number), &attributes)
+}
+
+fn work(number: &PhoneNumber) -> Option<Work> {
+    let due = match &number.source {
+        Source::Managed(Order::Ordering) => Some(number.created_at.plus(UNSETTLED)),
+        Source::Managed(Order::Releasing { .. }) => Some(number.updated_at.plus(UNSETTLED)),
+        Source::Managed(Order::Active { .. }) | Source::SipTrunk { .. } => number.billing.next_charge_at,
+    };
+    due.map(|due| Work::new(due, number.id.as_str()))
+}
+
+pub(crate) fn read_number(item: Item) -> Result<PhoneNumber> {
+    from_item::<NumberItem>(item)?.try_into()
+}
+
+impl TryFrom<NumberItem> for PhoneNumber {
+    type Error = Error;
+
+    fn try_from(item: NumberItem) -> Result<Self> {
+        let source = source(&item)?;
+        let template = item.template.map(DispatchTemplate::parse).transpose();
+        let agent = item.agent_id.as_deref().map(AgentId::parse).transpose();
+        let label = item.label.as_deref().map(Label::parse).transpose();
+        Ok(Self {
+            id: PhoneNumberId::parse(&item.id).map_err(corrupt("id"))?,
+            organization: OrganizationId::parse(&item.organization_id).map_err(corrupt("organizationId"))?,
+            e164: E164::parse(&item.e164).map_err(corrupt("e164"))?,
+            source,
+            routing: Routing {
+                direction: Direction::parse(&item.direction).map_err(corrupt("direction"))?,
+                template: template.map_err(corrupt("template"))?,
+                agent: agent.map_err(corrupt("agentId"))?,
+                label: label.map_err(corrupt("label"))?,
+            },
+            billing: Billing {
+                upfront: MicroUsd::from_micros(item.upfront_micro_usd),
+                monthly: MicroUsd::from_micros(item.monthly_micro_usd),
+                next_charge_at: optional_time("nextChargeAt", item.next_charge_at.as_deref())?,
+                last_charged_at: optional_time("lastChargedAt", item.last_charged_at.as_deref())?,
+                suspended_at: optional_time("billingSuspendedAt", item.billing_suspended_at.as_deref())?,
+            },
+            sms: SmsAssignment {
+                profile_id: item.sms_profile_id,
+                campaign_id: item.sms_campaign_id,
+                // A status that the carrier added since is answered as null, not as a fault.
+                status: item.sms_status.as_deref().and_then(SmsAssignmentStatus::parse),
+                updated_at: optional_time("smsUpdatedAt", item.sms_updated_at.as_deref())?,
+            },
+            created_at: time("createdAt", &item.created_at)?,
+            updated_at: time("updatedAt", &item.updated_at)?,
+            version: item.version,
+        })
+    }
+}
+
+fn source(item: &NumberItem) -> Result<Source> {
+    if item.source == "sip_trunk" {
+        let trunk = match (&item.sip_connection_id, &item.sip_trunk_id) {
+            (Some(id), _) => Trunk::Connection(SipConnectionId::parse(id).map_err(corrupt("sipConnectionId"))?),
+            (None, Some(id)) => Trunk::Legacy(Name::parse(id).map_err(corrupt("sipTrunkId"))?),
+            (None, None) => return Err(corrupt("sipConnectionId")("is missing")),
+        };
+        let provider_name = item.sip_provider_name.as_deref().map(Name::parse).transpose();
+        return Ok(Source::SipTrunk { trunk, provider_name: provider_name.map_err(corrupt("sipProviderName"))? });
+    }
+    let resource = || CarrierNumberId::parse(item.resource_id.as_deref().unwrap_or_default());
+    let order = match item.order_state.as_deref() {
+        Some(ORDERING) => Order::Ordering,
+        Some(ACTIVE) => Order::Active { resource: resource().map_err(corrupt("resourceId"))? },
+        Some(RELEASING) => Order::Releasing { resource: resource().map_err(corrupt("resourceId"))? },
+        _ => return Err(corrupt("orderState")("is unknown")),
+    };
+    Ok(Source::Managed(order))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Timestamp;
+    use domain::number::Prices;
+
+    fn number() -> PhoneNumber {
+        let now = Timestamp::parse("2026-07-01T00:00:00.000Z").unwrap();
+        let dollar = MicroUsd::from_micros(1_000_000);
+        PhoneNumber::ordering(
+            PhoneNumberId::new(now, 1),
+            OrganizationId::parse("org_1").unwrap(),
+            E164::parse("+12015551234").unwrap(),
+            Routing {
+                direction: Direction::Both,
+                template: Some(DispatchTemplate::parse(r#"{"a":1e999}"#.into()).unwrap()),
+                agent: Some(AgentId::parse("agent_1").unwrap()),
+                label: Some(Label::parse("").unwrap()),
+            },
+            Prices { upfront: dollar, monthly: dollar },
+            now,
+        )
+    }
+
+    fn due(number: &PhoneNumber) -> Option<String> {
+        let item = number_item(number).unwrap();
+        item.get("workDue").map(|due| due.as_s().unwrap().split('#').next().unwrap().to_owned())
+    }
+
+    #[test]
+    fn every_state_of_a_number_survives_being_stored() {
+        let ordering = number();
+        let resource = CarrierNumberId::parse("2718281828459045235").unwrap();
+        let active = ordering.clone().activate(resource, ordering.created_at).unwrap();
+        let mut suspended = active.clone();
+        suspended.billing.suspended_at = Some(ordering.created_at);
+        suspended.sms.status = Some(SmsAssignmentStatus::Assigned);
+        let mut legacy = ordering.clone();
+        let trunk = Trunk::Legacy(Name::parse("trunk 1").unwrap());
+        legacy.source = Source::SipTrunk { trunk, provider_name: Some(Name::parse("Trunks").unwrap()) };
+        let mut connected = ordering.clone();
+        let trunk = Trunk::Connection(SipConnectionId::parse("sip_1").unwrap());
+        connected.source = Source::SipTrunk { trunk, provider_name: None };
+        let releasing = active.clone().release(ordering.created_at).unwrap();
+        for number in [ordering, active, suspended, legacy, connected, releasing] {
+            assert_eq!(read_number(number_item(&number).unwrap()).unwrap(), number);
+        }
+    }
+
+    #[test]
+    fn a_number_is_due_when_something_has_to_be_done_for_it() {
+        let ordering = number();
+        assert_eq!(due(&ordering).as_deref(), Some("2026-07-01T00:01:00.000Z"));
+        let resource = CarrierNumberId::parse("1").unwrap();
+        let active = ordering.clone().activate(resource, ordering.created_at).unwrap();
+        assert_eq!(due(&active).as_deref(), Some("2026-08-01T00:00:00.000Z"));
+        let mut free = ordering;
+        free.source = Source::SipTrunk { trunk: Trunk::Legacy(Name::parse("t").unwrap()), provider_name: None };
+        free.billing.next_charge_at = None;
+        assert_eq!(due(&free), None);
+    }
+
+    #[test]
+    fn bad_stored_data_is_a_fault_of_ours_not_a_panic() {
+        for (attribute, value) in [("e164", "12"), ("orderState", "lost"), ("createdAt", "then"), ("direction", "up")] {
+            let mut item = number_item(&number()).unwrap();
+            item.insert(attribute.into(), aws_sdk_dynamodb::types::AttributeValue::S(value.into()));
+            assert!(matches!(read_number(item), Err(Error::Internal(_))), "{attribute}");
+        }
+        let mut item = number_item(&number()).unwrap();
+        item.remove("version");
+        assert!(matches!(read_number(item), Err(Error::Internal(_))));
+    }
+}

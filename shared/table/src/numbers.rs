@@ -1,0 +1,277 @@
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::number::{Change, Order, Patch, PhoneNumber, Source};
+use domain::organization::Organization;
+use domain::registration::AgentStanding;
+use domain::sip_connection::SipConnection;
+use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Result, Timestamp};
+
+use crate::Table;
+use crate::agents::link_item;
+use crate::item::Item;
+use crate::keys::{Key, NUMBERS, partition};
+use crate::number_item::{number_item, read_number};
+use crate::transaction::{Condition, Outcome, Transaction};
+use crate::trouble::{RETRIES, back_off, retrying, unavailable};
+
+/// What one answer about an organization's numbers needs, read in one parallel batch.
+#[derive(Clone, Debug)]
+pub struct View<T> {
+    pub numbers: T,
+    pub sip_connections: Vec<SipConnection>,
+    pub organization: Organization,
+}
+
+/// Which numbers a list is to hold. Empty: all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// `managed` or `sip_trunk`.
+    pub source: Option<&'static str>,
+    pub direction: Option<domain::number::Direction>,
+    pub agent: Option<AgentId>,
+    pub e164: Option<domain::E164>,
+}
+
+impl Filter {
+    fn terms(&self) -> Vec<(&'static str, &str)> {
+        [
+            ("source", self.source),
+            ("direction", self.direction.map(domain::number::Direction::as_str)),
+            ("agentId", self.agent.as_ref().map(AgentId::as_str)),
+            ("e164", self.e164.as_ref().map(domain::E164::as_str)),
+        ]
+        .into_iter()
+        .filter_map(|(attribute, value)| Some((attribute, value?)))
+        .collect()
+    }
+}
+
+/// Where a list begins and how far it goes.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The last number of the page before.
+    pub after: Option<PhoneNumberId>,
+    /// At most this many numbers; all of them when `None`.
+    pub limit: Option<usize>,
+    /// Reading stops once this many bytes of numbers have been read.
+    pub bytes: usize,
+}
+
+impl Table {
+    /// One number with what its setup status needs; `None` when the organization has no such number.
+    pub async fn number(&self, organization: &OrganizationId, id: &PhoneNumberId) -> Result<View<Option<PhoneNumber>>> {
+        let (number, sip_connections, organization) = tokio::try_join!(
+            self.fetch(Key::number(organization, id)),
+            self.sip_connections(organization),
+            self.organization(organization),
+        )?;
+        Ok(View { numbers: number.map(read_number).transpose()?, sip_connections, organization })
+    }
+
+    /// Numbers, newest first, one more than the page holds when more follow.
+    pub async fn numbers(
+        &self,
+        organization: &OrganizationId,
+        filter: &Filter,
+        page: &Page,
+    ) -> Result<View<Vec<PhoneNumber>>> {
+        let (numbers, sip_connections, organization) = tokio::try_join!(
+            self.number_rows(organization, filter, page),
+            self.sip_connections(organization),
+            self.organization(organization),
+        )?;
+        Ok(View { numbers, sip_connections, organization })
+    }
+
+    async fn number_rows(
+        &self,
+        organization: &OrganizationId,
+        filter: &Filter,
+        page: &Page,
+    ) -> Result<Vec<PhoneNumber>> {
+        let wanted = page.limit.map_or(usize::MAX, |limit| limit + 1);
+        let mut call = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(partition(organization)))
+            .expression_attribute_values(":prefix", AttributeValue::S(NUMBERS.to_owned()));
+        let terms = filter.terms();
+        if !terms.is_empty() {
+            let texts: Vec<_> = (0..terms.len()).map(|at| format!("#f{at} = :f{at}")).collect();
+            call = call.filter_expression(texts.join(" AND "));
+            for (at, (attribute, value)) in terms.iter().enumerate() {
+                call = call
+                    .expression_attribute_names(format!("#f{at}"), *attribute)
+                    .expression_attribute_values(format!(":f{at}"), AttributeValue::S((*value).to_owned()));
+            }
+        } else if page.limit.is_some() {
+            // Only without a filter: DynamoDB counts what it reads, not what a filter leaves.
+            call = call.limit(i32::try_from(wanted).unwrap_or(i32::MAX));
+        }
+        let mut start: Option<Item> =
+            page.after.as_ref().map(|after| crate::item::key_attributes(Key::number(organization, after)).into());
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        loop {
+            let call = call.clone().set_exclusive_start_key(start);
+            let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
+            for item in answer.items.unwrap_or_default() {
+                let number = read_number(item)?;
+                bytes += number.routing.template.as_ref().map_or(0, |template| template.as_json().len()) + ROW_BYTES;
+                rows.push(number);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() || rows.len() >= wanted || bytes > page.bytes {
+                rows.truncate(wanted);
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Changes a number's routing. `expected` is the version that the caller has seen, where it said one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::NumberBusy`]; an issue on `agentId`;
+    /// [`Error::AgentAlreadyLinked`].
+    pub async fn patch_number(
+        &self,
+        organization: &OrganizationId,
+        id: &PhoneNumberId,
+        patch: &Patch,
+        expected: Option<u64>,
+        now: Timestamp,
+    ) -> Result<View<PhoneNumber>> {
+        for tries in 0..=RETRIES * 2 {
+            let view = self.number(organization, id).await?;
+            let old = view.numbers.ok_or(Error::NotFound)?;
+            if expected.is_some_and(|expected| expected != old.version) {
+                return Err(Error::PreconditionFailed);
+            }
+            let new = if patch.is_empty() { old.clone() } else { old.clone().patch(patch.clone(), now)? };
+            if patch.is_empty() || self.write_patched(&old, &new).await? {
+                let View { sip_connections, organization, .. } = view;
+                return Ok(View { numbers: new, sip_connections, organization });
+            }
+            if let Change::Set(agent) = &patch.agent {
+                let standing = self.agent_standing(organization, Some(agent)).await?;
+                if standing != AgentStanding::Linked(id.clone()) {
+                    standing.judge()?;
+                }
+            }
+            back_off(tries).await;
+        }
+        Err(Error::Busy("a number keeps changing under a patch".into()))
+    }
+
+    /// True when written, false when a condition did not hold.
+    async fn write_patched(&self, old: &PhoneNumber, new: &PhoneNumber) -> Result<bool> {
+        let unchanged = Condition::new("version = :old").number(":old", old.version);
+        let (before, after) = (&old.routing.agent, &new.routing.agent);
+        if before == after {
+            return self.put_if(number_item(new)?, &unchanged).await;
+        }
+        let mut transaction = Transaction::on(self).put("number", number_item(new)?, &unchanged)?;
+        if let Some(agent) = before {
+            transaction = transaction.delete("unlink", Key::agent_link(&new.organization, agent), &links(&new.id))?;
+        }
+        if let Some(agent) = after {
+            transaction = transaction.link(&new.organization, agent, &new.id)?;
+        }
+        Ok(transaction.commit().await? == Outcome::Committed)
+    }
+
+    /// Moves a number to its next state, reading it again when somebody else has changed it meanwhile.
+    ///
+    /// `known` spares the first read. The second value tells whether anything was written.
+    ///
+    /// # Errors
+    /// What `transition` says; [`Error::NotFound`] when the number is gone.
+    pub async fn transition(
+        &self,
+        known: PhoneNumber,
+        transition: impl Fn(PhoneNumber) -> Result<PhoneNumber>,
+    ) -> Result<PhoneNumber> {
+        let mut old = known;
+        for tries in 0..=RETRIES * 2 {
+            let new = transition(old.clone())?;
+            if new == old {
+                return Ok(old);
+            }
+            let unchanged = Condition::new("version = :old").number(":old", old.version);
+            if self.put_if(number_item(&new)?, &unchanged).await? {
+                return Ok(new);
+            }
+            back_off(tries).await;
+            let item = self.fetch(Key::number(&old.organization, &old.id)).await?;
+            old = read_number(item.ok_or(Error::NotFound)?)?;
+            // Our own write, whose answer was lost.
+            if old == new {
+                return Ok(new);
+            }
+        }
+        Err(Error::Busy("a number keeps changing under a transition".into()))
+    }
+
+    /// Removes an imported number, or a managed one that the carrier has taken back, with its claim and its link.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is gone already; [`Error::NumberBusy`] when it is managed and not being released.
+    pub async fn remove_number(&self, known: PhoneNumber) -> Result<()> {
+        let mut number = known;
+        for tries in 0..=RETRIES * 2 {
+            let mut removal = Transaction::on(self).remove(&number)?;
+            match &number.source {
+                Source::Managed(Order::Releasing { .. }) => {}
+                Source::Managed(_) => return Err(Error::NumberBusy),
+                Source::SipTrunk { .. } => {
+                    let one = Condition::default().number(":one", -1);
+                    let imports = Key::imports(&number.organization);
+                    removal = removal.update("imports", imports, "ADD imported :one", &one)?;
+                }
+            }
+            if removal.commit().await? == Outcome::Committed {
+                return Ok(());
+            }
+            back_off(tries).await;
+            let item = self.fetch(Key::number(&number.organization, &number.id)).await?;
+            number = read_number(item.ok_or(Error::NotFound)?)?;
+        }
+        Err(Error::Busy("a number keeps changing under its removal".into()))
+    }
+}
+
+/// What a number's row takes in an answer beside its template, on the small side.
+const ROW_BYTES: usize = 700;
+
+fn links(number: &PhoneNumberId) -> Condition {
+    Condition::new("numberId = :number").text(":number", number.as_str())
+}
+
+impl Transaction<'_> {
+    /// Links an agent that exists and is free. The steps are `agent` and `link`.
+    pub(crate) fn link(self, organization: &OrganizationId, agent: &AgentId, number: &PhoneNumberId) -> Result<Self> {
+        self.check("agent", Key::agent(organization, agent), &Condition::present())?.put(
+            "link",
+            link_item(organization, agent, number)?,
+            &Condition::absent(),
+        )
+    }
+
+    /// Deletes a number's row, in just the version given, with its claim and its link.
+    pub(crate) fn remove(self, number: &PhoneNumber) -> Result<Self> {
+        let unchanged = Condition::new("version = :version").number(":version", number.version);
+        let transaction = self.delete("number", Key::number(&number.organization, &number.id), &unchanged)?.delete(
+            "claim",
+            Key::claim(&number.e164),
+            &links(&number.id),
+        )?;
+        match &number.routing.agent {
+            None => Ok(transaction),
+            Some(agent) => {
+                transaction.delete("unlink", Key::agent_link(&number.organization, agent), &links(&number.id))
+            }
+        }
+    }
+}

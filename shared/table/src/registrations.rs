@@ -1,0 +1,238 @@
+//! How a number comes into the table, and how a purchase that came to nothing leaves it again.
+
+use domain::credits::LedgerEntry;
+use domain::kyb::Status;
+use domain::number::{Order, PhoneNumber, Source};
+use domain::organization::{Organization, PurchasePolicy};
+use domain::registration::{Claim, ImportGates, PurchaseGates};
+use domain::{AgentId, E164, Error, OrganizationId, PhoneNumberId, Result, SipConnectionId};
+use serde::{Deserialize, Serialize};
+
+use crate::Table;
+use crate::item::{Item, corrupt, from_item, to_item};
+use crate::keys::Key;
+use crate::number_item::{number_item, read_number};
+use crate::transaction::{Condition, Outcome, Transaction};
+use crate::trouble::{RETRIES, back_off};
+
+/// Who owns an E.164 number. Its key has no organization, so there is one for all of them.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClaimItem {
+    organization_id: String,
+    number_id: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ImportsItem {
+    imported: u32,
+}
+
+impl TryFrom<ClaimItem> for Claim {
+    type Error = Error;
+
+    fn try_from(item: ClaimItem) -> Result<Self> {
+        Ok(Self {
+            organization: OrganizationId::parse(&item.organization_id).map_err(corrupt("organizationId"))?,
+            number: PhoneNumberId::parse(&item.number_id).map_err(corrupt("numberId"))?,
+        })
+    }
+}
+
+fn claim_item(number: &PhoneNumber) -> Result<Item> {
+    let attributes = ClaimItem { organization_id: number.organization.to_string(), number_id: number.id.to_string() };
+    to_item(Key::claim(&number.e164), None, &attributes)
+}
+
+impl Table {
+    /// Who holds a phone number.
+    pub async fn claim(&self, e164: &E164) -> Result<Option<Claim>> {
+        self.get::<ClaimItem>(Key::claim(e164)).await?.map(Claim::try_from).transpose()
+    }
+
+    /// All that decides whether a purchase may begin, read in one parallel batch.
+    pub async fn purchase_gates(
+        &self,
+        organization: &OrganizationId,
+        e164: &E164,
+        agent: Option<&AgentId>,
+    ) -> Result<PurchaseGates> {
+        let (organization, verification, claim, agent, balance) = tokio::try_join!(
+            self.organization(organization),
+            self.kyb_status(organization),
+            self.claim(e164),
+            self.agent_standing(organization, agent),
+            self.balance(organization),
+        )?;
+        Ok(PurchaseGates { organization, verification, claim, agent, balance })
+    }
+
+    /// All that decides whether an import may happen, read in one parallel batch.
+    pub async fn import_gates(
+        &self,
+        organization: &OrganizationId,
+        e164: &E164,
+        agent: Option<&AgentId>,
+        connection: Option<&SipConnectionId>,
+    ) -> Result<ImportGates> {
+        let (connection, claim, agent, imports) = tokio::try_join!(
+            self.connection_standing(organization, connection),
+            self.claim(e164),
+            self.agent_standing(organization, agent),
+            self.get::<ImportsItem>(Key::imports(organization)),
+        )?;
+        let imported = imports.map_or(0, |item| item.imported);
+        Ok(ImportGates { caller: organization.clone(), connection, claim, agent, imported })
+    }
+
+    /// Begins a purchase: claims the number, writes its row, links its agent and takes the money, all under the
+    /// gates, or nothing. `policy` is the one in force for `organization` as it was read.
+    ///
+    /// # Errors
+    /// The gate that is shut, judged in the order in which callers are told of them.
+    pub async fn begin_purchase(
+        &self,
+        organization: &Organization,
+        number: &PhoneNumber,
+        deployment: PurchasePolicy,
+    ) -> Result<()> {
+        let mut organization = organization.clone();
+        for tries in 0..=RETRIES {
+            let purchase = LedgerEntry::purchase(&number.id, number.created_at, number.purchase_price());
+            let transaction = Transaction::on(self)
+                .check("organization", Key::organization(&organization.id), &may_buy(&organization))?
+                .check("verification", Key::current_kyb(&organization.id), &verified(organization.policy(deployment)))?
+                .register(number)?
+                .book(&organization.id, &purchase)?;
+            if transaction.commit().await? == Outcome::Committed {
+                return Ok(());
+            }
+            let prices = domain::number::Prices { upfront: number.billing.upfront, monthly: number.billing.monthly };
+            let agent = number.routing.agent.as_ref();
+            let gates = self.purchase_gates(&organization.id, &number.e164, agent).await?;
+            if is_own(gates.claim.as_ref(), &number.id) {
+                return Ok(());
+            }
+            gates.judge(prices, deployment)?;
+            // What stood in the way is gone again.
+            organization = gates.organization;
+            back_off(tries).await;
+        }
+        Err(Error::Busy("the gates of a purchase keep changing".into()))
+    }
+
+    /// Takes a purchase back that the carrier has certainly refused: row, claim and link go, the money returns.
+    ///
+    /// # Errors
+    /// [`Error::NumberBusy`] when the order is not waiting any more.
+    pub async fn give_back(&self, known: PhoneNumber) -> Result<()> {
+        let mut number = known;
+        for tries in 0..=RETRIES * 2 {
+            if number.source != Source::Managed(Order::Ordering) {
+                return Err(Error::NumberBusy);
+            }
+            let refund = LedgerEntry::purchase_refund(&number.id, number.created_at, number.purchase_price());
+            let transaction = Transaction::on(self).remove(&number)?.book(&number.organization, &refund)?;
+            if transaction.commit().await? == Outcome::Committed {
+                return Ok(());
+            }
+            back_off(tries).await;
+            match self.fetch(Key::number(&number.organization, &number.id)).await? {
+                // Our own write, whose answer was lost: row and refund go together.
+                None => return Ok(()),
+                Some(item) => number = read_number(item)?,
+            }
+        }
+        Err(Error::Busy("a number keeps changing while its purchase is given back".into()))
+    }
+
+    /// Registers a number of the customer's own.
+    ///
+    /// # Errors
+    /// The gate that is shut, judged in the order in which callers are told of them.
+    pub async fn import_number(&self, number: &PhoneNumber, limit: u32) -> Result<()> {
+        let connection = match &number.source {
+            Source::SipTrunk { trunk: domain::number::Trunk::Connection(id), .. } => Some(id),
+            Source::SipTrunk { .. } | Source::Managed(_) => None,
+        };
+        for tries in 0..=RETRIES {
+            let room = Condition::new("attribute_not_exists(imported) OR imported < :limit")
+                .number(":limit", limit)
+                .number(":one", 1);
+            let mut transaction = Transaction::on(self).register(number)?.update(
+                "imports",
+                Key::imports(&number.organization),
+                "ADD imported :one",
+                &room,
+            )?;
+            if let Some(id) = connection {
+                let key = Key::sip_connection(&number.organization, id);
+                transaction = transaction.check("connection", key, &Condition::present())?;
+            }
+            if transaction.commit().await? == Outcome::Committed {
+                return Ok(());
+            }
+            let agent = number.routing.agent.as_ref();
+            let gates = self.import_gates(&number.organization, &number.e164, agent, connection).await?;
+            if is_own(gates.claim.as_ref(), &number.id) {
+                return Ok(());
+            }
+            gates.judge(limit)?;
+            back_off(tries).await;
+        }
+        Err(Error::Busy("the gates of an import keep changing".into()))
+    }
+
+    async fn kyb_status(&self, organization: &OrganizationId) -> Result<Option<Status>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct StatusOnly {
+            kyb_status: String,
+        }
+        let Some(item) = self.fetch(Key::current_kyb(organization)).await? else { return Ok(None) };
+        let status = from_item::<StatusOnly>(item)?.kyb_status;
+        let status = Status::parse(&status).ok_or("is unknown").map_err(corrupt("kybStatus"))?;
+        Ok(Some(status))
+    }
+}
+
+/// True when the claim is the one this very request has written, in a try whose answer was lost.
+fn is_own(claim: Option<&Claim>, number: &PhoneNumberId) -> bool {
+    claim.is_some_and(|claim| claim.number == *number)
+}
+
+/// The flag is on, no hold stands, and the policy is still the one that was read.
+fn may_buy(organization: &Organization) -> Condition {
+    const GATE: &str = "buyingEnabled = :true AND attribute_not_exists(holdAt)";
+    match organization.purchase_policy {
+        None => Condition::new(&format!("{GATE} AND attribute_not_exists(purchasePolicy)")),
+        Some(policy) => {
+            Condition::new(&format!("{GATE} AND purchasePolicy = :policy")).text(":policy", policy.as_str())
+        }
+    }
+    .flag(":true", true)
+}
+
+fn verified(policy: PurchasePolicy) -> Condition {
+    match policy {
+        PurchasePolicy::Approved => Condition::new("kybStatus = :approved"),
+        PurchasePolicy::Submitted => Condition::new("kybStatus = :approved OR kybStatus = :submitted")
+            .text(":submitted", Status::Submitted.as_str()),
+    }
+    .text(":approved", Status::Approved.as_str())
+}
+
+impl Transaction<'_> {
+    /// Claims a number, writes its row and links its agent.
+    fn register(self, number: &PhoneNumber) -> Result<Self> {
+        let transaction = self.put("claim", claim_item(number)?, &Condition::absent())?.put(
+            "number",
+            number_item(number)?,
+            &Condition::absent(),
+        )?;
+        match &number.routing.agent {
+            None => Ok(transaction),
+            Some(agent) => transaction.link(&number.organization, agent, &number.id),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The table itself, for engines without a template: the local run and the tests.
+
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, TimeToLiveSpecification,
+};
+use domain::{Error, Result};
+
+use crate::Table;
+use crate::keys::{EXPIRES_AT, PK, SK, WORK_DUE, WORK_INDEX, WORK_SHARD};
+use crate::trouble::unavailable;
+
+impl Table {
+    /// Creates the table, unless it is there already. In AWS the template does this.
+    ///
+    /// # Errors
+    /// The engine refuses or does not answer.
+    pub async fn create_if_absent(&self) -> Result<()> {
+        let attribute = |name: &str| {
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+        };
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(WORK_INDEX)
+            .key_schema(element(WORK_SHARD, KeyType::Hash)?)
+            .key_schema(element(WORK_DUE, KeyType::Range)?)
+            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+            .build()
+            .map_err(Error::internal)?;
+        let created = self
+            .client
+            .create_table()
+            .table_name(&self.name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .set_attribute_definitions(Some(
+                [PK, SK, WORK_SHARD, WORK_DUE]
+                    .map(attribute)
+                    .into_iter()
+                    .collect::<Result<_, _>>()
+                    .map_err(Error::internal)?,
+            ))
+            .key_schema(element(PK, KeyType::Hash)?)
+            .key_schema(element(SK, KeyType::Range)?)
+            .global_secondary_indexes(index)
+            .send()
+            .await;
+        match created {
+            Ok(_) => self.expire_items().await,
+            Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
+                Ok(())
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    async fn expire_items(&self) -> Result<()> {
+        let expiry = TimeToLiveSpecification::builder()
+            .attribute_name(EXPIRES_AT)
+            .enabled(true)
+            .build()
+            .map_err(Error::internal)?;
+        let call = self.client.update_time_to_live().table_name(&self.name).time_to_live_specification(expiry);
+        call.send().await.map(drop).map_err(unavailable)
+    }
+}
+
+fn element(name: &str, kind: KeyType) -> Result<KeySchemaElement> {
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(Error::internal)
+}

@@ -1,0 +1,58 @@
+use domain::registration::ConnectionStanding;
+use domain::sip_connection::SipConnection;
+use domain::{Error, Name, OrganizationId, Result, SipConnectionId};
+use serde::{Deserialize, Serialize};
+
+use crate::Table;
+use crate::item::{corrupt, from_item, to_item};
+use crate::keys::{Key, SIP_CONNECTIONS};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SipConnectionItem {
+    id: String,
+    provider_name: String,
+    connected: bool,
+}
+
+impl TryFrom<SipConnectionItem> for SipConnection {
+    type Error = Error;
+
+    fn try_from(item: SipConnectionItem) -> Result<Self> {
+        Ok(Self {
+            id: SipConnectionId::parse(&item.id).map_err(corrupt("id"))?,
+            provider_name: Name::parse(&item.provider_name).map_err(corrupt("providerName"))?,
+            connected: item.connected,
+        })
+    }
+}
+
+impl Table {
+    /// Registers a SIP connection, or changes the registered one.
+    pub async fn register_sip_connection(&self, organization: &OrganizationId, new: &SipConnection) -> Result<()> {
+        let attributes = SipConnectionItem {
+            id: new.id.to_string(),
+            provider_name: new.provider_name.to_string(),
+            connected: new.connected,
+        };
+        self.put(to_item(Key::sip_connection(organization, &new.id), None, &attributes)?).await
+    }
+
+    /// All SIP connections of an organization.
+    pub async fn sip_connections(&self, organization: &OrganizationId) -> Result<Vec<SipConnection>> {
+        let items = self.query_all(organization, SIP_CONNECTIONS).await?;
+        items.into_iter().map(|item| from_item::<SipConnectionItem>(item)?.try_into()).collect()
+    }
+
+    pub(crate) async fn connection_standing(
+        &self,
+        organization: &OrganizationId,
+        connection: Option<&SipConnectionId>,
+    ) -> Result<ConnectionStanding> {
+        let Some(connection) = connection else { return Ok(ConnectionStanding::NotAsked) };
+        match self.get::<SipConnectionItem>(Key::sip_connection(organization, connection)).await? {
+            None => Ok(ConnectionStanding::Unknown),
+            Some(item) => Ok(ConnectionStanding::Installed(item.try_into()?)),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Several writes that happen together or not at all.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use domain::{Error, Result};
+
+use crate::Table;
+use crate::item::{Item, key_attributes};
+use crate::keys::{Key, PK};
+use crate::trouble::{RETRIES, back_off, is_contention, unavailable};
+
+/// What has to hold for one write, and the values that its text names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Condition {
+    text: String,
+    values: Vec<(&'static str, AttributeValue)>,
+}
+
+impl Condition {
+    /// The item is not there yet.
+    pub(crate) fn absent() -> Self {
+        Self { text: format!("attribute_not_exists({PK})"), values: Vec::new() }
+    }
+
+    pub(crate) fn present() -> Self {
+        Self { text: format!("attribute_exists({PK})"), values: Vec::new() }
+    }
+
+    pub(crate) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), values: Vec::new() }
+    }
+
+    pub(crate) fn text(mut self, name: &'static str, value: &str) -> Self {
+        self.values.push((name, AttributeValue::S(value.to_owned())));
+        self
+    }
+
+    pub(crate) fn number(mut self, name: &'static str, value: impl Into<i128>) -> Self {
+        self.values.push((name, AttributeValue::N(value.into().to_string())));
+        self
+    }
+
+    pub(crate) fn flag(mut self, name: &'static str, value: bool) -> Self {
+        self.values.push((name, AttributeValue::Bool(value)));
+        self
+    }
+
+    pub(crate) fn expression(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn values(&self) -> Option<Item> {
+        let values: Item = self.values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        (!values.is_empty()).then_some(values)
+    }
+}
+
+/// How a transaction ended that was not refused as a whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Committed,
+    /// Nothing was written: the conditions under these names did not hold.
+    Refused(Vec<&'static str>),
+}
+
+/// Writes in the making, each under a name by which a failed condition is told.
+pub(crate) struct Transaction<'a> {
+    table: &'a Table,
+    steps: Vec<(&'static str, TransactWriteItem)>,
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) const fn on(table: &'a Table) -> Self {
+        Self { table, steps: Vec::new() }
+    }
+
+    pub(crate) fn put(mut self, name: &'static str, item: Item, condition: &Condition) -> Result<Self> {
+        let put = Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(item))
+            .condition_expression(&condition.text)
+            .set_expression_attribute_values(condition.values())
+            .build()
+            .map_err(Error::internal)?;
+        self.steps.push((name, TransactWriteItem::builder().put(put).build()));
+        Ok(self)
+    }
+
+    pub(crate) fn delete(mut self, name: &'static str, key: Key, condition: &Condition) -> Result<Self> {
+        let delete = Delete::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(key_attributes(key).into()))
+            .condition_expression(&condition.text)
+            .set_expression_attribute_values(condition.values())
+            .build()
+            .map_err(Error::internal)?;
+        self.steps.push((name, TransactWriteItem::builder().delete(delete).build()));
+        Ok(self)
+    }
+
+    pub(crate) fn check(mut self, name: &'static str, key: Key, condition: &Condition) -> Result<Self> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(key_attributes(key).into()))
+            .condition_expression(&condition.text)
+            .set_expression_attribute_values(condition.values())
+            .build()
+            .map_err(Error::internal)?;
+        self.steps.push((name, TransactWriteItem::builder().condition_check(check).build()));
+        Ok(self)
+    }
+
+    /// `condition` also holds the values that `expression` names; an empty condition always holds.
+    pub(crate) fn update(
+        mut self,
+        name: &'static str,
+        key: Key,
+        expression: &str,
+        condition: &Condition,
+    ) -> Result<Self> {
+        let update = Update::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(key_attributes(key).into()))
+            .update_expression(expression)
+            .set_condition_expression(Some(condition.text.clone()).filter(|text| !text.is_empty()))
+            .set_expression_attribute_values(condition.values())
+            .build()
+            .map_err(Error::internal)?;
+        self.steps.push((name, TransactWriteItem::builder().update(update).build()));
+        Ok(self)
+    }
+
+    /// Writes everything, or nothing.
+    ///
+    /// All tries carry one token, under which DynamoDB carries a transaction out once (for ten minutes), so a try
+    /// whose answer was lost is not repeated. While a conflict or a throttle hides the verdict on any of the steps,
+    /// the whole is tried again, because the verdict that callers are told of first may be among the hidden.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when contention lasts or the table cannot be reached.
+    pub(crate) async fn commit(self) -> Result<Outcome> {
+        let (names, items): (Vec<_>, Vec<_>) = self.steps.into_iter().unzip();
+        let call = self
+            .table
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items))
+            .client_request_token(format!("{:032x}", rand::random::<u128>()));
+        let mut tries = 0;
+        loop {
+            let Err(error) = Box::pin(call.clone().send()).await else { return Ok(Outcome::Committed) };
+            let verdict = Verdict::of(&error, &names);
+            match verdict {
+                Verdict::Contended(_) | Verdict::Unavailable if tries < RETRIES && is_retryable(&error) => {
+                    back_off(tries).await;
+                    tries += 1;
+                }
+                Verdict::Refused(failed) => return Ok(Outcome::Refused(failed)),
+                Verdict::Contended(failed) if !failed.is_empty() => return Ok(Outcome::Refused(failed)),
+                Verdict::Contended(_) | Verdict::Unavailable => return Err(unavailable(error)),
+            }
+        }
+    }
+}
+
+enum Verdict {
+    Refused(Vec<&'static str>),
+    /// Some steps met contention; these others are known to have failed.
+    Contended(Vec<&'static str>),
+    Unavailable,
+}
+
+impl Verdict {
+    fn of(error: &SdkError<TransactWriteItemsError>, names: &[&'static str]) -> Self {
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+            return Self::Unavailable;
+        };
+        let reasons = cancelled.cancellation_reasons();
+        let codes = || reasons.iter().map(|reason| reason.code().unwrap_or("None"));
+        let failed: Vec<_> = names
+            .iter()
+            .zip(codes())
+            .filter_map(|(name, code)| (code == "ConditionalCheckFailed").then_some(*name))
+            .collect();
+        if codes().all(|code| matches!(code, "None" | "ConditionalCheckFailed")) && !failed.is_empty() {
+            Self::Refused(failed)
+        } else {
+            Self::Contended(failed)
+        }
+    }
+}
+
+/// A cancelled transaction is worth another try when each of its reasons is.
+fn is_retryable(error: &SdkError<TransactWriteItemsError>) -> bool {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            cancelled.cancellation_reasons().iter().all(|reason| reason.code() != Some("ValidationError"))
+        }
+        _ => is_contention(error.code()),
+    }
+}
