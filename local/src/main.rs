@@ -1,1 +1,168 @@
-fn main() {}
+//! `cargo run`: the whole bundle in one process.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use domain::{Clock, SystemClock};
+use local::seed::{Seed, seed};
+use local::{Bundle, Options, openapi};
+use serde_json::json;
+
+/// Runs the whole phone-number service on this machine: the API, a DynamoDB engine, a sandbox carrier and a sandbox
+/// Slack. Nothing leaves the machine, nothing has to be installed.
+#[derive(Parser)]
+#[command(version, name = "phone-numbers", after_help = "Example: cargo run -- --listen 127.0.0.1:9000 --fresh")]
+struct Arguments {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    listen: String,
+    /// The folder that keeps numbers, keys and messages between runs
+    #[arg(long, value_name = "DIR", default_value = ".local")]
+    data: PathBuf,
+    /// Forget what earlier runs have kept
+    #[arg(long)]
+    fresh: bool,
+    /// Write addresses, ids and keys into this file as JSON once everything answers
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Ask another carrier than the sandbox, such as http://127.0.0.1:9999/v2
+    #[arg(long, value_name = "URL")]
+    carrier_url: Option<String>,
+    /// Print the API's description (openapi.json) and stop
+    #[arg(long)]
+    openapi: bool,
+}
+
+/// What a run keeps; `--fresh` removes just these.
+const KEPT: [&str; 6] =
+    ["table.db", "table.db-wal", "table.db-shm", "carrier.json", "slack.json", "organizations.json"];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt().compact().with_writer(io::stderr).with_target(false).init();
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> io::Result<()> {
+    if arguments.openapi {
+        return io::stdout().write_all(openapi::text()?.as_bytes());
+    }
+    let _lock = prepare(&arguments.data, arguments.fresh)?;
+    let bundle = Bundle::start(Options {
+        listen: arguments.listen,
+        data: Some(arguments.data.clone()),
+        carrier_url: arguments.carrier_url,
+        ..Options::default()
+    })
+    .await?;
+    let seeds = seed(&bundle.table, &arguments.data.join("organizations.json"), SystemClock.now()).await?;
+    io::stdout().write_all(greeting(&bundle, &seeds).as_bytes())?;
+    if let Some(file) = arguments.ready_file {
+        write_ready_file(&file, &bundle, &seeds)?;
+    }
+    stop_requested().await?;
+    writeln!(io::stdout(), "\nStopping.")?;
+    bundle.stop().await
+}
+
+/// Makes the folder and takes it for this process alone, so that two runs never write the same files.
+fn prepare(folder: &Path, fresh: bool) -> io::Result<File> {
+    let explain = |error: io::Error| io::Error::new(error.kind(), format!("cannot use {}: {error}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(explain)?;
+    let lock = File::create(folder.join("lock")).map_err(explain)?;
+    if lock.try_lock().is_err() {
+        let message = format!("another run uses {}: stop it, or name another folder with --data", folder.display());
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, message));
+    }
+    if fresh {
+        for name in KEPT {
+            match std::fs::remove_file(folder.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(explain(error)),
+                _ => {}
+            }
+        }
+    }
+    Ok(lock)
+}
+
+fn write_ready_file(file: &Path, bundle: &Bundle, seeds: &[Seed]) -> io::Result<()> {
+    let ready = json!({
+        "baseUrl": bundle.base_url,
+        "docsUrl": bundle.docs_url,
+        "carrierUrl": bundle.carrier_url,
+        "slackMessagesUrl": bundle.slack_messages_url,
+        "dynamoDbUrl": bundle.dynamo_db_url,
+        "tableName": bundle.table_name,
+        "organizations": seeds,
+    });
+    // Whole or not at all: somebody is waiting for it.
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    serde_json::to_writer_pretty(&mut new, &ready)?;
+    new.persist(file).map_err(io::Error::other).map(drop)
+}
+
+async fn stop_requested() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+fn greeting(bundle: &Bundle, seeds: &[Seed]) -> String {
+    let about = |name: &str| match name {
+        "new" => "has done nothing yet: submit its verification",
+        "verified" => "is approved, has 100.00 USD, two agents, two SIP connections: buy, import, route",
+        _ => "is approved, but has no credits",
+    };
+    let organizations: String = seeds
+        .iter()
+        .map(|seed| format!("  {:<9} {}\n            {}\n", seed.name, about(&seed.name), seed.api_key))
+        .collect();
+    let key = |name: &str| seeds.iter().find(|seed| seed.name == name).map_or("", |seed| &seed.api_key);
+    let (base, verified, new) = (&bundle.base_url, key("verified"), key("new"));
+    let Bundle { docs_url, slack_url, carrier_url, dynamo_db_url, table_name, .. } = bundle;
+    format!(
+        r#"
+The phone-number service is running. Ctrl-C stops it; what it keeps is there again next time.
+
+  API       {base}/v1/phone-numbers
+  Docs      {docs_url}
+  Slack     {slack_url}/ (what staff see)
+  Carrier   {carrier_url}
+  DynamoDB  {dynamo_db_url} (table {table_name})
+
+Organizations and their API keys
+{organizations}
+Search, buy, look, release (the second line buys the first number found)
+  export KEY={verified}
+  NUMBER=$(curl -s "{base}/v1/phone-numbers/available?areaCode=415&limit=1" -H "Authorization: Bearer $KEY" | grep -o '+1[0-9]*' | head -1)
+  curl -s {base}/v1/phone-numbers -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -d "{{\"e164\":\"$NUMBER\",\"direction\":\"both\",\"agentId\":\"agent_reception\"}}"
+  curl -s {base}/v1/phone-numbers -H "Authorization: Bearer $KEY"
+
+Import a number of your own
+  curl -s {base}/v1/phone-numbers/import -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -d '{{"e164":"+12125550142","sipConnectionInstallationId":"sip_connected"}}'
+
+Submit a business verification, then look at the Slack page
+  curl -s {base}/v1/phone-numbers/kyb/submit -H "Authorization: Bearer {new}" -H "Content-Type: application/json" -d '{{"declaration":{{"businessName":"Fresh Start","useCase":"Appointment reminders"}},"attestationAccepted":true,"attestationVersion":"1"}}'
+
+"#
+    )
+}

@@ -1,1 +1,171 @@
+//! Tells staff in Slack of each submitted business verification.
+//!
+//! The queue brings ids; what staff read comes from the table. A message is done when Slack's answer is recorded with
+//! the submission, so whatever dies before that happens again, and whatever comes twice after it does nothing.
 
+mod batch;
+pub mod message;
+mod text;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use clients::slack::{Slack, SlackError};
+use domain::kyb::{Delivery, Status, Submission};
+use domain::{Clock, KybId, OrganizationId};
+use serde::Deserialize;
+use table::Table;
+
+use crate::batch::{Again, Work};
+
+/// What it takes to tell staff.
+#[derive(Clone)]
+pub struct Notifier {
+    pub table: Table,
+    pub slack: Slack,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What a queue message says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Job {
+    organization_id: String,
+    submission_id: String,
+}
+
+impl Notifier {
+    /// Announces the submissions that the batch names. The answer names the messages that have to come again; one
+    /// that can never succeed is among them each time, until the queue puts it aside for a person to look at.
+    ///
+    /// It answers within 28 s, whatever the table and Slack do.
+    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        batch::run(&event, self).await
+    }
+
+    async fn announce(&self, submission: &Submission) -> Result<(), Again> {
+        let (organization, id) = (&submission.organization, &submission.id);
+        let message = message::announcement(submission);
+        let posted = self.slack.post(&message.text, &message.blocks).await;
+        let delivery = posted.map_err(|error| after(submission, error))?;
+        self.record(submission, Some(&delivery)).await?;
+        let waited = submission.filed().map(|filed| self.clock.now().since(filed.at).as_millis());
+        let waited = waited.and_then(|millis| u64::try_from(millis).ok());
+        tracing::info!(
+            organization.id = %organization, kyb.submission.id = %id, kyb.announced_after_ms = waited,
+            slack.message.ts = delivery.ts, "staff were told of a business verification"
+        );
+        Ok(())
+    }
+
+    async fn record(&self, submission: &Submission, delivery: Option<&Delivery>) -> Result<(), Again> {
+        self.table.notified(submission, delivery).await.map_err(|error| {
+            tracing::warn!(
+                organization.id = %submission.organization, kyb.submission.id = %submission.id,
+                error.message = chain(&error), slack.posted = delivery.is_some(),
+                "the end of an announcement could not be recorded"
+            );
+            Again::Later
+        })
+    }
+}
+
+impl Work for Notifier {
+    async fn work(&self, message: &SqsMessage) -> Result<(), Again> {
+        let Some((organization, id)) = parse(message.body.as_deref().unwrap_or_default()) else {
+            tracing::warn!(sqs.message_id = message.message_id, "a queue message names no submission");
+            return Err(Again::Later);
+        };
+        match self.table.submission(&organization, &id).await {
+            Ok(Some(submission)) if submission.delivery.is_none() && submission.status() == Status::Submitted => {
+                self.announce(&submission).await
+            }
+            // It was announced before, or decided before anybody was told: what remains is to take it off the list.
+            Ok(Some(submission)) => self.record(&submission, None).await,
+            Ok(None) => {
+                tracing::warn!(
+                    organization.id = %organization, kyb.submission.id = %id,
+                    "a queue message names a submission that does not exist"
+                );
+                Err(Again::Later)
+            }
+            Err(error) => {
+                tracing::warn!(
+                    organization.id = %organization, kyb.submission.id = %id, error.message = chain(&error),
+                    "a submission could not be read"
+                );
+                Err(Again::Later)
+            }
+        }
+    }
+}
+
+/// Logs why Slack did not take the message, and says when it may come again.
+fn after(submission: &Submission, error: SlackError) -> Again {
+    let (organization, id) = (&submission.organization, &submission.id);
+    match error {
+        SlackError::RateLimited { retry_after } => {
+            tracing::warn!(
+                organization.id = %organization, kyb.submission.id = %id,
+                slack.retry_after_s = retry_after.as_secs(), "Slack asks to wait"
+            );
+            Again::After(retry_after)
+        }
+        // The token, the channel or the message itself is wrong, and stays so until someone mends it.
+        SlackError::Refused(code) => {
+            tracing::error!(
+                organization.id = %organization, kyb.submission.id = %id, slack.error = code,
+                "Slack refuses to announce a business verification"
+            );
+            Again::Later
+        }
+        SlackError::Failed(_) => {
+            tracing::warn!(
+                organization.id = %organization, kyb.submission.id = %id, error.message = chain(&error),
+                "Slack could not be told of a business verification"
+            );
+            Again::Later
+        }
+    }
+}
+
+fn parse(body: &str) -> Option<(OrganizationId, KybId)> {
+    let job: Job = serde_json::from_str(body).ok()?;
+    Some((OrganizationId::parse(&job.organization_id).ok()?, KybId::parse(&job.submission_id).ok()?))
+}
+
+/// An error with everything that caused it, in one line: the outermost text alone often says only that it failed.
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_message_with_two_well_formed_ids_names_a_submission() {
+        let id = KybId::new(domain::Timestamp::from_millis(1), 2);
+        let body = format!(r#"{{"organizationId":"org_1","submissionId":"{id}","new":[]}}"#);
+        assert_eq!(parse(&body), Some((OrganizationId::parse("org_1").unwrap(), id.clone())));
+        for bad in [
+            String::new(),
+            "null".into(),
+            "[]".into(),
+            r#"{"organizationId":"org_1"}"#.into(),
+            format!(r#"{{"organizationId":"org#1","submissionId":"{id}"}}"#),
+            format!(r#"{{"organizationId":7,"submissionId":"{id}"}}"#),
+            r#"{"organizationId":"org_1","submissionId":"kyb_1"}"#.into(),
+        ] {
+            assert_eq!(parse(&bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_logged_with_what_caused_it() {
+        let error = domain::Error::internal("the table is gone");
+        assert_eq!(chain(&error), "Internal error: the table is gone");
+    }
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 
@@ -47,7 +48,7 @@ impl Account {
             .operation_timeout(Duration::from_secs(5))
             .build();
         let mut config = SdkConfig::builder()
-            .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::latest())
+            .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .timeout_config(timeouts)

@@ -6,8 +6,11 @@
 use domain::MicroUsd;
 use domain::number::Prices;
 use domain::organization::PurchasePolicy;
+use tracing::level_filters::LevelFilter;
 
-use crate::{Secret, aws::Account};
+#[cfg(feature = "secret")]
+use crate::Secret;
+use crate::aws::Account;
 
 /// A variable that is missing or malformed.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +32,16 @@ impl Settings {
     pub fn from_env() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
         Self { read: |name| std::env::var(name).ok() }
+    }
+
+    /// The least level that is logged: `error`, `warn`, `info`, `debug` or `trace`.
+    ///
+    /// # Errors
+    /// `LOG_LEVEL` is another word.
+    pub fn log_level(self) -> Result<LevelFilter, SettingsError> {
+        self.parsed("LOG_LEVEL", "info", |text| {
+            text.parse().map_err(|_| "must be 'error', 'warn', 'info', 'debug' or 'trace'")
+        })
     }
 
     /// # Errors
@@ -118,6 +131,7 @@ impl Settings {
     ///
     /// # Errors
     /// Neither `TELNYX_SECRET_ARN` nor `TELNYX_SECRET` is set.
+    #[cfg(feature = "secret")]
     pub fn telnyx_secret(self) -> Result<Secret, SettingsError> {
         self.secret("TELNYX_SECRET_ARN", "TELNYX_SECRET")
     }
@@ -126,10 +140,12 @@ impl Settings {
     ///
     /// # Errors
     /// Neither `SLACK_SECRET_ARN` nor `SLACK_SECRET` is set.
+    #[cfg(feature = "secret")]
     pub fn slack_secret(self) -> Result<Secret, SettingsError> {
         self.secret("SLACK_SECRET_ARN", "SLACK_SECRET")
     }
 
+    #[cfg(feature = "secret")]
     fn secret(self, stored: &'static str, given: &'static str) -> Result<Secret, SettingsError> {
         if let Some(value) = self.optional(given) {
             return Ok(Secret::given(&value));
@@ -181,6 +197,7 @@ mod tests {
             (bad.import_limit().unwrap_err(), "IMPORT_LIMIT"),
             (bad.purchase_policy().unwrap_err(), "PURCHASE_POLICY"),
             (bad.sip_host().unwrap_err(), "SIP_HOST"),
+            (bad.log_level().unwrap_err(), "LOG_LEVEL"),
             (settings(|_| None).table_name().unwrap_err(), "TABLE_NAME"),
         ] {
             assert!(error.to_string().starts_with(&format!("environment variable {name} ")), "{error}");

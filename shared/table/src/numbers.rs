@@ -32,7 +32,9 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn terms(&self) -> Vec<(&'static str, &str)> {
+    /// The attributes asked for, by the names that callers know too.
+    #[must_use]
+    pub fn terms(&self) -> Vec<(&'static str, &str)> {
         [
             ("source", self.source),
             ("direction", self.direction.map(domain::number::Direction::as_str)),
@@ -65,6 +67,11 @@ impl Table {
             self.organization(organization),
         )?;
         Ok(View { numbers: number.map(read_number).transpose()?, sip_connections, organization })
+    }
+
+    /// One number alone.
+    pub async fn find_number(&self, organization: &OrganizationId, id: &PhoneNumberId) -> Result<Option<PhoneNumber>> {
+        self.fetch(Key::number(organization, id)).await?.map(read_number).transpose()
     }
 
     /// Numbers, newest first, one more than the page holds when more follow.

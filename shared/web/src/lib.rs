@@ -1,1 +1,25 @@
+//! What every HTTP function shares: who calls, what they sent, how errors are answered.
 
+pub mod answers;
+mod caller;
+mod compact_json;
+mod error;
+mod fields;
+mod if_match;
+mod json_body;
+mod number_path;
+mod params;
+mod phone_number_row;
+mod serve;
+
+pub use caller::{ApiKeys, Caller, Compliance, Read, Write};
+pub use error::{ApiError, ApiResult, ErrorBody, IssueBody};
+pub use fields::Fields;
+pub use if_match::IfMatch;
+pub use json_body::JsonBody;
+pub use number_path::NumberPath;
+pub use params::Params;
+pub use phone_number_row::{
+    Direction, E164, NumberSource, PhoneNumberRow, SetupState, SetupStatusRow, SuspensionReason, usd,
+};
+pub use serve::{run, serve};

@@ -1,0 +1,90 @@
+use axum::Json;
+use axum::extract::State;
+use domain::Name;
+use domain::carrier::{Offer, Search};
+use domain::number::Prices;
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::{ApiResult, E164, Params, Read, usd};
+
+use crate::App;
+
+/// A number that can be bought now.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AvailablePhoneNumber)]
+pub(crate) struct AvailableRow {
+    #[schema(value_type = E164)]
+    e164: String,
+    /// Such as `+1 (415) 555-0123`.
+    friendly_name: String,
+    /// What we charge each month, the first one at once.
+    monthly_cost_usd: f64,
+    /// What we charge once.
+    upfront_cost_usd: f64,
+    /// Such as `voice`, `sms`.
+    features: Vec<String>,
+    region: Region,
+}
+
+/// Where the number belongs, as far as the carrier says.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Region {
+    #[schema(required = false)]
+    state: Option<String>,
+    #[schema(required = false)]
+    locality: Option<String>,
+    #[schema(required = false)]
+    rate_center: Option<String>,
+}
+
+impl AvailableRow {
+    fn new(offer: Offer, prices: Prices) -> Self {
+        let Offer { e164, features, state, locality, rate_center } = offer;
+        Self {
+            friendly_name: e164.friendly(),
+            e164: e164.to_string(),
+            monthly_cost_usd: usd(prices.monthly),
+            upfront_cost_usd: usd(prices.upfront),
+            features,
+            region: Region { state, locality, rate_center },
+        }
+    }
+}
+
+/// Search available managed numbers
+///
+/// Asks the carrier for US local numbers that can be ordered now. Prices are what this service charges. At most 60
+/// searches a minute for each organization.
+#[utoipa::path(
+    get, path = "/v1/phone-numbers/available", operation_id = "searchAvailablePhoneNumbers", tag = "Telephony",
+    params(crate::docs::SearchQuery),
+    responses(
+        (status = 200, description = "Available numbers", body = Vec<AvailableRow>),
+        web::answers::Invalid, web::answers::Failures, web::answers::RateLimited,
+    ),
+)]
+pub(crate) async fn search(
+    State(app): State<App>,
+    Read(caller): Read,
+    params: Params,
+) -> ApiResult<Json<Vec<AvailableRow>>> {
+    let search = parse(params)?;
+    app.table.count_search(&caller.organization, app.clock.now()).await?;
+    let offers = app.carrier.search(&search).await?;
+    Ok(Json(offers.into_iter().map(|offer| AvailableRow::new(offer, app.prices)).collect()))
+}
+
+fn parse(mut params: Params) -> domain::Result<Search> {
+    let area_code = params.optional("areaCode", |text| {
+        let three = text.len() == 3 && text.bytes().all(|digit| digit.is_ascii_digit());
+        if three { Ok(text.to_owned()) } else { Err("must be three digits such as 415") }
+    });
+    let locality = params.optional("locality", Name::parse).map(|name| name.to_string());
+    let limit = params.optional("limit", |text| match text.parse() {
+        Ok(limit @ 1..=50) => Ok(limit),
+        _ => Err("must be a whole number from 1 to 50"),
+    });
+    params.finish(Search { area_code, locality, limit: limit.unwrap_or(10) })
+}

@@ -1,0 +1,79 @@
+use axum::Json;
+use axum::extract::State;
+use domain::number::{Direction, DispatchTemplate, PhoneNumber, Routing, Source, Trunk};
+use domain::registration::ConnectionStanding;
+use domain::{AgentId, E164, Label, Name, OrganizationId, PhoneNumberId, Result, SipConnectionId};
+use web::{ApiResult, Fields, JsonBody, PhoneNumberRow, Write};
+
+use crate::App;
+
+struct Import {
+    e164: E164,
+    trunk: Trunk,
+    provider_name: Option<Name>,
+    routing: Routing,
+}
+
+/// Import a SIP trunk phone number
+///
+/// Registers a number of the customer's own, reached through an installed SIP connection or a legacy trunk.
+#[utoipa::path(
+    post, path = "/v1/phone-numbers/import", operation_id = "importSipTrunkPhoneNumber", tag = "Telephony",
+    request_body = crate::docs::ImportRequest,
+    responses(
+        (status = 200, description = "Phone number", body = PhoneNumberRow),
+        web::answers::Invalid, web::answers::Failures, web::answers::Conflict, web::answers::TooLarge,
+    ),
+)]
+pub(crate) async fn import(
+    State(app): State<App>,
+    Write(caller): Write,
+    JsonBody(fields): JsonBody,
+) -> ApiResult<Json<PhoneNumberRow>> {
+    let import = parse(fields)?;
+    Ok(Json(import_number(&app, &caller.organization, import).await?))
+}
+
+fn parse(mut fields: Fields) -> Result<Import> {
+    let e164 = fields.required("e164", E164::parse);
+    let trunk = if fields.has("sipConnectionInstallationId") {
+        fields.optional("sipConnectionInstallationId", SipConnectionId::parse).map(Trunk::Connection)
+    } else if fields.has("sipTrunkId") {
+        fields.optional("sipTrunkId", Name::parse).map(Trunk::Legacy)
+    } else {
+        fields.issue("sipConnectionInstallationId", "is required (or sipTrunkId, for a legacy trunk)");
+        None
+    };
+    let provider_name = fields.optional("sipProviderName", Name::parse);
+    let routing = Routing {
+        direction: fields.optional("direction", Direction::parse).unwrap_or_default(),
+        template: fields.json("dispatchMetadataTemplate", DispatchTemplate::parse),
+        agent: fields.optional("agentId", AgentId::parse),
+        label: fields.optional("label", Label::parse),
+    };
+    fields.finish(e164.zip(trunk).map(|(e164, trunk)| Import { e164, trunk, provider_name, routing }))
+}
+
+async fn import_number(app: &App, organization: &OrganizationId, import: Import) -> Result<PhoneNumberRow> {
+    let Import { e164, trunk, provider_name, routing } = import;
+    let connection = match &trunk {
+        Trunk::Connection(id) => Some(id),
+        Trunk::Legacy(_) => None,
+    };
+    let (gates, owner) = tokio::try_join!(
+        app.table.import_gates(organization, &e164, routing.agent.as_ref(), connection),
+        app.table.organization(organization),
+    )?;
+    gates.judge(app.limit)?;
+    let connections = match gates.connection {
+        ConnectionStanding::Installed(connection) => vec![connection],
+        ConnectionStanding::NotAsked | ConnectionStanding::Unknown => Vec::new(),
+    };
+    let installed_name = || connections.first().map(|connection| connection.provider_name.clone());
+    let source = Source::SipTrunk { trunk, provider_name: provider_name.or_else(installed_name) };
+    let now = app.clock.now();
+    let id = PhoneNumberId::new(now, rand::random());
+    let number = PhoneNumber::imported(id, organization.clone(), e164, source, routing, app.monthly_fee, now);
+    app.table.import_number(&number, app.limit).await?;
+    Ok(PhoneNumberRow::new(&number, &connections, &owner, &app.sip_host, now))
+}

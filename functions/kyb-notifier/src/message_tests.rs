@@ -1,0 +1,210 @@
+use domain::kyb::{Address, Country, Email, SubmittedBy, Website};
+use domain::{ApiKeyId, E164, KybId, Name, OrganizationId, Prose, Timestamp};
+
+use super::*;
+use crate::text::units;
+
+const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
+
+fn submission(filing: Filing) -> Submission {
+    let organization = OrganizationId::parse("org_1").unwrap();
+    let by = SubmittedBy { api_key: ApiKeyId::new(NOW, 1), user_id: None, email: None };
+    Submission::submit(None, &organization, KybId::new(NOW, 2), filing, by, NOW).unwrap()
+}
+
+/// A full form with `name` in every name and `text` in every longer answer.
+fn full(name: &str, text: &str, website: &str) -> Submission {
+    let (name, text) = (Name::parse(name).unwrap(), Prose::parse(text).unwrap());
+    let address = Address {
+        street: name.clone(),
+        city: name.clone(),
+        state: name.clone(),
+        postal_code: name.clone(),
+        country: Country::parse("US").unwrap(),
+    };
+    let business = BusinessProfile {
+        legal_name: name.clone(),
+        display_name: name.clone(),
+        entity_type: name.clone(),
+        country: Country::parse("US").unwrap(),
+        registration_id: Some(name.clone()),
+        website: Website::parse(website).unwrap(),
+        address,
+        use_case: text.clone(),
+        expected_usage: text,
+    };
+    let representative = Representative {
+        name: name.clone(),
+        title: name,
+        email: Email::parse("ada@example.com").unwrap(),
+        phone: Some(E164::parse("+14155550123").unwrap()),
+    };
+    submission(Filing::Full(Box::new((business, representative))))
+}
+
+fn short(name: &str, text: &str) -> Submission {
+    submission(Filing::Short(Declaration {
+        business_name: Name::parse(name).unwrap(),
+        use_case: Prose::parse(text).unwrap(),
+    }))
+}
+
+/// Every text object of a message.
+fn texts(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        Value::Object(object) if object.get("text").is_some_and(Value::is_string) => vec![value],
+        Value::Object(object) => object.values().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn written(message: &Message) -> Vec<&str> {
+    texts(&message.blocks).iter().map(|text| text["text"].as_str().unwrap()).collect()
+}
+
+/// The value beside a label.
+fn value<'a>(message: &'a Message, label: &str) -> &'a Value {
+    let fields = message.blocks.as_array().unwrap().iter().filter_map(|block| block["fields"].as_array());
+    let fields: Vec<&Value> = fields.flatten().collect();
+    let at = fields.iter().position(|field| field["text"] == format!("*{label}*")).unwrap();
+    fields[at + 1]
+}
+
+fn assert_within_limits(message: &Message) {
+    let blocks = message.blocks.as_array().unwrap();
+    assert!((1..=50).contains(&blocks.len()));
+    assert!((1..=4_000).contains(&units(&message.text)));
+    for block in blocks {
+        let most = if block["type"] == "header" { 150 } else { 3_000 };
+        if let Some(text) = block.get("text") {
+            assert!((1..=most).contains(&units(text["text"].as_str().unwrap())), "{block}");
+        }
+        let fields = block.get("fields").or(block.get("elements")).and_then(Value::as_array);
+        if let Some(fields) = fields {
+            assert!((1..=10).contains(&fields.len()));
+            assert!(fields.iter().all(|text| (1..=2_000).contains(&units(text["text"].as_str().unwrap()))), "{block}");
+        }
+    }
+    let together: usize = written(message).into_iter().map(units).sum();
+    assert!(together <= 10_000, "{together} units of text in all blocks");
+}
+
+#[test]
+fn staff_read_who_it_is_what_for_and_which_submission() {
+    let submission = full("Acme Robotics", "Reminders for patients", "https://acme.example");
+    let message = announcement(&submission);
+    assert_eq!(message.text, "Business verification to review: Acme Robotics");
+    assert_eq!(message.blocks[0]["type"], "header");
+    assert_eq!(message.blocks[0]["text"]["text"], "Business verification: Acme Robotics");
+    for (label, expected) in [
+        ("Legal name", "Acme Robotics"),
+        ("Display name", "Acme Robotics"),
+        ("Entity type", "Acme Robotics"),
+        ("Country", "US"),
+        ("Registration id", "••••tics"),
+        ("Website", "https://acme.example"),
+        ("Address", "Acme Robotics, Acme Robotics, US"),
+        ("Representative", "Acme Robotics"),
+        ("Title", "Acme Robotics"),
+        ("E-mail", "ada@example.com"),
+        ("Phone", "+1 (415) 555-0123"),
+        ("Organization", "org_1"),
+        ("Submission", submission.id.as_str()),
+        ("Submitted by", ApiKeyId::new(NOW, 1).as_str()),
+    ] {
+        assert_eq!(*value(&message, label), json!({"type": "plain_text", "text": expected, "emoji": false}), "{label}");
+    }
+    let at = format!("<!date^1784000000^{{date_short_pretty}} at {{time}}|{NOW}>");
+    assert_eq!(*value(&message, "Submitted"), json!({"type": "mrkdwn", "text": at}));
+    assert_eq!(written(&message).iter().filter(|text| **text == "Reminders for patients").count(), 2);
+    assert_within_limits(&message);
+}
+
+#[test]
+fn the_short_form_says_that_it_is_short() {
+    let message = announcement(&short("Acme", "Reminders"));
+    assert_eq!(value(&message, "Business name")["text"], "Acme");
+    assert_eq!(value(&message, "Form")["text"], "Short declaration: no profile, no representative");
+    assert!(written(&message).contains(&"Reminders"));
+    assert!(!written(&message).contains(&"*Legal name*"));
+    assert_within_limits(&message);
+}
+
+#[test]
+fn longest_answers_stay_within_slacks_limits_also_when_escaping_makes_them_longer() {
+    for character in ["a", "&", "<", "é", "字", "😀", "👩\u{200d}"] {
+        let repeat = |most: usize| character.repeat(most / character.chars().count());
+        let website = format!("https://example.com/{}", "&".repeat(1_980));
+        for message in [
+            announcement(&full(&repeat(200), &repeat(2_000), &website)),
+            announcement(&short(&repeat(200), &repeat(2_000))),
+        ] {
+            assert_within_limits(&message);
+            for text in written(&message) {
+                let entities = text.matches('&').count();
+                let whole: usize = ["&amp;", "&lt;", "&gt;"].iter().map(|entity| text.matches(entity).count()).sum();
+                assert_eq!(entities, whole, "an entity is cut in half: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_ordinary_answer_of_full_length_is_shown_whole() {
+    let text = "word ".repeat(400);
+    assert!(written(&announcement(&short("Acme", &text))).contains(&text.trim()));
+}
+
+#[test]
+fn nothing_that_a_customer_writes_is_read_as_mark_up_or_as_another_line() {
+    for hostile in [
+        "<!channel>",
+        "<!here|here> & <!everyone>",
+        "<@U012AB3CD> <#C012AB3CD> <!subteam^S1>",
+        "<https://evil.example|https://slack.com>",
+        "*Status*\u{2028}Approved :white_check_mark:",
+        "&lt;!channel&gt;",
+        "@here @channel @everyone",
+        "```\u{202e}code` _it_ ~no~ > quote",
+        "\u{200b}",
+        "\"},{\"type\":\"actions\"",
+    ] {
+        for message in [
+            announcement(&full(hostile, hostile, "https://evil.example/?<!channel>")),
+            announcement(&short(hostile, hostile)),
+        ] {
+            assert_within_limits(&message);
+            assert!(!message.text.contains(['<', '>', '\n', '\u{2028}']), "{}", message.text);
+            assert!(["@here", "@channel", "@everyone"].iter().all(|mention| !message.text.contains(mention)));
+            let own = |text: &str| text.starts_with("<!date^") || (text.starts_with('*') && text.ends_with('*'));
+            for text in texts(&message.blocks) {
+                let words = text["text"].as_str().unwrap();
+                if text["type"] == "mrkdwn" {
+                    assert!(own(words) && !words.contains("evil") && !words.contains("Approved"), "{text}");
+                } else {
+                    assert_eq!(text["emoji"], false);
+                    assert!(!words.contains(['<', '>', '\u{2028}', '\u{202e}', '\u{200b}']), "{text}");
+                }
+            }
+            assert!(message.blocks.as_array().unwrap().iter().all(|block| block["type"] != "actions"));
+        }
+    }
+}
+
+#[test]
+fn registration_ids_show_their_end_only() {
+    for (id, shown) in [
+        ("12-3456789", "••••6789"),
+        ("HRB 123456 B", "••••456B"),
+        ("12345678", "••••5678"),
+        ("1234567", "••••67"),
+        ("1234", "••••34"),
+        ("123", "••••"),
+        ("---", "••••"),
+    ] {
+        assert_eq!(masked(id), shown, "{id}");
+    }
+    let message = announcement(&full("DE-123456789", "text", "https://acme.example"));
+    assert_eq!(value(&message, "Registration id")["text"], "••••6789");
+}

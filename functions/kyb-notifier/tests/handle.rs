@@ -1,0 +1,175 @@
+//! The worker against a real engine and the sandbox Slack.
+#![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use clients::Secret;
+use clients::aws::Account;
+use clients::slack::Slack;
+use domain::kyb::{Declaration, Filing, Review, Submission, SubmittedBy};
+use domain::{ApiKeyId, KybId, Name, OrganizationId, Prose, SystemClock, Timestamp};
+use kyb_notifier::Notifier;
+use local::sandbox::slack::{Failure, Options, Slack as Sandbox};
+use table::Table;
+use tokio::net::TcpListener;
+
+const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
+const TOKEN: &str = "xoxb-very-secret";
+
+struct World {
+    table: Table,
+    sandbox: Sandbox,
+    notifier: Notifier,
+}
+
+async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+impl World {
+    async fn new() -> Self {
+        let (listener, engine) = listen().await;
+        tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+        let table = Table::new(&Account::local(engine).sdk_config(), "table".to_owned());
+        table.create_if_absent().await.unwrap();
+
+        let sandbox = Sandbox::new(Options { bot_token: TOKEN.to_owned(), file: None }).unwrap();
+        let (listener, url) = listen().await;
+        let router = sandbox.router();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let secret = format!(r##"{{"botToken":"{TOKEN}","channel":"#verification"}}"##);
+        let slack = Slack::new(&format!("{url}/api"), Secret::given(&secret));
+        let notifier = Notifier { table: table.clone(), slack, clock: Arc::new(SystemClock) };
+        Self { table, sandbox, notifier }
+    }
+
+    /// A stored submission of an organization of its own.
+    async fn submitted(&self, organization: &str) -> Submission {
+        let declaration = Declaration {
+            business_name: Name::parse("Customer Text Inc").unwrap(),
+            use_case: Prose::parse("customer text").unwrap(),
+        };
+        let by = SubmittedBy { api_key: ApiKeyId::new(NOW, 1), user_id: None, email: None };
+        let organization = OrganizationId::parse(organization).unwrap();
+        let submission =
+            Submission::submit(None, &organization, KybId::new(NOW, 2), Filing::Short(declaration), by, NOW).unwrap();
+        assert!(self.table.replace_submission(None, &submission).await.unwrap());
+        submission
+    }
+
+    async fn stored(&self, submission: &Submission) -> Submission {
+        self.table.submission(&submission.organization, &submission.id).await.unwrap().unwrap()
+    }
+
+    /// The numbers of the messages that have to come again.
+    async fn handle(&self, bodies: &[String]) -> Vec<String> {
+        let message = |(number, body): (usize, &String)| {
+            let mut message = SqsMessage::default();
+            message.message_id = Some(number.to_string());
+            message.body = Some(body.clone());
+            message
+        };
+        let mut event = SqsEvent::default();
+        event.records = bodies.iter().enumerate().map(message).collect();
+        let SqsBatchResponse { batch_item_failures, .. } = self.notifier.handle(event).await;
+        batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+}
+
+fn body(submission: &Submission) -> String {
+    format!(r#"{{"organizationId":"{}","submissionId":"{}"}}"#, submission.organization, submission.id)
+}
+
+const NONE: [&str; 0] = [];
+
+#[tokio::test]
+async fn a_submission_is_announced_once_however_often_its_message_comes() {
+    let world = World::new().await;
+    let submission = world.submitted("org_1").await;
+    assert_eq!(world.handle(&[body(&submission), body(&submission)]).await, NONE);
+    assert_eq!(world.handle(&[body(&submission)]).await, NONE);
+    let seen = world.sandbox.messages();
+    assert_eq!(seen.len(), 1);
+    let delivery = world.stored(&submission).await.delivery.unwrap();
+    assert_eq!((delivery.channel, delivery.ts), (seen[0].channel.clone(), seen[0].ts.clone()));
+}
+
+#[tokio::test]
+async fn a_poison_message_fails_and_the_others_go_on() {
+    let world = World::new().await;
+    let submission = world.submitted("org_1").await;
+    let unknown = format!(r#"{{"organizationId":"org_1","submissionId":"{}"}}"#, KybId::new(NOW, 99));
+    let foreign = format!(r#"{{"organizationId":"org_2","submissionId":"{}"}}"#, submission.id);
+    let bodies = ["not JSON".to_owned(), unknown, foreign, body(&submission)];
+    assert_eq!(world.handle(&bodies).await, ["0", "1", "2"]);
+    assert_eq!(world.sandbox.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_submission_decided_before_anyone_was_told_is_not_announced() {
+    let world = World::new().await;
+    let submission = world.submitted("org_1").await;
+    let review = Review { at: NOW, reviewer_id: "U1".to_owned(), reviewer_email: None };
+    let approved = submission.clone().approve(review).unwrap();
+    assert!(world.table.replace_submission(Some(submission.clone()), &approved).await.unwrap());
+    assert_eq!(world.handle(&[body(&submission)]).await, NONE);
+    assert!(world.sandbox.messages().is_empty());
+    assert_eq!(world.stored(&submission).await.delivery, None);
+}
+
+#[tokio::test]
+async fn what_slack_does_not_take_comes_again_and_is_announced_then() {
+    let world = World::new().await;
+    let (one, two) = (world.submitted("org_1").await, world.submitted("org_2").await);
+    let bodies = [body(&one), body(&two)];
+    world.sandbox.fail_next(Failure::Down);
+    assert_eq!(world.handle(&bodies).await, ["0"]);
+    world.sandbox.fail_next(Failure::Error("is_archived".to_owned()));
+    assert_eq!(world.handle(&bodies).await, ["0"]);
+    world.sandbox.fail_next(Failure::RateLimited { retry_after_secs: 60 });
+    assert_eq!(world.handle(&bodies).await, ["0", "1"], "after a long wait is asked for, nothing else is tried");
+    assert_eq!(world.stored(&one).await.delivery, None);
+    assert_eq!(world.handle(&bodies).await, NONE);
+    assert_eq!(world.sandbox.messages().len(), 2);
+}
+
+/// What is logged by all tests of this process.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn logs_hold_ids_and_neither_tokens_nor_what_customers_or_messages_say() {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).with_writer(move || writer.clone()).init();
+
+    let world = World::new().await;
+    let submission = world.submitted("org_logged").await;
+    for failure in [Failure::Down, Failure::Error("is_archived".to_owned())] {
+        world.sandbox.fail_next(failure);
+        world.handle(&[body(&submission)]).await;
+    }
+    world.handle(&["message text".to_owned(), body(&submission)]).await;
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for expected in [submission.id.as_str(), "org_logged", "is_archived", "staff were told", "names no submission"] {
+        assert!(log.contains(expected), "{expected}: {log}");
+    }
+    for secret in [TOKEN, "Customer Text", "customer text", "message text", "botToken"] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+}

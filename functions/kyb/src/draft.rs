@@ -1,0 +1,39 @@
+use axum::Json;
+use axum::extract::State;
+use domain::KybId;
+use domain::kyb::{Filing, Submission};
+use web::{ApiResult, Compliance, Fields, JsonBody};
+
+use crate::App;
+use crate::filing::full_form;
+use crate::rows::SubmissionRow;
+
+/// Save phone-number business verification draft
+#[utoipa::path(
+    put, path = "/v1/phone-numbers/kyb/draft", operation_id = "savePhoneNumberKybDraft", tag = "Telephony",
+    request_body = crate::docs::DraftRequest,
+    responses(
+        (status = 200, description = "Saved draft", body = SubmissionRow),
+        web::answers::Invalid, web::answers::Failures, web::answers::Conflict, web::answers::TooLarge,
+    ),
+)]
+pub(crate) async fn draft(
+    State(app): State<App>,
+    Compliance(caller): Compliance,
+    JsonBody(fields): JsonBody,
+) -> ApiResult<Json<SubmissionRow>> {
+    let (filing, accepted) = parse(fields)?;
+    let (organization, now) = (&caller.organization, app.clock.now());
+    let id = KybId::new(now, rand::random());
+    let file = |current: Option<&Submission>| {
+        Submission::save_draft(current, organization, id.clone(), filing.clone(), accepted, now)
+    };
+    let (saved, holder) = app.table.file_submission(organization, file).await?;
+    Ok(Json(SubmissionRow::new(&saved, holder.hold.as_ref())))
+}
+
+fn parse(mut fields: Fields) -> domain::Result<(Filing, bool)> {
+    let filing = full_form(&mut fields);
+    let accepted = fields.flag("attestationAccepted").unwrap_or(false);
+    fields.finish(filing.map(|filing| (filing, accepted)))
+}

@@ -1,0 +1,311 @@
+//! The verification, as callers see it.
+
+use domain::Timestamp;
+use domain::kyb::{Address, Brand, BusinessProfile, Declaration, Filing, Notification, Representative, Submission};
+use domain::organization::Hold;
+use serde::Serialize;
+use table::Verification;
+use utoipa::ToSchema;
+
+/// Where the organization's verification stands.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PhoneNumberKybOverview)]
+pub(crate) struct OverviewRow {
+    #[schema(value_type = OverviewStatus)]
+    status: &'static str,
+    /// Null while nothing has been saved.
+    submission: Option<SubmissionRow>,
+    /// What is known from the organization's SMS brand; null without one.
+    prefill: Option<PrefillRow>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberKybOverviewStatus, rename_all = "snake_case")]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum OverviewStatus {
+    Missing,
+    Draft,
+    Submitted,
+    Approved,
+    Rejected,
+    Revoked,
+}
+
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberKybStatus, rename_all = "snake_case")]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum SubmissionStatus {
+    Draft,
+    Submitted,
+    Approved,
+    Rejected,
+    Revoked,
+}
+
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberKybSlackNotificationStatus, rename_all = "snake_case")]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum NotificationStatus {
+    NotQueued,
+    Queued,
+    EnqueueFailed,
+}
+
+/// Values for a new form. What is not known is an empty string.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumberKybPrefill)]
+pub(crate) struct PrefillRow {
+    business_profile: ProfileRow,
+    authorized_representative: RepresentativeRow,
+}
+
+/// One business verification.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumberKybSubmission)]
+pub(crate) struct SubmissionRow {
+    id: String,
+    organization_id: String,
+    #[schema(value_type = SubmissionStatus)]
+    status: &'static str,
+    /// Null for the short form.
+    #[schema(required = false)]
+    business_profile: Option<ProfileRow>,
+    /// Null for the short form.
+    #[schema(required = false)]
+    authorized_representative: Option<RepresentativeRow>,
+    /// The short form; null for the full one.
+    #[schema(required = false)]
+    declaration: Option<DeclarationRow>,
+    attestation_accepted: bool,
+    #[schema(required = false, format = DateTime)]
+    attested_at: Option<String>,
+    /// Names the wording that was agreed to.
+    #[schema(required = false)]
+    attestation_version: Option<String>,
+    #[schema(required = false)]
+    attestation_text: Option<String>,
+    #[schema(required = false, format = DateTime)]
+    submitted_at: Option<String>,
+    #[schema(required = false)]
+    submitted_by_user_id: Option<String>,
+    #[schema(required = false)]
+    submitted_by_email: Option<String>,
+    #[schema(required = false)]
+    submitted_by_api_key_id: Option<String>,
+    #[schema(required = false)]
+    reviewer_user_id: Option<String>,
+    #[schema(required = false)]
+    reviewer_email: Option<String>,
+    #[schema(required = false, format = DateTime)]
+    reviewed_at: Option<String>,
+    #[schema(required = false)]
+    rejection_reason: Option<String>,
+    /// Since when the organization may not buy; only an approval clears it.
+    #[schema(required = false, format = DateTime)]
+    access_hold_at: Option<String>,
+    #[schema(required = false)]
+    access_hold_reason: Option<String>,
+    #[schema(value_type = NotificationStatus, required = false)]
+    slack_notification_status: &'static str,
+    #[schema(required = false)]
+    slack_notification_job_id: Option<String>,
+    #[schema(required = false)]
+    slack_notification_error: Option<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumberKybBusinessProfile)]
+pub(crate) struct ProfileRow {
+    #[schema(max_length = 200)]
+    legal_name: String,
+    #[schema(max_length = 200)]
+    display_name: String,
+    #[schema(max_length = 200)]
+    entity_type: String,
+    /// ISO 3166-1 alpha-2.
+    country: String,
+    #[schema(required = false, max_length = 200)]
+    registration_id: Option<String>,
+    #[schema(format = "uri", max_length = 2000)]
+    website: String,
+    address: AddressRow,
+    #[schema(max_length = 2000)]
+    use_case: String,
+    #[schema(max_length = 2000)]
+    expected_usage: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumberKybAddress)]
+pub(crate) struct AddressRow {
+    #[schema(max_length = 200)]
+    street: String,
+    #[schema(max_length = 200)]
+    city: String,
+    #[schema(max_length = 200)]
+    state: String,
+    #[schema(max_length = 200)]
+    postal_code: String,
+    /// ISO 3166-1 alpha-2.
+    country: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = PhoneNumberKybAuthorizedRepresentative)]
+pub(crate) struct RepresentativeRow {
+    #[schema(max_length = 200)]
+    name: String,
+    #[schema(max_length = 200)]
+    title: String,
+    #[schema(format = Email, max_length = 254)]
+    email: String,
+    #[schema(value_type = Option<web::E164>, required = false)]
+    phone: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumberKybDeclaration)]
+pub(crate) struct DeclarationRow {
+    #[schema(max_length = 200)]
+    business_name: String,
+    #[schema(max_length = 2000)]
+    use_case: String,
+}
+
+impl OverviewRow {
+    pub(crate) fn new(verification: &Verification) -> Self {
+        let Verification { current, brand, organization } = verification;
+        Self {
+            status: current.as_ref().map_or("missing", |submission| submission.status().as_str()),
+            submission: current.as_ref().map(|submission| SubmissionRow::new(submission, organization.hold.as_ref())),
+            prefill: brand.as_ref().map(PrefillRow::from),
+        }
+    }
+}
+
+impl SubmissionRow {
+    pub(crate) fn new(submission: &Submission, hold: Option<&Hold>) -> Self {
+        let (business_profile, authorized_representative, declaration) = match &submission.filing {
+            Filing::Full(full) => (Some((&full.0).into()), Some((&full.1).into()), None),
+            Filing::Short(declaration) => (None, None, Some(declaration.into())),
+        };
+        let (slack_notification_status, job, error) = match &submission.notification {
+            Notification::NotQueued => ("not_queued", None, None),
+            Notification::Queued { job } => ("queued", Some(job.clone()), None),
+            Notification::EnqueueFailed { error } => ("enqueue_failed", None, Some(error.clone())),
+        };
+        let (filed, review) = (submission.filed(), submission.review());
+        let text = |at: Timestamp| at.to_string();
+        Self {
+            id: submission.id.to_string(),
+            organization_id: submission.organization.to_string(),
+            status: submission.status().as_str(),
+            business_profile,
+            authorized_representative,
+            declaration,
+            attestation_accepted: submission.attestation_accepted(),
+            attested_at: filed.map(|filed| text(filed.at)),
+            attestation_version: filed.map(|filed| filed.attestation.version.clone()),
+            attestation_text: filed.map(|filed| filed.attestation.text.clone()),
+            submitted_at: filed.map(|filed| text(filed.at)),
+            submitted_by_user_id: filed.and_then(|filed| filed.by.user_id.clone()),
+            submitted_by_email: filed.and_then(|filed| filed.by.email.clone()),
+            submitted_by_api_key_id: filed.map(|filed| filed.by.api_key.to_string()),
+            reviewer_user_id: review.map(|review| review.reviewer_id.clone()),
+            reviewer_email: review.and_then(|review| review.reviewer_email.clone()),
+            reviewed_at: review.map(|review| text(review.at)),
+            rejection_reason: submission.reason().map(ToString::to_string),
+            access_hold_at: hold.map(|hold| text(hold.at)),
+            access_hold_reason: hold.map(|hold| hold.reason.clone()),
+            slack_notification_status,
+            slack_notification_job_id: job,
+            slack_notification_error: error,
+            created_at: text(submission.created_at),
+            updated_at: text(submission.updated_at),
+        }
+    }
+}
+
+impl From<&BusinessProfile> for ProfileRow {
+    fn from(profile: &BusinessProfile) -> Self {
+        Self {
+            legal_name: profile.legal_name.to_string(),
+            display_name: profile.display_name.to_string(),
+            entity_type: profile.entity_type.to_string(),
+            country: profile.country.as_str().to_owned(),
+            registration_id: profile.registration_id.as_ref().map(ToString::to_string),
+            website: profile.website.as_str().to_owned(),
+            address: (&profile.address).into(),
+            use_case: profile.use_case.to_string(),
+            expected_usage: profile.expected_usage.to_string(),
+        }
+    }
+}
+
+impl From<&Address> for AddressRow {
+    fn from(address: &Address) -> Self {
+        Self {
+            street: address.street.to_string(),
+            city: address.city.to_string(),
+            state: address.state.to_string(),
+            postal_code: address.postal_code.to_string(),
+            country: address.country.as_str().to_owned(),
+        }
+    }
+}
+
+impl From<&Representative> for RepresentativeRow {
+    fn from(representative: &Representative) -> Self {
+        Self {
+            name: representative.name.to_string(),
+            title: representative.title.to_string(),
+            email: representative.email.as_str().to_owned(),
+            phone: representative.phone.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl From<&Declaration> for DeclarationRow {
+    fn from(declaration: &Declaration) -> Self {
+        Self { business_name: declaration.business_name.to_string(), use_case: declaration.use_case.to_string() }
+    }
+}
+
+impl From<&Brand> for PrefillRow {
+    fn from(brand: &Brand) -> Self {
+        Self {
+            business_profile: ProfileRow {
+                legal_name: brand.company_name.clone(),
+                display_name: brand.display_name.clone(),
+                entity_type: brand.entity_type.clone(),
+                country: brand.country.clone(),
+                registration_id: Some(brand.ein.clone()),
+                website: brand.website.clone(),
+                address: AddressRow {
+                    street: brand.street.clone(),
+                    city: brand.city.clone(),
+                    state: brand.state.clone(),
+                    postal_code: brand.postal_code.clone(),
+                    country: brand.country.clone(),
+                },
+                use_case: String::new(),
+                expected_usage: String::new(),
+            },
+            authorized_representative: RepresentativeRow {
+                name: brand.representative_name(),
+                title: String::new(),
+                email: brand.email.clone(),
+                phone: Some(brand.phone.clone()),
+            },
+        }
+    }
+}

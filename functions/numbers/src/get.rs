@@ -1,0 +1,21 @@
+use axum::extract::State;
+use domain::Error;
+use table::View;
+use web::{ApiResult, NumberPath, Read};
+
+use crate::{App, Row};
+
+/// Get a phone number
+#[utoipa::path(
+    get,
+    path = "/v1/phone-numbers/{id}",
+    operation_id = "getPhoneNumber",
+    tag = "Telephony",
+    params(crate::docs::Id),
+    responses(crate::docs::NumberAnswers, web::answers::Failures, web::answers::Missing)
+)]
+pub(crate) async fn get(State(app): State<App>, Read(caller): Read, NumberPath(id): NumberPath) -> ApiResult<Row> {
+    let View { numbers, sip_connections, organization } = app.table.number(&caller.organization, &id).await?;
+    let number = numbers.ok_or(Error::NotFound)?;
+    Ok(app.row(&View { numbers: number, sip_connections, organization }))
+}

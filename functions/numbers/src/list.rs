@@ -1,0 +1,125 @@
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, Response, header};
+use domain::number::{Direction, PhoneNumber};
+use domain::{AgentId, E164, Error, Result};
+use table::{Filter, Page, View};
+use url::form_urlencoded;
+use web::{ApiResult, Params, PhoneNumberRow, Read};
+
+use crate::App;
+use crate::cursor::{self, Cursor};
+
+/// Bytes of rows in one answer, counted as they stand inside Lambda's own JSON, where quotes are escaped. Lambda
+/// stops at 6 MB (its quota for synchronous answers); the rest is for headers.
+const MOST_BYTES: usize = 5_500_000;
+/// The largest page.
+const MOST_ROWS: usize = 200;
+const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
+
+#[derive(Default)]
+struct Listing {
+    filter: Filter,
+    limit: Option<usize>,
+    cursor: Option<Cursor>,
+}
+
+/// List phone numbers
+///
+/// All of the organization's numbers, newest first. With `limit` they come in pages: while more follow, the answer
+/// carries `X-Next-Cursor` and a `Link` to the next page.
+#[utoipa::path(
+    get,
+    path = "/v1/phone-numbers",
+    operation_id = "listPhoneNumbers",
+    tag = "Telephony",
+    params(crate::docs::ListQuery),
+    responses(crate::docs::ListAnswers, web::answers::Invalid, web::answers::Failures)
+)]
+pub(crate) async fn list(State(app): State<App>, Read(caller): Read, params: Params) -> ApiResult<Response<Body>> {
+    let listing = parse(params)?;
+    let page = Page {
+        after: listing.cursor.as_ref().map(|cursor| cursor.last().clone()),
+        limit: listing.limit,
+        bytes: MOST_BYTES,
+    };
+    let view = app.table.numbers(&caller.organization, &listing.filter, &page).await?;
+    if let Some(cursor) = &listing.cursor
+        && !cursor.is_sealed_with(&view.organization.cursor_key)
+    {
+        let issue = domain::Issue { path: "cursor".to_owned(), message: cursor::MALFORMED.to_owned() };
+        return Err(Error::InvalidQuery(vec![issue]).into());
+    }
+    Ok(answer(&app, &listing, &view)?)
+}
+
+fn parse(mut params: Params) -> Result<Listing> {
+    let limit = params.optional("limit", |text| match text.parse() {
+        Ok(limit @ 1..=MOST_ROWS) => Ok(limit),
+        _ => Err("must be a whole number from 1 to 200"),
+    });
+    let source = params.optional("source", |text| match text {
+        "managed" => Ok("managed"),
+        "sip_trunk" => Ok("sip_trunk"),
+        _ => Err("must be 'managed' or 'sip_trunk'"),
+    });
+    let filter = Filter {
+        source,
+        direction: params.optional("direction", Direction::parse),
+        agent: params.optional("agentId", AgentId::parse),
+        e164: params.optional("e164", E164::parse),
+    };
+    let cursor = params.optional("cursor", Cursor::parse);
+    params.finish(Listing { filter, limit, cursor })
+}
+
+fn answer(app: &App, listing: &Listing, view: &View<Vec<PhoneNumber>>) -> Result<Response<Body>> {
+    let wanted = listing.limit.unwrap_or(usize::MAX);
+    let (mut body, mut bytes, mut last) = (String::from("["), 0, None);
+    let mut more = false;
+    for (at, number) in view.numbers.iter().enumerate() {
+        let now = app.clock.now();
+        let row = PhoneNumberRow::new(number, &view.sip_connections, &view.organization, &app.sip_host, now);
+        let row = serde_json::to_string(&row).map_err(Error::internal)?;
+        bytes += escaped_len(&row);
+        more = at >= wanted || (bytes > MOST_BYTES && at > 0);
+        if more {
+            break;
+        }
+        if at > 0 {
+            body.push(',');
+        }
+        body.push_str(&row);
+        last = Some(&number.id);
+    }
+    body.push(']');
+    if more && listing.limit.is_none() {
+        return Err(Error::ResultTooLarge);
+    }
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(last) = last.filter(|_| more) {
+        let cursor = cursor::seal(last, &view.organization.cursor_key);
+        let link = format!("</v1/phone-numbers?{}>; rel=\"next\"", next_query(listing, &cursor));
+        headers.insert(header::LINK, HeaderValue::from_str(&link).map_err(Error::internal)?);
+        headers.insert(NEXT_CURSOR, HeaderValue::from_str(&cursor).map_err(Error::internal)?);
+    }
+    Ok(response)
+}
+
+/// The length of text inside a JSON string, its comma included.
+fn escaped_len(row: &str) -> usize {
+    row.len() + row.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count() + 1
+}
+
+fn next_query(listing: &Listing, cursor: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in listing.filter.terms() {
+        query.append_pair(name, value);
+    }
+    if let Some(limit) = listing.limit {
+        query.append_pair("limit", &limit.to_string());
+    }
+    query.append_pair("cursor", cursor).finish()
+}

@@ -1,0 +1,53 @@
+use axum::Json;
+use axum::extract::State;
+use domain::number::{PhoneNumber, Source};
+use domain::{Error, Result};
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::{ApiResult, NumberPath, Write};
+
+use crate::App;
+
+/// The answer to a release.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Released {
+    released: bool,
+}
+
+/// Release a phone number
+///
+/// A managed number goes back to the carrier, an imported one is only forgotten here. When the carrier fails, the
+/// number stays, out of use, and DELETE again continues.
+#[utoipa::path(
+    delete, path = "/v1/phone-numbers/{id}", operation_id = "deletePhoneNumber", tag = "Telephony",
+    params(crate::docs::Id),
+    responses(
+        (status = 200, description = "Release result", body = Released),
+        web::answers::Failures, web::answers::Missing, web::answers::Conflict,
+    ),
+)]
+pub(crate) async fn release(
+    State(app): State<App>,
+    Write(caller): Write,
+    NumberPath(id): NumberPath,
+) -> ApiResult<Json<Released>> {
+    let number = app.table.find_number(&caller.organization, &id).await?.ok_or(Error::NotFound)?;
+    match number.source {
+        Source::Managed(_) => release_managed(&app, number).await?,
+        Source::SipTrunk { .. } => app.table.remove_number(number).await?,
+    }
+    Ok(Json(Released { released: true }))
+}
+
+/// First out of use, then back to the carrier, then out of the table: wherever this stops, DELETE again continues.
+async fn release_managed(app: &App, number: PhoneNumber) -> Result<()> {
+    let releasing = app.table.transition(number, |number| number.release(app.clock.now())).await?;
+    if let Some(resource) = releasing.resource() {
+        app.carrier.release(resource).await?;
+    }
+    match app.table.remove_number(releasing).await {
+        // Another DELETE has finished the same release.
+        Err(Error::NotFound) => Ok(()),
+        removed => removed,
+    }
+}

@@ -1,0 +1,158 @@
+//! A carrier on this machine that speaks Telnyx's wire format and remembers what it was told.
+//!
+//! It offers `+1 NPA 555 xxxx` in every area code of the United States, takes orders that finish a moment later, and
+//! lists and releases the numbers. Source: Telnyx API v2, number search, number orders, number configurations, balance
+//! and API errors. Of the published interface it leaves out what this project does not use; an order names exactly one
+//! number.
+//!
+//! # Magic numbers
+//!
+//! What the last four digits of a number bring about. Searches offer such a number only when exactly it is searched
+//! for, so nobody meets one by accident.
+//!
+//! | ends with | what happens |
+//! |---|---|
+//! | `0202` | the order is accepted and stays pending for a minute, longer than a purchase waits; then the number is there |
+//! | `0402` | the order is refused because our account at the carrier has no money (402, code 20100) |
+//! | `0404` | it is offered, but the order is refused as taken (422, code 10027) |
+//! | `0409` | the order is accepted as pending and fails later; no number ever appears |
+//! | `0410` | it is gone between one search and the next: an exact search finds nothing, and an order is refused as taken |
+//! | `0429` | the order is throttled (429, code 10011); nothing was ordered |
+//! | `0500` | the order is accepted, but the answer is a 500 |
+//! | `0503` | the carrier is down: every call that names the number answers 503 |
+//! | `0504` | the order is accepted, but the answer never comes |
+//! | `0505` | the order is not accepted, and the answer never comes |
+//! | `0523` | it can be bought; its first release answers 503, the next one succeeds |
+
+mod book;
+mod inventory;
+mod magic;
+mod query;
+mod routes;
+mod wire;
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use domain::{Clock, SystemClock, Timestamp};
+
+use self::book::Book;
+pub use self::book::{OwnedNumber, PlacedOrder};
+pub use self::magic::MAGIC;
+
+/// How many calls the log keeps: a process that runs for weeks must not grow with it.
+const LOGGED_CALLS: usize = 1_000;
+
+/// How the carrier behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The key that callers must bring.
+    pub api_key: String,
+    /// Where orders and numbers survive the process; `None` keeps them in memory only.
+    pub file: Option<PathBuf>,
+    /// How long an order stays pending.
+    pub settle_after: Duration,
+}
+
+impl Default for Options {
+    /// In memory, with orders that take 300 ms, and the key `sandbox`.
+    fn default() -> Self {
+        Self { api_key: "sandbox".to_owned(), file: None, settle_after: Duration::from_millis(300) }
+    }
+}
+
+/// The sandbox carrier. Clones are the same carrier.
+#[derive(Clone)]
+pub struct Carrier(Arc<Inner>);
+
+struct Inner {
+    options: Options,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+struct State {
+    book: Book,
+    calls: VecDeque<String>,
+}
+
+impl Carrier {
+    /// Opens the carrier, with what its file remembers.
+    ///
+    /// # Errors
+    /// The file exists and cannot be read or understood.
+    pub fn new(options: Options) -> io::Result<Self> {
+        Self::with_clock(options, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock of the caller's, which decides when orders finish.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        let book = match &options.file {
+            Some(file) => Book::read(file, clock.now())?,
+            None => Book::new(clock.now()),
+        };
+        let state = Mutex::new(State { book, calls: VecDeque::new() });
+        Ok(Self(Arc::new(Inner { options, clock, state })))
+    }
+
+    /// The carrier's interface, below `/v2`.
+    pub fn router(&self) -> Router {
+        routes::router(self.clone())
+    }
+
+    /// The latest calls (at most 1,000), oldest first, each as `METHOD /path`.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        self.state().calls.iter().cloned().collect()
+    }
+
+    /// The numbers that are ours at the carrier now, oldest first.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<OwnedNumber> {
+        self.state().book.numbers(self.now()).cloned().collect()
+    }
+
+    /// Every order that was accepted, oldest first.
+    #[must_use]
+    pub fn orders(&self) -> Vec<PlacedOrder> {
+        self.state().book.orders().to_vec()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    fn log(&self, call: String) {
+        let calls = &mut self.state().calls;
+        if calls.len() == LOGGED_CALLS {
+            calls.pop_front();
+        }
+        calls.push_back(call);
+    }
+
+    /// Changes the book, and its file before anybody sees the change. A change that cannot be kept did not happen.
+    fn change<T>(&self, change: impl FnOnce(&mut Book) -> Result<T, wire::Problem>) -> Result<T, wire::Problem> {
+        let mut state = self.state();
+        let mut next = state.book.clone();
+        let outcome = change(&mut next)?;
+        if let Some(file) = &self.0.options.file {
+            next.write(file).map_err(|error| {
+                tracing::error!(%error, "The sandbox carrier cannot write its file");
+                wire::Problem::unexpected()
+            })?;
+        }
+        state.book = next;
+        Ok(outcome)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,223 @@
+//! Telnyx's JSON: envelopes, errors, and what each thing looks like.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use domain::Timestamp;
+use serde_json::{Value, json};
+
+use super::book::{OwnedNumber, PlacedOrder};
+use super::inventory;
+use super::query::Page;
+
+/// An error answer.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, title, detail: detail.into() }
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let detail = "The bearer key is missing or is not the sandbox's.";
+        Self::new(StatusCode::UNAUTHORIZED, "10009", "Authentication failed", detail)
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "10005", "Resource not found", "There is no such resource or address.")
+    }
+
+    pub(super) fn wrong_method() -> Self {
+        let detail = "The address does not take this method.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "10015", "Bad Request", detail)
+    }
+
+    pub(super) fn bad_request(detail: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "10015", "Bad Request", detail)
+    }
+
+    pub(super) fn invalid(detail: &'static str) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "10004", "Invalid parameter", detail)
+    }
+
+    pub(super) fn no_coverage() -> Self {
+        let detail = "No numbers were found for these filters.";
+        Self::new(StatusCode::BAD_REQUEST, "10031", "No coverage", detail)
+    }
+
+    /// Taken, never searched for, or not a number: the carrier says the same of all.
+    pub(super) fn unknown_number(number: &str) -> Self {
+        let detail = format!("We don't recognize the number(s) {number}. Search for numbers before ordering them.");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "10027", "Unprocessable Entity", detail)
+    }
+
+    pub(super) fn already_ours() -> Self {
+        let detail = "The account has this number already.";
+        Self::new(StatusCode::CONFLICT, "10012", "Duplicate resource", detail)
+    }
+
+    pub(super) fn no_money() -> Self {
+        let detail = "The account's balance does not cover the order.";
+        Self::new(StatusCode::PAYMENT_REQUIRED, "20100", "Insufficient Funds", detail)
+    }
+
+    pub(super) fn throttled() -> Self {
+        let detail = "There were too many requests.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "10011", "Too many requests", detail)
+    }
+
+    pub(super) fn unexpected() -> Self {
+        let detail = "An unexpected error occurred.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "10007", "Unexpected error", detail)
+    }
+
+    pub(super) fn down() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "10036", "Service unavailable", "The carrier is down.")
+    }
+
+    pub(super) fn late() -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "10008", "Request timeout", "The request took too long.")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self { status, code, title, detail } = self;
+        let url = format!("https://developers.telnyx.com/docs/overview/errors/{code}");
+        let error = json!({ "code": code, "title": title, "detail": detail, "source": null, "meta": { "url": url } });
+        let answer = (status, Json(json!({ "errors": [error] })));
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            ([("x-ratelimit-reset", "1")], answer).into_response()
+        } else {
+            answer.into_response()
+        }
+    }
+}
+
+/// One thing.
+pub(super) fn data(data: &Value) -> Json<Value> {
+    Json(json!({ "data": data }))
+}
+
+/// A page of things.
+pub(super) fn page<T>(page: Page<T>, show: impl Fn(T) -> Value) -> Json<Value> {
+    let Page { items, number, size, total } = page;
+    let meta = json!({
+        "page_number": number,
+        "page_size": size,
+        "total_pages": total.div_ceil(size),
+        "total_results": total,
+    });
+    Json(json!({ "data": items.into_iter().map(show).collect::<Vec<_>>(), "meta": meta }))
+}
+
+/// The answer to a search, which has no pages.
+pub(super) fn offers(numbers: &[String]) -> Json<Value> {
+    let meta = json!({ "total_results": numbers.len(), "best_effort_results": 0 });
+    let data: Vec<Value> = numbers.iter().map(|number| offer(number)).collect();
+    Json(json!({ "data": data, "meta": meta, "metadata": meta }))
+}
+
+fn offer(number: &str) -> Value {
+    let region = |kind: &str, name: &str| json!({ "region_type": kind, "region_name": name });
+    let mut regions = vec![region("country_code", "US")];
+    if let Some((city, state)) = number.get(2..5).and_then(inventory::place) {
+        regions.extend([region("state", state), region("location", city), region("rate_center", &city.to_uppercase())]);
+    }
+    let features: Vec<Value> = inventory::FEATURES.iter().map(|name| json!({ "name": name })).collect();
+    json!({
+        "record_type": "available_phone_number",
+        "phone_number": number,
+        "vanity_format": null,
+        "best_effort": false,
+        "quickship": true,
+        "reservable": true,
+        "region_information": regions,
+        "cost_information": { "upfront_cost": "1.00000", "monthly_cost": "1.00000", "currency": "USD" },
+        "features": features,
+    })
+}
+
+/// An order as one answer of its own.
+pub(super) fn order(order: &PlacedOrder, now: Timestamp) -> Value {
+    let mut shown = listed_order(order, now);
+    shown["phone_numbers"] = json!([{
+        "record_type": "number_order_phone_number",
+        "id": order.line_id,
+        "order_request_id": order.id,
+        "sub_number_order_id": null,
+        "bundle_id": null,
+        "phone_number": order.phone_number,
+        "phone_number_type": "local",
+        "country_code": "US",
+        "locality": order.phone_number.get(2..5).and_then(inventory::place).map(|(city, _)| city),
+        "is_block_number": false,
+        "regulatory_requirements": [],
+        "requirements_met": true,
+        "requirements_status": "approved",
+        "deadline": null,
+        "status": order.status(now),
+    }]);
+    shown
+}
+
+/// An order in a list: its lines lack their status.
+pub(super) fn listed_order(order: &PlacedOrder, now: Timestamp) -> Value {
+    json!({
+        "record_type": "number_order",
+        "id": order.id,
+        "status": order.status(now),
+        "phone_numbers": [{ "id": order.line_id, "phone_number": order.phone_number, "record_type": "phone_number" }],
+        "phone_numbers_count": 1,
+        "requirements_met": true,
+        "sub_number_orders_ids": [],
+        "customer_reference": order.customer_reference,
+        "connection_id": order.connection_id,
+        "messaging_profile_id": order.messaging_profile_id,
+        "billing_group_id": null,
+        "created_at": order.created_at().to_string(),
+        "updated_at": order.updated_at(now).to_string(),
+    })
+}
+
+/// A number of ours.
+pub(super) fn number(number: &OwnedNumber, status: &str) -> Value {
+    json!({
+        "record_type": "phone_number",
+        "id": number.id,
+        "phone_number": number.phone_number,
+        "country_iso_alpha2": "US",
+        "phone_number_type": "local",
+        "source_type": "number_order",
+        "status": status,
+        "tags": number.tags,
+        "customer_reference": number.customer_reference,
+        "connection_id": number.connection_id,
+        "connection_name": null,
+        "messaging_profile_id": number.messaging_profile_id,
+        "messaging_profile_name": null,
+        "billing_group_id": null,
+        "external_pin": null,
+        "emergency_enabled": false,
+        "emergency_address_id": null,
+        "emergency_status": "disabled",
+        "call_forwarding_enabled": true,
+        "call_recording_enabled": false,
+        "caller_id_name_enabled": false,
+        "cnam_listing_enabled": false,
+        "deletion_lock_enabled": false,
+        "hd_voice_enabled": false,
+        "inbound_call_screening": "disabled",
+        "t38_fax_gateway_enabled": false,
+        "purchased_at": number.purchased_at().to_string(),
+        "created_at": number.active_from().to_string(),
+        "activated_at": number.active_from().to_string(),
+        "updated_at": number.updated_at().to_string(),
+    })
+}

@@ -1,0 +1,215 @@
+//! Telnyx, the carrier: searching, ordering, finding and releasing numbers.
+//!
+//! Source: Telnyx API v2, number search, number orders, number configurations and API errors.
+
+mod answers;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::time::Duration;
+
+use domain::carrier::{Offer, Ordered, Refusal, Search};
+use domain::number::CarrierNumberId;
+use domain::{E164, Error, PhoneNumberId, Result};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use self::answers::{Offered, Placed, Standing};
+use self::wire::{Failure, Link};
+use crate::Secret;
+
+/// How long each call may take.
+///
+/// A purchase waits for `search`, `order` and `follow` one after another. Together they stay below 25 s, because API
+/// Gateway and the callers give up at 30 s.
+#[derive(Clone, Copy)]
+struct Limits {
+    search: Duration,
+    order: Duration,
+    /// For following a pending order and finding its number, together.
+    follow: Duration,
+    /// For one question on the way, so that a single silent connection cannot use up all of `follow`.
+    question: Duration,
+    release: Duration,
+    /// The first pause between two questions; it doubles up to `longest_pause`.
+    pause: Duration,
+    longest_pause: Duration,
+}
+
+impl Limits {
+    const USUAL: Self = Self {
+        search: Duration::from_secs(4),
+        order: Duration::from_secs(9),
+        follow: Duration::from_secs(8),
+        question: Duration::from_secs(4),
+        release: Duration::from_secs(10),
+        pause: Duration::from_millis(250),
+        longest_pause: Duration::from_secs(1),
+    };
+}
+
+/// The carrier.
+#[derive(Clone)]
+pub struct Telnyx {
+    link: Link,
+    limits: Limits,
+}
+
+impl Telnyx {
+    /// Talks to the carrier at `base_url`, such as `https://api.telnyx.com/v2`.
+    ///
+    /// The secret's text is JSON: `{"apiKey": "…", "connectionId": "…"}`. With a connection, ordered numbers are routed
+    /// to it from the start.
+    #[must_use]
+    pub fn new(base_url: &str, secret: Secret) -> Self {
+        Self { link: Link::new(base_url, secret), limits: Limits::USUAL }
+    }
+
+    /// Looks for local numbers of the United States that can carry calls and be ordered now. At most 4 s.
+    ///
+    /// The carrier ignores filters that it does not know and answers something else, so its answer is filtered again
+    /// here. Where it has no coverage the list is empty.
+    ///
+    /// # Errors
+    /// [`Error::CarrierUnavailable`] when the carrier gives no usable answer.
+    pub async fn search(&self, search: &Search) -> Result<Vec<Offer>> {
+        let mut filters = vec![("filter[limit]", search.limit.to_string())];
+        filters.extend(search.area_code.clone().map(|code| ("filter[national_destination_code]", code)));
+        filters.extend(search.locality.clone().map(|locality| ("filter[locality]", locality)));
+        let offered = self.offered(&filters).await?;
+        let mut offers: Vec<Offer> = Vec::with_capacity(usize::from(search.limit));
+        for offer in offered.into_iter().filter_map(Offered::orderable) {
+            let fits = search.area_code.is_none() || search.area_code.as_deref() == offer.e164.area_code();
+            if fits && offers.len() < usize::from(search.limit) && offers.iter().all(|known| known.e164 != offer.e164) {
+                offers.push(offer);
+            }
+        }
+        Ok(offers)
+    }
+
+    /// Whether the carrier would sell exactly this number now. At most 4 s.
+    ///
+    /// The carrier takes orders only for numbers that a recent search has returned, so this comes right before
+    /// [`order`](Self::order).
+    ///
+    /// # Errors
+    /// [`Error::CarrierUnavailable`] when the carrier gives no usable answer.
+    pub async fn still_offers(&self, number: &E164) -> Result<bool> {
+        let Some(area_code) = number.area_code() else {
+            return Ok(false);
+        };
+        // Beside an area code the pattern covers only the seven digits after it. `ends_with` means the same either way.
+        let subscriber = number.digits()[4..].to_owned();
+        let filters = [
+            ("filter[limit]", "10".to_owned()),
+            ("filter[national_destination_code]", area_code.to_owned()),
+            ("filter[phone_number][ends_with]", subscriber),
+        ];
+        Ok(self.offered(&filters).await?.iter().any(|offered| offered.e164 == number.as_str()))
+    }
+
+    async fn offered(&self, filters: &[(&'static str, String)]) -> Result<Vec<Offered>> {
+        let common =
+            [("filter[country_code]", "US"), ("filter[phone_number_type]", "local"), ("filter[features][]", "voice")];
+        let answer =
+            self.link.call(self.limits.search, |to| to.get("available_phone_numbers").query(&common).query(filters));
+        answers::offered(answer.await).map_err(unavailable)
+    }
+
+    /// Orders the number and waits for it, at most 17 s: 9 s for the order, 8 s until the number is there.
+    ///
+    /// The order is sent once. The carrier has no idempotency key for orders, so sending again could buy twice; whoever
+    /// settles an order in doubt asks with [`find`](Self::find). The reference is how the number is found again.
+    pub async fn order(&self, number: &E164, reference: &PhoneNumberId) -> Ordered {
+        let answer = self.link.call(self.limits.order, |to| {
+            let mut order = json!({
+                "phone_numbers": [{ "phone_number": number.as_str() }],
+                "customer_reference": reference.as_str(),
+            });
+            if let Some(connection) = to.connection() {
+                order["connection_id"] = connection.into();
+            }
+            to.post("number_orders").json(&order)
+        });
+        match answers::placed(answer.await) {
+            Placed::Accepted { order, standing } => self.follow(&order, standing, number, reference).await,
+            Placed::No(refusal) => Ordered::No(refusal),
+            Placed::InDoubt(source) => Ordered::InDoubt(source),
+        }
+    }
+
+    /// Waits for an accepted order. A question that fails is asked again: it changes nothing at the carrier.
+    async fn follow(&self, order: &str, mut standing: Standing, number: &E164, reference: &PhoneNumberId) -> Ordered {
+        let deadline = Instant::now() + self.limits.follow;
+        let mut pause = self.limits.pause;
+        let mut obstacle: Option<domain::Source> = None;
+        loop {
+            // A pending order was answered a moment ago, and a number that is not listed yet is not listed at once.
+            if standing == Standing::Open || obstacle.is_some() {
+                let left = deadline.saturating_duration_since(Instant::now());
+                sleep(pause.min(left)).await;
+                pause = (pause * 2).min(self.limits.longest_pause);
+            }
+            let left = deadline.saturating_duration_since(Instant::now()).min(self.limits.question);
+            if left.is_zero() {
+                return Ordered::InDoubt(obstacle.unwrap_or_else(|| "the order is still pending".into()));
+            }
+            if standing == Standing::Open {
+                let answer = self.link.call(left, |to| to.get(&format!("number_orders/{order}"))).await;
+                match answers::standing(answer) {
+                    Ok(Standing::Open) => obstacle = None,
+                    Ok(news) => (standing, obstacle) = (news, None),
+                    Err(failure) => obstacle = Some(failure.into()),
+                }
+            }
+            match standing {
+                Standing::Open => {}
+                Standing::Failed => return Ordered::No(Refusal::Taken),
+                Standing::Done => {
+                    let left = deadline.saturating_duration_since(Instant::now()).min(self.limits.question);
+                    match self.owned(number, reference, left).await {
+                        Ok(Some(resource)) => return Ordered::Yes(resource),
+                        Ok(None) => obstacle = Some("the ordered number is not listed yet".into()),
+                        Err(failure) => obstacle = Some(failure.into()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The carrier's id of a number that was ordered under `reference`; `None` when the carrier lists no such number,
+    /// which is no proof that it never will. At most 4 s.
+    ///
+    /// # Errors
+    /// [`Error::CarrierUnavailable`] when the carrier gives no usable answer, or lists the number more than once.
+    pub async fn find(&self, number: &E164, reference: &PhoneNumberId) -> Result<Option<CarrierNumberId>> {
+        self.owned(number, reference, self.limits.question).await.map_err(unavailable)
+    }
+
+    async fn owned(
+        &self,
+        number: &E164,
+        reference: &PhoneNumberId,
+        limit: Duration,
+    ) -> Result<Option<CarrierNumberId>, Failure> {
+        // The carrier matches digits anywhere in a number, and finds nothing when the filter has a plus sign.
+        let filters = [("filter[phone_number]", number.digits()), ("filter[customer_reference]", reference.as_str())];
+        let answer = self.link.call(limit, |to| to.get("phone_numbers").query(&filters));
+        answers::owned(answer.await, number, reference)
+    }
+
+    /// Gives a number back. One that is gone already counts as given back. At most 10 s.
+    ///
+    /// # Errors
+    /// [`Error::CarrierUnavailable`] when the carrier has not confirmed it; releasing again is safe.
+    pub async fn release(&self, resource: &CarrierNumberId) -> Result<()> {
+        let path = format!("phone_numbers/{}", resource.as_str());
+        let answer = self.link.call(self.limits.release, |to| to.delete(&path));
+        answers::released(answer.await).map_err(unavailable)
+    }
+}
+
+fn unavailable(failure: Failure) -> Error {
+    Error::CarrierUnavailable(failure.into())
+}

@@ -1,0 +1,343 @@
+//! What goes over the wire, and what becomes of a call when the wire misbehaves.
+
+use std::time::Duration;
+
+use domain::carrier::{Ordered, Refusal, Search};
+use domain::number::CarrierNumberId;
+use domain::{Error, Source};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::super::{Limits, Telnyx};
+use super::server::{Asked, Reply, Server, says};
+use super::{NUMBER, all_of_it, number, reference};
+use crate::{Secret, aws};
+
+const KEY: &str = "KEY0188_secret";
+const LINE_ID: &str = "dc8e4d67-33a0-4cbb-af74-7b58f05bd494";
+const NUMBER_ID: &str = "2718281828459045235";
+
+fn telnyx(base_url: &str) -> Telnyx {
+    Telnyx::new(base_url, Secret::given(&json!({ "apiKey": KEY }).to_string()))
+}
+
+/// A client that gives up soon, for tests in which nobody answers.
+fn impatient(base_url: &str) -> Telnyx {
+    let soon = Duration::from_millis(60);
+    let limits = Limits {
+        search: soon,
+        order: soon,
+        follow: soon * 3,
+        question: soon,
+        release: soon,
+        pause: Duration::from_millis(5),
+        longest_pause: Duration::from_millis(20),
+    };
+    Telnyx { limits, ..telnyx(base_url) }
+}
+
+fn quick(base_url: &str) -> Telnyx {
+    let limits = Limits { pause: Duration::from_millis(1), ..Limits::USUAL };
+    Telnyx { limits, ..telnyx(base_url) }
+}
+
+fn search(area_code: &str, limit: u8) -> Search {
+    Search { area_code: Some(area_code.to_owned()), locality: None, limit }
+}
+
+fn pending() -> Reply {
+    order("pending")
+}
+
+fn order(status: &str) -> Reply {
+    let line = json!({ "id": LINE_ID, "phone_number": NUMBER, "status": status });
+    says(200, &json!({ "data": { "id": LINE_ID, "status": status, "phone_numbers": [line] } }).to_string())
+}
+
+fn listed() -> Reply {
+    let entry = json!({ "id": NUMBER_ID, "phone_number": NUMBER, "customer_reference": reference().as_str() });
+    says(200, &json!({ "data": [entry], "meta": {} }).to_string())
+}
+
+fn in_doubt(ordered: Ordered) -> Source {
+    match ordered {
+        Ordered::InDoubt(source) => source,
+        other => panic!("not in doubt: {other:?}"),
+    }
+}
+
+fn not_accepted(ordered: Ordered) -> Source {
+    match ordered {
+        Ordered::No(Refusal::NotAccepted(source)) => source,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_search_sends_the_documented_filters_and_the_key() {
+    let server = Server::start(|_, _| says(200, r#"{"data":[]}"#)).await;
+    let wanted = Search { area_code: Some("415".to_owned()), locality: Some("San José & co".to_owned()), limit: 7 };
+    assert_eq!(telnyx(&format!("{}/", server.url)).search(&wanted).await.unwrap(), []);
+    let asked: Asked = server.asked().remove(0);
+    assert_eq!(asked.line, "GET /v2/available_phone_numbers");
+    assert_eq!(asked.authorization, format!("Bearer {KEY}"));
+    let query: Vec<(&str, &str)> = asked.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let expected = [
+        ("filter[country_code]", "US"),
+        ("filter[phone_number_type]", "local"),
+        ("filter[features][]", "voice"),
+        ("filter[limit]", "7"),
+        ("filter[national_destination_code]", "415"),
+        ("filter[locality]", "San José & co"),
+    ];
+    assert_eq!(query, expected);
+}
+
+#[tokio::test]
+async fn a_search_answers_only_what_was_asked_for() {
+    let numbers = [
+        "+12125550100", // another area code
+        "+1415xxxxxxx", // redacted
+        "+14155550101",
+        "+14155550101",  // again
+        "+442071838750", // another country
+        "+14155550102",
+        "+14155550103", // one too many
+    ];
+    let data: Vec<Value> = numbers.iter().map(|number| json!({ "phone_number": number })).collect();
+    let body = json!({ "data": data }).to_string();
+    let server = Server::start(move |_, _| says(200, &body)).await;
+    let offers = telnyx(&server.url).search(&search("415", 2)).await.unwrap();
+    let found: Vec<&str> = offers.iter().map(|offer| offer.e164.as_str()).collect();
+    assert_eq!(found, ["+14155550101", "+14155550102"]);
+}
+
+#[tokio::test]
+async fn the_last_look_before_an_order_accepts_only_the_number_itself() {
+    for (offered, expected) in [(NUMBER, true), ("+14155550124", false), ("+1415xxxxxxx", false)] {
+        let body = json!({ "data": [{ "phone_number": offered }] }).to_string();
+        let server = Server::start(move |_, _| says(200, &body)).await;
+        assert_eq!(telnyx(&server.url).still_offers(&number()).await.unwrap(), expected, "{offered}");
+        let query = server.asked().remove(0).query;
+        assert!(query.contains(&("filter[national_destination_code]".to_owned(), "415".to_owned())));
+        assert!(query.contains(&("filter[phone_number][ends_with]".to_owned(), "5550123".to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn searches_fail_when_the_carrier_gives_no_usable_answer() {
+    for (status, body) in [(500, "{}"), (429, "{}"), (401, "{}"), (200, "<html>"), (200, "{}"), (302, "")] {
+        let server = Server::start(move |_, _| says(status, body)).await;
+        let failed = telnyx(&server.url).search(&search("415", 1)).await;
+        assert!(matches!(failed, Err(Error::CarrierUnavailable(_))), "{status} {body}");
+    }
+    let silent = Server::start(|_, _| Reply::Silence).await;
+    assert!(matches!(impatient(&silent.url).still_offers(&number()).await, Err(Error::CarrierUnavailable(_))));
+}
+
+#[tokio::test]
+async fn an_answer_of_more_than_a_mebibyte_is_not_read() {
+    let server = Server::start(|_, _| says(200, &format!(r#"{{"data":[],"pad":"{}"}}"#, "x".repeat(1 << 20)))).await;
+    let Err(Error::CarrierUnavailable(source)) = telnyx(&server.url).search(&search("415", 1)).await else {
+        panic!("a huge answer was taken");
+    };
+    assert!(source.to_string().contains("longer than 1 MiB"));
+}
+
+#[tokio::test]
+async fn an_order_names_the_number_the_reference_and_the_connection_when_there_is_one() {
+    for (secret, connection) in [
+        (json!({ "apiKey": KEY }), None),
+        (json!({ "apiKey": KEY, "connectionId": null }), None),
+        (json!({ "apiKey": KEY, "connectionId": "1494404757140276705" }), Some("1494404757140276705")),
+    ] {
+        let server = Server::start(|_, _| order("failure")).await;
+        let telnyx = Telnyx::new(&server.url, Secret::given(&secret.to_string()));
+        assert!(matches!(telnyx.order(&number(), &reference()).await, Ordered::No(Refusal::Taken)));
+        let asked = server.asked().remove(0);
+        assert_eq!(asked.line, "POST /v2/number_orders");
+        let body: Value = serde_json::from_str(&asked.body).unwrap();
+        let mut expected =
+            json!({ "phone_numbers": [{ "phone_number": NUMBER }], "customer_reference": reference().as_str() });
+        if let Some(connection) = connection {
+            expected["connection_id"] = connection.into();
+        }
+        assert_eq!(body, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_pending_order_is_followed_until_the_number_has_its_own_id() {
+    let server = Server::start(|asked, before| match (asked.line.split('/').nth(2), before) {
+        (_, 0 | 1) => pending(),
+        (_, 2) => says(503, "busy"),
+        (Some("number_orders"), _) => order("success"),
+        (_, 4) => says(200, r#"{"data":[]}"#),
+        (_, 5) => says(500, ""),
+        _ => listed(),
+    })
+    .await;
+    let Ordered::Yes(resource) = quick(&server.url).order(&number(), &reference()).await else {
+        panic!("the order went wrong");
+    };
+    assert_eq!(resource.as_str(), NUMBER_ID);
+    let order = format!("GET /v2/number_orders/{LINE_ID}");
+    let list = "GET /v2/phone_numbers";
+    assert_eq!(server.lines(), ["POST /v2/number_orders", &order, &order, &order, list, list, list]);
+    let query = server.asked().pop().unwrap().query;
+    let reference = reference().to_string();
+    let expected = [("filter[phone_number]", "14155550123"), ("filter[customer_reference]", &reference)];
+    assert_eq!(query, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[tokio::test]
+async fn an_order_that_fails_later_is_a_no() {
+    let server = Server::start(|_, before| if before < 2 { pending() } else { order("failure") }).await;
+    assert!(matches!(quick(&server.url).order(&number(), &reference()).await, Ordered::No(Refusal::Taken)));
+}
+
+#[tokio::test]
+async fn an_order_that_does_not_finish_in_time_is_in_doubt() {
+    let still_pending = Server::start(|_, _| pending()).await;
+    let never_listed = Server::start(|asked, _| match asked.line.as_str() {
+        "POST /v2/number_orders" => order("success"),
+        _ => says(200, r#"{"data":[]}"#),
+    })
+    .await;
+    let mute = Server::start(|_, before| if before == 0 { pending() } else { Reply::Silence }).await;
+    for server in [still_pending, never_listed, mute] {
+        // The order itself gets all the time: only following it ends early.
+        let limits = Limits { order: Limits::USUAL.order, ..impatient(&server.url).limits };
+        let telnyx = Telnyx { limits, ..telnyx(&server.url) };
+        in_doubt(telnyx.order(&number(), &reference()).await);
+        let posts = server.lines().iter().filter(|line| line.starts_with("POST")).count();
+        assert_eq!(posts, 1);
+    }
+}
+
+#[tokio::test]
+async fn an_order_without_a_clear_answer_is_in_doubt_and_never_sent_twice() {
+    let elsewhere = Server::start(|_, _| pending()).await;
+    let to = format!("{}/number_orders", elsewhere.url);
+    let servers = [
+        Server::start(|_, _| says(500, "")).await,
+        Server::start(|_, _| says(200, "<html>")).await,
+        Server::start(|_, _| says(409, r#"{"errors":[{"code":"10012"}]}"#)).await,
+        Server::start(|_, _| Reply::Silence).await,
+        Server::start(move |_, _| Reply::Redirects(to.clone())).await,
+    ];
+    for server in servers {
+        in_doubt(impatient(&server.url).order(&number(), &reference()).await);
+        assert!(server.lines().len() <= 1, "{:?}", server.lines());
+    }
+    assert_eq!(elsewhere.lines(), Vec::<String>::new(), "a redirect was followed");
+}
+
+#[tokio::test]
+async fn an_order_whose_connection_breaks_after_sending_is_in_doubt_and_never_sent_twice() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v2", listener.local_addr().unwrap());
+    let connections = tokio::spawn(async move {
+        let (connection, _) = listener.accept().await.unwrap();
+        let read = loop {
+            connection.readable().await.unwrap();
+            if let Ok(read) = connection.try_read(&mut [0; 64]) {
+                break read;
+            }
+        };
+        drop(connection);
+        let another = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        (read, another.is_ok())
+    });
+    in_doubt(telnyx(&url).order(&number(), &reference()).await);
+    let (read, another) = connections.await.unwrap();
+    assert!(read > 0 && !another, "the order was sent again");
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_leave_is_not_accepted() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = format!("http://{}/v2", listener.local_addr().unwrap());
+    drop(listener);
+    not_accepted(telnyx(&closed).order(&number(), &reference()).await);
+    not_accepted(telnyx(&closed.replace("http:", "https:")).order(&number(), &reference()).await);
+    not_accepted(telnyx("not an address").order(&number(), &reference()).await);
+    for secret in ["", "\"KEY0188_secret\"", r#"{"apiKey":7}"#, r#"{"apiKey":"KEY0188_secret\n"}"#] {
+        let server = Server::start(|_, _| pending()).await;
+        let source = not_accepted(Telnyx::new(&server.url, Secret::given(secret)).order(&number(), &reference()).await);
+        assert!(!all_of_it(source.as_ref()).contains("0188"), "{}", all_of_it(source.as_ref()));
+        assert_eq!(server.lines(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn errors_show_no_token_no_address_and_no_number() {
+    let silent = Server::start(|_, _| Reply::Silence).await;
+    let garbled = Server::start(|_, _| says(200, &format!(r#"{{"data":"{NUMBER}"}}"#))).await;
+    let refusing =
+        Server::start(|_, _| says(422, &format!(r#"{{"errors":[{{"code":"{NUMBER}","detail":"not {NUMBER}"}}]}}"#)))
+            .await;
+    let closed = "http://127.0.0.1:1/v2";
+    for url in [&silent.url, &garbled.url, &refusing.url, closed] {
+        let telnyx = impatient(url);
+        let mut shown = vec![];
+        match telnyx.order(&number(), &reference()).await {
+            Ordered::InDoubt(source) | Ordered::No(Refusal::NotAccepted(source)) => {
+                shown.push(all_of_it(source.as_ref()));
+            }
+            other => panic!("{other:?}"),
+        }
+        shown.push(all_of_it(&telnyx.find(&number(), &reference()).await.unwrap_err()));
+        if let Err(error) = telnyx.still_offers(&number()).await {
+            shown.push(all_of_it(&error));
+        }
+        for text in shown {
+            assert!(!text.contains("5550123") && !text.contains("0188") && !text.contains("/v2"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_key_is_read_again_before_the_next_call() {
+    let vault = Server::start(|_, before| {
+        let secret = json!({ "apiKey": format!("KEY{before}") }).to_string();
+        says(200, &json!({ "Name": "telnyx", "SecretString": secret }).to_string())
+    })
+    .await;
+    let carrier = Server::start(|asked, _| match asked.authorization.as_str() {
+        "Bearer KEY0" => says(401, r#"{"errors":[{"code":"10009"}]}"#),
+        _ => says(200, r#"{"data":[]}"#),
+    })
+    .await;
+    let config = aws::Account::local(vault.url.clone()).sdk_config();
+    let secret = Secret::stored(aws_sdk_secretsmanager::Client::new(&config), "telnyx".to_owned());
+    let telnyx = Telnyx::new(&carrier.url, secret);
+    not_accepted(telnyx.order(&number(), &reference()).await);
+    assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), None);
+    assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), None);
+    let keys: Vec<String> = carrier.asked().into_iter().map(|asked| asked.authorization).collect();
+    assert_eq!(keys, ["Bearer KEY0", "Bearer KEY1", "Bearer KEY1"]);
+    assert_eq!(vault.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_number_is_released_by_its_own_id() {
+    let server = Server::start(|_, before| match before {
+        0 => says(200, r#"{"data":{"status":"deleted"}}"#),
+        1 => says(404, r#"{"errors":[{"code":"10005"}]}"#),
+        _ => says(503, ""),
+    })
+    .await;
+    let resource = CarrierNumberId::parse(NUMBER_ID).unwrap();
+    let telnyx = telnyx(&server.url);
+    telnyx.release(&resource).await.unwrap();
+    telnyx.release(&resource).await.unwrap();
+    assert!(matches!(telnyx.release(&resource).await, Err(Error::CarrierUnavailable(_))));
+    assert_eq!(server.lines(), vec![format!("DELETE /v2/phone_numbers/{NUMBER_ID}"); 3]);
+}
+
+#[test]
+fn all_calls_of_one_purchase_end_before_the_gateway_gives_up() {
+    let Limits { search, order, follow, .. } = Limits::USUAL;
+    assert!(search + order + follow < Duration::from_secs(25));
+}

@@ -1,0 +1,241 @@
+//! What each answer means, row by row.
+
+use domain::carrier::Refusal;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::super::answers::{self, Offered, Placed, Standing};
+use super::super::wire::{Answer, Failure};
+use super::{NUMBER, all_of_it, number, reference};
+
+fn answer(status: u16, body: Value) -> Answer {
+    Answer { status: StatusCode::from_u16(status).unwrap(), body }
+}
+
+fn problem(code: &str, detail: &str) -> Value {
+    json!({ "errors": [{ "code": code, "title": "No", "detail": detail, "source": null }] })
+}
+
+fn order(status: &str) -> Value {
+    json!({ "data": { "id": "0c6a1f57-0f3e-4bd0-9ac5-5c6b1d0a2e11", "status": status } })
+}
+
+#[test]
+fn each_answer_to_an_order_has_one_meaning() {
+    let unknown = "We don't recognize the number(s) +14155550123.";
+    for (status, body, expected) in [
+        (200, order("pending"), "open"),
+        (200, order("success"), "done"),
+        (200, order("archived"), "open"),
+        (200, json!({ "data": { "id": "abc", "status": null } }), "open"),
+        (200, order("failure"), "taken"),
+        (200, json!({ "data": { "status": "failure" } }), "taken"),
+        (200, json!({ "data": { "id": null, "status": "pending" } }), "in doubt"),
+        (200, json!({ "data": { "id": "../balance", "status": "pending" } }), "in doubt"),
+        (200, json!({ "data": [] }), "in doubt"),
+        (200, Value::Null, "in doubt"),
+        (302, Value::Null, "in doubt"),
+        (422, problem("10027", unknown), "taken"),
+        (422, json!({ "errors": [null, { "code": 10027, "detail": unknown }] }), "taken"),
+        (422, problem("85000", "Not available"), "taken"),
+        (422, problem("85001", "Reserved"), "taken"),
+        (422, problem("10027", "A requirement group is missing."), "in doubt"),
+        (422, problem("10015", unknown), "in doubt"),
+        (422, json!({ "errors": [{ "code": "10027", "detail": null }] }), "in doubt"),
+        (422, Value::Null, "in doubt"),
+        (402, problem("20100", "Insufficient funds"), "not accepted"),
+        (402, Value::Null, "not accepted"),
+        (403, problem("20012", "Account inactive"), "not accepted"),
+        (401, problem("10009", "Authentication failed"), "not accepted"),
+        (401, Value::Null, "in doubt"),
+        (403, problem("10010", "Authorization failed"), "not accepted"),
+        (403, problem("10038", "Feature not permitted"), "not accepted"),
+        (403, problem("99999", "Something new"), "in doubt"),
+        (429, problem("10011", "Too many requests"), "not accepted"),
+        (429, Value::Null, "not accepted"),
+        (400, problem("10015", "Bad request"), "in doubt"),
+        (404, problem("10005", "Not found"), "in doubt"),
+        (409, problem("10012", "Duplicate"), "in doubt"),
+        (409, problem("85001", "Already ordered"), "in doubt"),
+        (423, problem("10035", "Locked"), "in doubt"),
+        (500, problem("10007", "Unexpected error"), "in doubt"),
+        (500, problem("20100", "Insufficient funds"), "in doubt"),
+        (502, Value::Null, "in doubt"),
+        (503, problem("10036", "Busy"), "in doubt"),
+    ] {
+        let shown = body.to_string();
+        let meaning = meaning(&answers::placed(Ok(answer(status, body))));
+        assert_eq!(meaning, expected, "{status} {shown}");
+    }
+}
+
+#[test]
+fn a_call_without_an_answer_is_a_no_only_when_nothing_was_sent() {
+    for (failure, expected) in [
+        (Failure::Secret("gone".into()), "not accepted"),
+        (Failure::NotSent("refused".into()), "not accepted"),
+        (Failure::NoAnswer("time-out".into()), "in doubt"),
+        (Failure::Garbled("it is longer than 1 MiB"), "in doubt"),
+    ] {
+        assert_eq!(meaning(&answers::placed(Err(failure))), expected);
+    }
+}
+
+fn meaning(placed: &Placed) -> &'static str {
+    match placed {
+        Placed::Accepted { standing: Standing::Done, .. } => "done",
+        Placed::Accepted { standing: Standing::Open, .. } => "open",
+        Placed::Accepted { standing: Standing::Failed, .. } => "failed",
+        Placed::No(Refusal::Taken) => "taken",
+        Placed::No(Refusal::NotAccepted(source)) => {
+            assert!(!all_of_it(source.as_ref()).contains("4155550123"));
+            "not accepted"
+        }
+        Placed::InDoubt(source) => {
+            assert!(!all_of_it(source.as_ref()).contains("4155550123"));
+            "in doubt"
+        }
+    }
+}
+
+#[test]
+fn a_followed_order_is_open_until_the_carrier_says_otherwise() {
+    for (word, expected) in
+        [("pending", Standing::Open), ("success", Standing::Done), ("failure", Standing::Failed), ("?", Standing::Open)]
+    {
+        assert_eq!(answers::standing(Ok(answer(200, order(word)))).unwrap(), expected);
+    }
+    for status in [404, 429, 500] {
+        assert!(
+            answers::standing(Ok(answer(status, order("failure")))).is_err(),
+            "{status} says nothing about the order"
+        );
+    }
+}
+
+#[test]
+fn offers_are_read_with_whatever_is_missing_and_the_rest_of_the_list_survives() {
+    let body = json!({ "data": [
+        null,
+        "+14155550100",
+        { "phone_number": null },
+        { "phone_number": "+14155550101" },
+        { "phone_number": "+14155550102", "features": null, "region_information": "none", "cost_information": 7 },
+        {
+            "phone_number": "+14155550103",
+            "features": [{ "name": "voice" }, { "name": null }, null, { "name": "a_new_one" }],
+            "region_information": [
+                null,
+                { "region_type": "country_code", "region_name": "US" },
+                { "region_type": "a_new_one", "region_name": "?" },
+                { "region_type": "state", "region_name": "CA" },
+                { "region_type": "location", "region_name": "San Francisco" },
+                { "region_type": "rate_center", "region_name": "" },
+            ],
+        },
+    ] });
+    let offers: Vec<_> =
+        answers::offered(Ok(answer(200, body))).unwrap().into_iter().filter_map(Offered::orderable).collect();
+    let numbers: Vec<&str> = offers.iter().map(|offer| offer.e164.as_str()).collect();
+    assert_eq!(numbers, ["+14155550101", "+14155550102", "+14155550103"]);
+    assert_eq!(offers[2].features, ["voice", "a_new_one"]);
+    assert_eq!(offers[2].state.as_deref(), Some("CA"));
+    assert_eq!(offers[2].locality.as_deref(), Some("San Francisco"));
+    assert_eq!(offers[2].rate_center, None);
+}
+
+#[test]
+fn no_coverage_is_an_empty_list_and_every_other_refusal_is_a_failure() {
+    for (status, body, empty) in [
+        (400, problem("10031", "Nothing found"), true),
+        (404, problem("10005", "Not found"), true),
+        (422, problem("10027", "No coverage"), true),
+        (200, json!({ "data": [] }), true),
+        (404, Value::Null, false),
+        (400, problem("10009", "Authentication failed"), false),
+        (401, problem("10009", "Authentication failed"), false),
+        (403, problem("10010", "Authorization failed"), false),
+        (402, problem("20100", "Insufficient funds"), false),
+        (429, problem("10011", "Too many requests"), false),
+        (500, problem("10007", "Unexpected error"), false),
+        (200, json!({ "data": null }), false),
+        (200, Value::Null, false),
+    ] {
+        let shown = body.to_string();
+        let offered = answers::offered(Ok(answer(status, body)));
+        assert_eq!(offered.is_ok_and(|list| list.is_empty()), empty, "{status} {shown}");
+    }
+}
+
+#[test]
+fn a_number_is_ours_only_when_exactly_one_entry_is_exactly_it() {
+    let entry = |phone_number: &str, id: Value, reference: Value, status: &str| {
+        let mut entry = json!({ "phone_number": phone_number, "status": status });
+        entry["id"] = id;
+        entry["customer_reference"] = reference;
+        entry
+    };
+    let mine = json!(reference().as_str());
+    let id = json!("2718281828459045235");
+    let line_id = json!("dc8e4d67-33a0-4cbb-af74-7b58f05bd494");
+    let good = entry(NUMBER, id.clone(), mine.clone(), "active");
+    for (list, expected) in [
+        (json!([good]), Ok(Some("2718281828459045235"))),
+        (json!([null, 7, { "id": "1" }, good]), Ok(Some("2718281828459045235"))),
+        (
+            json!([entry(NUMBER, json!(2_718_281_828_459_045_235_u64), mine.clone(), "?")]),
+            Ok(Some("2718281828459045235")),
+        ),
+        (json!([entry(NUMBER, id.clone(), Value::Null, "active")]), Ok(Some("2718281828459045235"))),
+        (json!([entry(NUMBER, json!("1"), mine.clone(), "deleted"), good]), Ok(Some("2718281828459045235"))),
+        (json!([]), Ok(None)),
+        (json!([entry("+114155550123", id.clone(), mine.clone(), "active")]), Ok(None)),
+        (json!([entry(NUMBER, id.clone(), json!("pn_of_somebody_else"), "active")]), Ok(None)),
+        (json!([entry(NUMBER, id.clone(), mine.clone(), "purchase-failed")]), Ok(None)),
+        (json!([good, good]), Err(())),
+        (json!([entry(NUMBER, line_id, mine.clone(), "active")]), Err(())),
+        (json!([entry(NUMBER, Value::Null, mine.clone(), "active")]), Err(())),
+        (Value::Null, Err(())),
+    ] {
+        let shown = list.to_string();
+        let found = answers::owned(Ok(answer(200, json!({ "data": list }))), &number(), &reference()).map_err(drop);
+        let found = found.map(|found| found.map(|id| id.as_str().to_owned()));
+        assert_eq!(found, expected.map(|id| id.map(str::to_owned)), "{shown}");
+    }
+    for status in [400, 401, 404, 429, 500] {
+        let refused = answers::owned(Ok(answer(status, problem("10005", "?"))), &number(), &reference());
+        assert!(refused.is_err(), "{status} is not 'not found'");
+    }
+}
+
+#[test]
+fn a_number_is_released_when_the_carrier_says_that_it_is_gone() {
+    for (status, body, gone) in [
+        (200, json!({ "data": { "status": "deleted" } }), true),
+        (204, Value::Null, true),
+        (404, problem("10005", "Not found"), true),
+        (422, problem("10027", "The number has already been deleted."), true),
+        (404, Value::Null, false),
+        (200, Value::Null, false),
+        (422, problem("10027", "The number is locked."), false),
+        (401, problem("10009", "Authentication failed"), false),
+        (429, problem("10011", "Too many requests"), false),
+        (503, problem("10036", "Busy"), false),
+    ] {
+        let shown = body.to_string();
+        assert_eq!(answers::released(Ok(answer(status, body))).is_ok(), gone, "{status} {shown}");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_codes_and_nothing_that_the_carrier_quotes() {
+    let body = json!({ "errors": [
+        { "code": "10027", "detail": "We don't recognize the number(s) +14155550123." },
+        { "code": "+14155550123" },
+        { "code": 20100 },
+    ] });
+    assert_eq!(
+        answer(422, body).refused().to_string(),
+        "the carrier answered 422 Unprocessable Entity (code 10027, 20100)"
+    );
+}

@@ -1,0 +1,21 @@
+mod calls;
+mod meaning;
+mod server;
+
+use domain::{E164, PhoneNumberId, Timestamp};
+
+const NUMBER: &str = "+14155550123";
+
+fn number() -> E164 {
+    E164::parse(NUMBER).unwrap()
+}
+
+fn reference() -> PhoneNumberId {
+    PhoneNumberId::new(Timestamp::from_millis(1_784_000_000_000), 7)
+}
+
+/// Everything that a log could show of an error: its text, its sources, and both as `Debug`.
+fn all_of_it(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(|error| format!("{error} {error:?}")).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,204 @@
+//! One call to the carrier: who we are, time-outs, and an answer of bounded size.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Source;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+
+use crate::Secret;
+
+/// The longest answer that is read, in bytes. Fifty offers take about 40 KiB.
+const LONGEST_ANSWER: usize = 1024 * 1024;
+
+/// Connecting takes milliseconds, or does not work. A failure to connect is the one that proves that nothing was sent,
+/// so it comes well before the time-out of the whole call.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// Below the idle time after which servers close a connection: an order must not go out on one that is closing.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// Why there is no usable answer. The texts hold no token, no address and no phone number.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the carrier's secret cannot be used")]
+    Secret(#[source] Source),
+    /// The request has certainly not left.
+    #[error("the carrier cannot be reached")]
+    NotSent(#[source] Source),
+    /// The request may have been carried out.
+    #[error("the carrier did not answer")]
+    NoAnswer(#[source] Source),
+    #[error("the carrier answered {status} ({codes})")]
+    Refused { status: StatusCode, codes: String },
+    #[error("the carrier's answer cannot be understood: {0}")]
+    Garbled(&'static str),
+}
+
+impl Failure {
+    /// An error of the HTTP client, without the address: it holds phone numbers.
+    fn of_call(error: reqwest::Error) -> Self {
+        let never_sent = error.is_connect() || error.is_builder();
+        let source = error.without_url().into();
+        if never_sent { Self::NotSent(source) } else { Self::NoAnswer(source) }
+    }
+}
+
+/// What the secret says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Account {
+    api_key: String,
+    connection_id: Option<String>,
+}
+
+/// The way to the carrier.
+#[derive(Clone)]
+pub(super) struct Link {
+    /// Fails where the system has no certificates. Only calls to the carrier suffer from that, so it is told there.
+    http: Result<Client, Arc<reqwest::Error>>,
+    base_url: Arc<str>,
+    secret: Secret,
+}
+
+/// Builds one request to the carrier.
+pub(super) struct Target<'a> {
+    http: &'a Client,
+    base_url: &'a str,
+    account: &'a Account,
+}
+
+impl Target<'_> {
+    pub(super) fn get(&self, path: &str) -> RequestBuilder {
+        self.http.get(self.address(path))
+    }
+
+    pub(super) fn post(&self, path: &str) -> RequestBuilder {
+        self.http.post(self.address(path))
+    }
+
+    pub(super) fn delete(&self, path: &str) -> RequestBuilder {
+        self.http.delete(self.address(path))
+    }
+
+    /// The connection that ordered numbers are routed to.
+    pub(super) fn connection(&self) -> Option<&str> {
+        self.account.connection_id.as_deref().filter(|id| !id.is_empty())
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}/{path}", self.base_url)
+    }
+}
+
+impl Link {
+    pub(super) fn new(base_url: &str, secret: Secret) -> Self {
+        let mut http = Client::builder()
+            .user_agent(concat!("phone-numbers/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
+            // An order that is sent twice can be paid twice, and a redirect would send it twice.
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        if base_url.starts_with("http://") {
+            // A carrier without TLS runs on this machine; reading the system's certificates for it only takes time.
+            http = http.tls_certs_only([]);
+        }
+        Self { http: http.build().map_err(Arc::new), base_url: base_url.trim_end_matches('/').into(), secret }
+    }
+
+    /// Sends one request, once, and reads its answer. `limit` covers everything, from reading the secret to the
+    /// answer's last byte.
+    pub(super) async fn call(
+        &self,
+        limit: Duration,
+        request: impl FnOnce(&Target<'_>) -> RequestBuilder,
+    ) -> Result<Answer, Failure> {
+        let deadline = Instant::now() + limit;
+        let http = self.http.as_ref().map_err(|error| Failure::NotSent(error.clone().into()))?;
+        let read = timeout_at(deadline, self.secret.read()).await;
+        let text = read.map_err(|late| Failure::Secret(late.into()))?.map_err(Failure::Secret)?;
+        let Ok(account) = serde_json::from_str::<Account>(&text) else {
+            // The parser's own words would quote the secret. Forgotten, a mended one is read at the next call.
+            self.secret.refused(&text);
+            return Err(Failure::Secret("it is not JSON with an apiKey".into()));
+        };
+        let request = request(&Target { http, base_url: &self.base_url, account: &account })
+            .bearer_auth(&account.api_key)
+            .timeout(deadline.saturating_duration_since(Instant::now()));
+        let response = request.send().await.map_err(Failure::of_call)?;
+        let status = response.status();
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            self.secret.refused(&text);
+        }
+        Ok(Answer { status, body: read_body(response).await? })
+    }
+}
+
+async fn read_body(mut response: Response) -> Result<Value, Failure> {
+    let mut body = Vec::new();
+    // Once the head has come, the request was sent, whatever the error says.
+    while let Some(chunk) = response.chunk().await.map_err(|error| Failure::NoAnswer(error.without_url().into()))? {
+        if body.len() + chunk.len() > LONGEST_ANSWER {
+            return Err(Failure::Garbled("it is longer than 1 MiB"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    // What is not JSON reads as null: the status may say enough, and where it does not, null has none of the fields.
+    Ok(serde_json::from_slice(&body).unwrap_or_default())
+}
+
+/// An answer of the carrier, of any status.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Value,
+}
+
+impl Answer {
+    /// The entries of the error envelope; none when the answer has another form.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let entries = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        entries.iter().filter(|entry| entry.is_object()).map(Problem::read).collect()
+    }
+
+    /// This answer as the reason why something did not work.
+    pub(super) fn refused(&self) -> Failure {
+        let codes: Vec<String> = self.problems().into_iter().filter_map(|problem| problem.code).collect();
+        let codes = if codes.is_empty() { "no code".to_owned() } else { format!("code {}", codes.join(", ")) };
+        Failure::Refused { status: self.status, codes }
+    }
+}
+
+/// One entry of the carrier's error envelope.
+pub(super) struct Problem {
+    pub(super) code: Option<String>,
+    /// In lower case, for matching. It may quote a phone number, so it is never shown.
+    pub(super) detail: String,
+}
+
+impl Problem {
+    fn read(entry: &Value) -> Self {
+        // Codes get into logs, so only what looks like one is a code.
+        let code = text(&entry["code"])
+            .filter(|code| (1..=8).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        Self { code, detail: text(&entry["detail"]).unwrap_or_default().to_lowercase() }
+    }
+
+    pub(super) fn is(&self, codes: &[&str]) -> bool {
+        self.code.as_deref().is_some_and(|code| codes.contains(&code))
+    }
+}
+
+/// A field's text. The carrier writes ids and codes as strings in one place and as numbers in another; null, empty and
+/// everything else is nothing.
+pub(super) fn text(field: &Value) -> Option<String> {
+    match field {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}

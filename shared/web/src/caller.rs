@@ -1,0 +1,118 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::{header, request::Parts};
+use domain::api_key::{ApiKey, ApiKeyHash, Grant, Scope};
+use domain::{ApiKeyId, Clock, Error, OrganizationId, Timestamp};
+use table::Table;
+
+use crate::ApiError;
+
+/// How long a key that was looked up is taken as valid without asking again.
+const FRESH: Duration = Duration::from_mins(1);
+/// Keys remembered at once. A warm function serves one request at a time, so this is far more than it meets.
+const MOST: usize = 10_000;
+
+/// When each valid key was looked up, and what it allows.
+type Known = HashMap<ApiKeyHash, (Timestamp, Arc<Grant>)>;
+
+/// Looks API keys up, and remembers the valid ones for a minute.
+#[derive(Clone)]
+pub struct ApiKeys {
+    table: Table,
+    clock: Arc<dyn Clock>,
+    known: Arc<Mutex<Known>>,
+}
+
+impl ApiKeys {
+    #[must_use]
+    pub fn new(table: Table, clock: Arc<dyn Clock>) -> Self {
+        Self { table, clock, known: Arc::default() }
+    }
+
+    async fn grant(&self, key: &ApiKey) -> domain::Result<Arc<Grant>> {
+        let (hash, now) = (key.hash(), self.clock.now());
+        if let Some(grant) = self.remembered(&hash, now) {
+            return Ok(grant);
+        }
+        let found = self.table.api_key(&hash).await?;
+        let grant = Arc::new(found.filter(|grant| grant.revoked_at.is_none()).ok_or(Error::Unauthorized)?);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(hash, (now, grant.clone()));
+        Ok(grant)
+    }
+
+    fn remembered(&self, hash: &ApiKeyHash, now: Timestamp) -> Option<Arc<Grant>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, grant) = known.get(hash)?;
+        // A clock that was set back must not keep a revoked key alive.
+        (now >= *since && now.since(*since) < FRESH).then(|| grant.clone())
+    }
+}
+
+/// Whoever holds the key that a request carries.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub organization: OrganizationId,
+    pub key: ApiKeyId,
+}
+
+async fn authorize<S>(parts: &Parts, state: &S, scope: Scope) -> Result<Caller, ApiError>
+where
+    S: Send + Sync,
+    ApiKeys: FromRef<S>,
+{
+    let key = bearer(parts).and_then(ApiKey::parse).ok_or(Error::Unauthorized)?;
+    let grant = ApiKeys::from_ref(state).grant(&key).await?;
+    if grant.scopes.contains(&scope) {
+        Ok(Caller { organization: grant.organization.clone(), key: grant.id.clone() })
+    } else {
+        Err(Error::ScopeRequired(scope.as_str()).into())
+    }
+}
+
+/// The token of the one `Authorization: Bearer …` header.
+fn bearer(parts: &Parts) -> Option<&str> {
+    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+macro_rules! scoped {
+    ($(#[$doc:meta])* $name:ident, $scope:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(pub Caller);
+
+        impl<S> FromRequestParts<S> for $name
+        where
+            S: Send + Sync,
+            ApiKeys: FromRef<S>,
+        {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+                Ok(Self(authorize(parts, state, $scope).await?))
+            }
+        }
+    };
+}
+
+scoped! {
+    /// A caller who may read.
+    Read, Scope::Read
+}
+scoped! {
+    /// A caller who may buy, import, change and release numbers.
+    Write, Scope::Write
+}
+scoped! {
+    /// A caller who may file the business verification.
+    Compliance, Scope::Compliance
+}

@@ -1,0 +1,37 @@
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, Request};
+use domain::Error;
+use http_body_util::LengthLimitError;
+
+use crate::fields::{Fields, RawFields};
+use crate::{ApiError, ApiResult};
+
+/// The largest body accepted, in bytes.
+const MOST: usize = 64 * 1024;
+
+/// A request body that is a JSON object.
+pub struct JsonBody(pub Fields);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> ApiResult<Self> {
+        let bytes = to_bytes(request.into_body(), MOST).await.map_err(|error| {
+            let cause = std::error::Error::source(&error);
+            let too_large = cause.is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
+            if too_large { ApiError::PayloadTooLarge } else { whole("could not be read to its end").into() }
+        })?;
+        let fields: RawFields = serde_json::from_slice(&bytes).map_err(|error| {
+            if error.is_data() {
+                whole("must be a JSON object")
+            } else {
+                whole(&format!("must be a JSON object, but is not valid JSON: {error}"))
+            }
+        })?;
+        Ok(Self(Fields::new(fields)))
+    }
+}
+
+fn whole(message: &str) -> Error {
+    Error::field("", message)
+}

@@ -1,0 +1,214 @@
+use domain::number::{PhoneNumber, Source, Trunk};
+use domain::organization::Organization;
+use domain::setup_status::{SetupStatus, Surroundings, Suspension};
+use domain::sip_connection::SipConnection;
+use domain::{MicroUsd, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// A phone number, as callers see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumber)]
+pub struct PhoneNumberRow {
+    /// Starts with `pn_`; newer numbers have larger ids.
+    id: String,
+    organization_id: String,
+    #[schema(value_type = crate::phone_number_row::E164)]
+    e164: String,
+    #[schema(value_type = crate::phone_number_row::NumberSource)]
+    source: &'static str,
+    /// The carrier's id of a managed number; null until the carrier has confirmed the order.
+    #[schema(required = false)]
+    provider_resource_id: Option<String>,
+    /// The same as `providerResourceId`.
+    #[schema(required = false)]
+    #[deprecated]
+    telnyx_phone_number_id: Option<String>,
+    /// The legacy trunk id that an import named.
+    #[schema(required = false)]
+    #[deprecated]
+    sip_trunk_id: Option<String>,
+    #[schema(required = false)]
+    sip_connection_installation_id: Option<String>,
+    #[schema(required = false)]
+    sip_provider_name: Option<String>,
+    #[schema(value_type = crate::phone_number_row::Direction)]
+    direction: &'static str,
+    /// Kept and returned exactly as it was sent, less the white space between its tokens.
+    #[schema(value_type = Option<Object>, required = false, additional_properties = true)]
+    dispatch_metadata_template: Option<Box<RawValue>>,
+    /// The agent that inbound calls go to.
+    #[schema(required = false)]
+    agent_id: Option<String>,
+    #[schema(required = false)]
+    label: Option<String>,
+    #[schema(required = false)]
+    sms10dlc_profile_id: Option<String>,
+    #[schema(required = false)]
+    sms_campaign_id: Option<String>,
+    #[schema(required = false)]
+    sms_assignment_status: Option<&'static str>,
+    #[schema(required = false, format = DateTime)]
+    sms_assignment_updated_at: Option<String>,
+    setup_status: SetupStatusRow,
+    /// When the next month is due; for a free number the next monthly anniversary.
+    #[schema(required = false, format = DateTime)]
+    next_charge_at: String,
+    #[schema(required = false, format = DateTime)]
+    last_charged_at: Option<String>,
+    /// Since when the number is out of use: the earlier of the two below.
+    #[schema(required = false, format = DateTime)]
+    suspended_at: Option<String>,
+    /// Why it is out of use; `compliance` where both hold.
+    #[schema(value_type = Option<crate::phone_number_row::SuspensionReason>, required = false)]
+    suspension_reason: Option<&'static str>,
+    #[schema(required = false, format = DateTime)]
+    billing_suspended_at: Option<String>,
+    #[schema(required = false, format = DateTime)]
+    compliance_suspended_at: Option<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// Whether a number can be used right now, and if not, what to do next.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumberSetupStatus)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field that callers see")]
+pub struct SetupStatusRow {
+    #[schema(value_type = crate::phone_number_row::SetupState)]
+    status: &'static str,
+    inbound_ready: bool,
+    outbound_ready: bool,
+    agent_ready: bool,
+    /// The customer's trunk must forward this number's calls to `forwardingSipUri`.
+    forwarding_required: bool,
+    #[schema(required = false)]
+    forwarding_sip_uri: Option<String>,
+    sip_connection_ready: bool,
+    /// One sentence each, saying what to do next.
+    issues: Vec<&'static str>,
+}
+
+/// Which calls a number is for.
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberDirection, rename_all = "snake_case")]
+pub enum Direction {
+    Inbound,
+    Outbound,
+    Both,
+}
+
+/// A phone number in E.164 form.
+#[derive(ToSchema)]
+#[schema(as = E164, value_type = String, pattern = r"^\+[1-9]\d{6,14}$", examples("+12015551234"))]
+pub struct E164(#[expect(dead_code, reason = "only describes the wire form")] String);
+
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberSource, rename_all = "snake_case")]
+pub enum NumberSource {
+    Managed,
+    SipTrunk,
+}
+
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberSetupState, rename_all = "snake_case")]
+pub enum SetupState {
+    Ready,
+    ActionRequired,
+    Suspended,
+}
+
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberSuspensionReason, rename_all = "snake_case")]
+pub enum SuspensionReason {
+    Billing,
+    Compliance,
+}
+
+impl PhoneNumberRow {
+    /// The row as it reads at `now`.
+    #[must_use]
+    #[expect(deprecated, reason = "published clients still read the deprecated fields")]
+    pub fn new(
+        number: &PhoneNumber,
+        sip_connections: &[SipConnection],
+        organization: &Organization,
+        sip_host: &str,
+        now: Timestamp,
+    ) -> Self {
+        let hold = organization.hold.as_ref();
+        let setup_status = SetupStatus::of(number, Surroundings { sip_connections, hold, sip_host });
+        let suspension = Suspension::of(number, hold);
+        let (trunk, provider_name) = match &number.source {
+            Source::Managed(_) => (None, None),
+            Source::SipTrunk { trunk, provider_name } => (Some(trunk), provider_name.as_ref()),
+        };
+        let (connection, legacy) = match trunk {
+            None => (None, None),
+            Some(Trunk::Connection(id)) => (Some(id.to_string()), None),
+            Some(Trunk::Legacy(id)) => (None, Some(id.to_string())),
+        };
+        let resource = number.resource().map(|id| id.as_str().to_owned());
+        let text = |at: Timestamp| at.to_string();
+        Self {
+            id: number.id.to_string(),
+            organization_id: number.organization.to_string(),
+            e164: number.e164.to_string(),
+            source: number.source.as_str(),
+            provider_resource_id: resource.clone(),
+            telnyx_phone_number_id: resource,
+            sip_trunk_id: legacy,
+            sip_connection_installation_id: connection,
+            sip_provider_name: provider_name.map(ToString::to_string),
+            direction: number.routing.direction.as_str(),
+            dispatch_metadata_template: number
+                .routing
+                .template
+                .as_ref()
+                .and_then(|template| RawValue::from_string(template.as_json().to_owned()).ok()),
+            agent_id: number.routing.agent.as_ref().map(ToString::to_string),
+            label: number.routing.label.as_ref().map(ToString::to_string),
+            sms10dlc_profile_id: number.sms.profile_id.clone(),
+            sms_campaign_id: number.sms.campaign_id.clone(),
+            sms_assignment_status: number.sms.status.map(domain::number::SmsAssignmentStatus::as_str),
+            sms_assignment_updated_at: number.sms.updated_at.map(text),
+            setup_status: setup_status.into(),
+            next_charge_at: text(number.next_charge_at(now)),
+            last_charged_at: number.billing.last_charged_at.map(text),
+            suspended_at: suspension.since().map(text),
+            suspension_reason: suspension.reason().map(domain::setup_status::SuspensionReason::as_str),
+            billing_suspended_at: suspension.billing_at.map(text),
+            compliance_suspended_at: suspension.compliance_at.map(text),
+            created_at: text(number.created_at),
+            updated_at: text(number.updated_at),
+        }
+    }
+}
+
+impl From<SetupStatus> for SetupStatusRow {
+    fn from(status: SetupStatus) -> Self {
+        Self {
+            status: status.status.as_str(),
+            inbound_ready: status.inbound_ready,
+            outbound_ready: status.outbound_ready,
+            agent_ready: status.agent_ready,
+            forwarding_required: status.forwarding_required,
+            forwarding_sip_uri: status.forwarding_sip_uri,
+            sip_connection_ready: status.sip_connection_ready,
+            issues: status.issues,
+        }
+    }
+}
+
+/// An amount as a JSON number. The quotient is the nearest double, whose shortest spelling is the amount itself up to
+/// nine billion dollars; nothing is ever calculated with it.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "amounts stay below 2^53 micro-dollars")]
+pub fn usd(amount: MicroUsd) -> f64 {
+    amount.micros() as f64 / 1_000_000.0
+}

@@ -1,0 +1,171 @@
+//! Stands between the AWS SDK and the engine, counts what passes, and answers what real DynamoDB sometimes answers
+//! and the engine never does.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// What happens to calls from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weather {
+    /// All calls pass.
+    Fair,
+    /// Of each three calls one is turned away, as under contention: transactions as conflicting, others as throttled.
+    Contended,
+    /// Transactions pass, but the answer of each second one is lost on its way back.
+    Forgetful,
+    /// Every call is throttled.
+    Throttled,
+    /// Every call fails.
+    Down,
+}
+
+/// The DynamoDB of one test.
+pub struct Dynamo {
+    url: String,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine_url: String,
+    http: reqwest::Client,
+    weather: Mutex<Weather>,
+    calls: AtomicU64,
+    /// How long each call is held back, so that calls made together are seen together.
+    hold: Mutex<Duration>,
+    in_flight: AtomicUsize,
+    rounds: AtomicUsize,
+    seen: Mutex<Vec<String>>,
+}
+
+impl Dynamo {
+    /// # Panics
+    /// No port is free.
+    pub async fn start(engine_url: String) -> Self {
+        let inner = Arc::new(Inner {
+            engine_url,
+            http: reqwest::Client::builder().no_proxy().build().expect("a client"),
+            weather: Mutex::new(Weather::Fair),
+            calls: AtomicU64::new(0),
+            hold: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            rounds: AtomicUsize::new(0),
+            seen: Mutex::default(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let router = Router::new().fallback(pass).with_state(inner.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, inner }
+    }
+
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn set(&self, weather: Weather) {
+        *lock(&self.inner.weather) = weather;
+    }
+
+    /// Forgets what has been counted, and holds calls back long enough to see which are made together.
+    pub fn count_rounds(&self) {
+        *lock(&self.inner.hold) = Duration::from_millis(60);
+        self.inner.rounds.store(0, Ordering::SeqCst);
+        lock(&self.inner.seen).clear();
+    }
+
+    /// How many batches of calls there were, one after another: the round trips that a caller waits for.
+    #[must_use]
+    pub fn rounds(&self) -> usize {
+        self.inner.rounds.load(Ordering::SeqCst)
+    }
+
+    /// The operations seen, such as `GetItem`.
+    #[must_use]
+    pub fn seen(&self) -> Vec<String> {
+        lock(&self.inner.seen).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn pass(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
+    if inner.in_flight.fetch_add(1, Ordering::SeqCst) == 0 {
+        inner.rounds.fetch_add(1, Ordering::SeqCst);
+    }
+    let hold = *lock(&inner.hold);
+    if !hold.is_zero() {
+        tokio::time::sleep(hold).await;
+    }
+    let answer = judge(&inner, &headers, body).await;
+    inner.in_flight.fetch_sub(1, Ordering::SeqCst);
+    answer
+}
+
+async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+    lock(&inner.seen).push(operation.clone());
+    let call = inner.calls.fetch_add(1, Ordering::SeqCst);
+    let weather = *lock(&inner.weather);
+    let transaction = operation == "TransactWriteItems";
+    match weather {
+        Weather::Down => return refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &json!({})),
+        Weather::Throttled => return throttle(),
+        Weather::Contended if call.is_multiple_of(3) => {
+            return if transaction { conflict(&body) } else { throttle() };
+        }
+        _ => {}
+    }
+    let mut request = inner.http.post(&inner.engine_url).body(body);
+    for (name, value) in headers {
+        if name != "host" && name != "content-length" {
+            request = request.header(name, value);
+        }
+    }
+    let answer = request.send().await.expect("the engine answers");
+    if weather == Weather::Forgetful && transaction && call.is_multiple_of(2) {
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &json!({}));
+    }
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = answer.bytes().await.expect("the engine's answer");
+    let mut response = (status, body).into_response();
+    for name in ["content-type", "x-amz-crc32", "x-amzn-requestid"] {
+        if let Some(value) = headers.get(name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
+
+fn throttle() -> Response {
+    refuse(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException", &json!({}))
+}
+
+/// The first item of the transaction is being written by another one.
+fn conflict(body: &Bytes) -> Response {
+    let body: Value = serde_json::from_slice(body).expect("a JSON request");
+    let items = body["TransactItems"].as_array().map_or(1, Vec::len);
+    let mut reasons = vec![json!({ "Code": "None" }); items];
+    reasons[0] = json!({ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" });
+    refuse(StatusCode::BAD_REQUEST, "TransactionCanceledException", &json!({ "CancellationReasons": reasons }))
+}
+
+fn refuse(status: StatusCode, kind: &str, more: &Value) -> Response {
+    let mut body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "injected" });
+    if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
+        body.extend(more.clone());
+    }
+    (status, [("content-type", "application/x-amz-json-1.0")], body.to_string()).into_response()
+}

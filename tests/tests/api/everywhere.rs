@@ -1,0 +1,179 @@
+//! What every route promises: keys, scopes, bodies, unknown paths, wrong methods.
+
+use std::time::Duration;
+
+use domain::api_key::{ApiKey, Scope};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::dynamo::Weather;
+use tests::{TestApp, approved};
+
+/// Every route, with a body that it would accept in form.
+const ROUTES: [(&str, &str, &str); 10] = [
+    ("GET", "/v1/phone-numbers", ""),
+    ("POST", "/v1/phone-numbers", r#"{"e164":"+14155550142"}"#),
+    ("GET", "/v1/phone-numbers/pn_01kwdfkd000000000000000001", ""),
+    ("PATCH", "/v1/phone-numbers/pn_01kwdfkd000000000000000001", "{}"),
+    ("DELETE", "/v1/phone-numbers/pn_01kwdfkd000000000000000001", ""),
+    ("GET", "/v1/phone-numbers/available", ""),
+    ("POST", "/v1/phone-numbers/import", r#"{"e164":"+14155550142","sipTrunkId":"t"}"#),
+    ("GET", "/v1/phone-numbers/kyb", ""),
+    ("PUT", "/v1/phone-numbers/kyb/draft", "{}"),
+    ("POST", "/v1/phone-numbers/kyb/submit", "{}"),
+];
+
+fn method(name: &str) -> Method {
+    name.parse().unwrap()
+}
+
+#[tokio::test]
+async fn without_a_valid_key_every_route_gives_the_same_answer() {
+    let app = TestApp::approved().await;
+    let unknown = format!("Bearer {}", ApiKey::new([9; 32]).reveal());
+    let basic = format!("Basic {}", app.key);
+    let mistyped = format!("Bearer {}0", &app.key[..app.key.len() - 1]);
+    for (name, path, body) in ROUTES {
+        for authorization in [None, Some(unknown.as_str()), Some(&basic), Some(&mistyped), Some("Bearer"), Some("")] {
+            let call = app.call(method(name), path).authorization(authorization).text(body);
+            let answer = call.send().await.refused(401, "UNAUTHORIZED");
+            assert_eq!(answer, json!({ "error": "Unauthorized", "code": "UNAUTHORIZED", "retryable": false }));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_stops_within_a_minute() {
+    let app = TestApp::approved().await;
+    app.get("/v1/phone-numbers").send().await.ok();
+    let hash = ApiKey::parse(&app.key).unwrap().hash();
+    app.bundle.table.revoke_api_key(&hash, domain::Timestamp::from_millis(0)).await.unwrap();
+    app.clock.advance(Duration::from_mins(1));
+    app.get("/v1/phone-numbers").send().await.refused(401, "UNAUTHORIZED");
+}
+
+#[tokio::test]
+async fn a_key_does_only_what_its_scopes_allow() {
+    let app = TestApp::approved().await;
+    let needed = |name: &str, path: &str| match (name, path.contains("/kyb")) {
+        ("GET", _) => Scope::Read,
+        (_, true) => Scope::Compliance,
+        (_, false) => Scope::Write,
+    };
+    for scope in Scope::ALL {
+        let key = app.key_with(&[scope]).await;
+        for (name, path, body) in ROUTES {
+            let answer = app.call(method(name), path).key(&key).text(body).send().await;
+            if needed(name, path) == scope {
+                assert_ne!(answer.status, 403, "{name} {path} with {scope:?}");
+            } else {
+                answer.refused(403, "SCOPE_REQUIRED");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_and_wrong_methods_are_answered_in_the_errors_form() {
+    let app = TestApp::approved().await;
+    for path in
+        ["/", "/v1", "/v1/phone-numbers/", "/v1/phone-numbers/a/b", "/v2/phone-numbers", "/v1/phone-numbers/kyb/x"]
+    {
+        app.get(path).send().await.refused(404, "NOT_FOUND");
+    }
+    for (path, wrong, allowed) in [
+        ("/v1/phone-numbers", "PUT", "GET,HEAD,POST"),
+        ("/v1/phone-numbers/pn_1", "POST", "GET,HEAD,PATCH,DELETE"),
+        ("/v1/phone-numbers/available", "DELETE", "GET,HEAD"),
+        ("/v1/phone-numbers/import", "GET", "POST"),
+        ("/v1/phone-numbers/kyb", "POST", "GET,HEAD"),
+        ("/v1/phone-numbers/kyb/draft", "GET", "PUT"),
+        ("/v1/phone-numbers/kyb/submit", "OPTIONS", "POST"),
+    ] {
+        let answer = app.call(method(wrong), path).send().await;
+        assert_eq!(answer.header("allow"), allowed, "{wrong} {path}");
+        answer.refused(405, "METHOD_NOT_ALLOWED");
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_objects_are_refused() {
+    let app = TestApp::approved().await;
+    for (name, path, body) in ROUTES {
+        if body.is_empty() {
+            continue;
+        }
+        for bad in ["", "{", "[]", "null", "\"x\"", "7", "{\"a\":1}}", "\u{feff}{}", "{'a':1}", "{\"a\":01}"] {
+            let answer = app.call(method(name), path).text(bad).send().await;
+            assert_eq!(answer.body["error"], "Invalid request body", "{bad:?}");
+            answer.invalid(&[""]);
+        }
+        let invalid_utf8 = b"{\"e164\":\"\xff\"}".to_vec();
+        app.call(method(name), path).text(invalid_utf8).send().await.refused(400, "VALIDATION_ERROR");
+    }
+}
+
+#[tokio::test]
+async fn bodies_over_64_kib_are_refused_and_deep_ones_do_no_harm() {
+    let app = TestApp::approved().await;
+    let padded = |bytes: usize| format!("{{\"x\":\"{}\"}}", "y".repeat(bytes - 8));
+    for (name, path, body) in ROUTES {
+        if body.is_empty() {
+            continue;
+        }
+        app.call(method(name), path).text(padded(64 * 1024 + 1)).send().await.refused(413, "PAYLOAD_TOO_LARGE");
+        assert_ne!(app.call(method(name), path).text(padded(64 * 1024)).send().await.status, 413);
+        let deep = format!(
+            "{{\"dispatchMetadataTemplate\":{{\"a\":{}1{}}},\"e164\":\"+12125550199\",\"sipTrunkId\":\"t\"}}",
+            "[".repeat(30_000),
+            "]".repeat(30_000)
+        );
+        let answer = app.call(method(name), path).text(deep).send().await;
+        assert!(answer.status < 500, "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn every_answer_names_its_request_and_no_two_share_a_name() {
+    let app = TestApp::approved().await;
+    let mut names = std::collections::HashSet::new();
+    for (name, path, body) in ROUTES {
+        let answer = app.call(method(name), path).text(body).send().await;
+        assert!(names.insert(answer.header("x-request-id").to_owned()), "{name} {path}");
+    }
+    assert!(names.iter().all(|name| !name.is_empty()));
+    app.bundle.queue.settled().await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_down_is_answered_as_busy_on_every_route() {
+    let app = TestApp::approved().await;
+    app.get("/v1/phone-numbers").send().await.ok();
+    app.dynamo.set(Weather::Throttled);
+    let bodies = [
+        ("POST", "/v1/phone-numbers/kyb/submit", short_form()),
+        ("PUT", "/v1/phone-numbers/kyb/draft", super::kyb::full_form()),
+    ];
+    for (name, path, body) in ROUTES {
+        let own = bodies.iter().find(|(method, route, _)| (*method, *route) == (name, path));
+        let body = own.map_or_else(|| body.to_owned(), |(_, _, body)| body.to_string());
+        let answer = app.call(method(name), path).text(body).send().await.refused(503, "BUSY");
+        assert_eq!(answer["error"], "The service is busy; try again");
+    }
+    app.dynamo.set(Weather::Fair);
+}
+
+fn short_form() -> Value {
+    json!({ "declaration": { "businessName": "Acme", "useCase": "Calls" }, "attestationAccepted": true })
+}
+
+#[tokio::test]
+async fn keys_of_two_organizations_never_mix() {
+    let app = TestApp::approved().await;
+    let stranger = app.stranger(approved()).await;
+    let ours = app.buy("+14155550142").send().await.ok();
+    let theirs = app.buy("+14155550143").key(&stranger).send().await.ok();
+    assert_ne!(ours["organizationId"], theirs["organizationId"]);
+    let list = app.get("/v1/phone-numbers").send().await.ok();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    assert_eq!(list[0]["id"], ours["id"]);
+}

@@ -1,0 +1,78 @@
+//! `DELETE /v1/phone-numbers/{id}`
+
+use serde_json::{Value, json};
+use tests::dynamo::Weather;
+use tests::{TestApp, approved};
+
+fn path(row: &Value) -> String {
+    format!("/v1/phone-numbers/{}", row["id"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_managed_number_goes_back_to_the_carrier_and_its_agent_is_free() {
+    let app = TestApp::approved().await;
+    let body = json!({ "e164": "+14155550142", "agentId": "agent_1" });
+    let row = app.post("/v1/phone-numbers", &body).send().await.ok();
+    assert_eq!(app.delete(&path(&row)).send().await.ok(), json!({ "released": true }));
+    assert!(app.bundle.carrier.numbers().is_empty());
+    app.delete(&path(&row)).send().await.refused(404, "NOT_FOUND");
+    app.get(&path(&row)).send().await.refused(404, "NOT_FOUND");
+    app.post("/v1/phone-numbers", &body).send().await.ok();
+    assert_eq!(app.balance().await, 96_000_000, "a release pays nothing back");
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn an_imported_number_is_only_forgotten_here() {
+    let app = TestApp::approved().await;
+    let row = app.import("+12125550142").send().await.ok();
+    app.delete(&path(&row)).send().await.ok();
+    app.import("+12125550142").send().await.ok();
+    assert!(app.bundle.carrier.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_carrier_that_fails_leaves_the_number_out_of_use_and_delete_again_continues() {
+    let app = TestApp::approved().await;
+    let row = app.buy("+14155550523").send().await.ok();
+    app.delete(&path(&row)).send().await.refused(503, "CARRIER_UNAVAILABLE");
+    let stuck = app.get(&path(&row)).send().await.ok();
+    assert_eq!(stuck["setupStatus"]["status"], "action_required");
+    assert_eq!(stuck["setupStatus"]["outboundReady"], false);
+    app.patch(&path(&row), &json!({ "label": "x" })).send().await.refused(409, "PHONE_NUMBER_BUSY");
+    app.delete(&path(&row)).send().await.ok();
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn a_number_that_the_carrier_no_longer_has_counts_as_released() {
+    let app = TestApp::approved().await;
+    let row = app.buy("+14155550142").send().await.ok();
+    let resource = row["providerResourceId"].as_str().unwrap();
+    let url = format!("{}/phone_numbers/{resource}", app.bundle.carrier_url);
+    let gone = reqwest::Client::new().delete(url).bearer_auth("sandbox").send().await.unwrap();
+    assert_eq!(gone.status(), 200);
+    app.delete(&path(&row)).send().await.ok();
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn another_organizations_number_is_not_released() {
+    let app = TestApp::approved().await;
+    let row = app.buy("+14155550142").send().await.ok();
+    let stranger = app.stranger(approved()).await;
+    app.delete(&path(&row)).key(&stranger).send().await.refused(404, "NOT_FOUND");
+    assert_eq!(app.bundle.carrier.numbers().len(), 1);
+    app.delete("/v1/phone-numbers/nonsense").send().await.refused(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_release_whose_last_write_fails_is_finished_by_the_next_delete() {
+    let app = TestApp::approved().await;
+    let row = app.buy("+14155550142").send().await.ok();
+    app.dynamo.set(Weather::Throttled);
+    app.delete(&path(&row)).send().await.refused(503, "BUSY");
+    app.dynamo.set(Weather::Fair);
+    app.delete(&path(&row)).send().await.ok();
+    app.check_books().await;
+}

@@ -1,0 +1,47 @@
+//! How often a caller waits for the table: parallel calls count once. A key that is known already costs nothing.
+
+use serde_json::json;
+use tests::TestApp;
+
+/// Runs a call and returns how many round trips it took.
+macro_rules! rounds {
+    ($app:expr, $call:expr) => {{
+        $app.dynamo.count_rounds();
+        $call.send().await.ok();
+        $app.dynamo.rounds()
+    }};
+}
+
+#[tokio::test]
+async fn every_route_keeps_within_its_round_trips() {
+    let app = TestApp::approved().await;
+    app.get("/v1/phone-numbers").send().await.ok();
+
+    let bought = rounds!(app, app.buy("+14155550142"));
+    assert_eq!(bought, 3, "two before the carrier and one after: {:?}", app.dynamo.seen());
+    let body = json!({ "e164": "+12125550142", "sipConnectionInstallationId": "sip_up", "agentId": "agent_1" });
+    assert_eq!(rounds!(app, app.post("/v1/phone-numbers/import", &body)), 2, "import");
+
+    let list = app.get("/v1/phone-numbers").send().await.ok();
+    let path = format!("/v1/phone-numbers/{}", list[0]["id"].as_str().unwrap());
+    assert_eq!(rounds!(app, app.get("/v1/phone-numbers")), 1, "list");
+    assert_eq!(rounds!(app, app.get("/v1/phone-numbers?limit=1")), 1, "page");
+    assert_eq!(rounds!(app, app.get(&path)), 1, "get");
+    assert_eq!(rounds!(app, app.patch(&path, &json!({}))), 1, "empty patch");
+    assert_eq!(rounds!(app, app.patch(&path, &json!({ "label": "x" }))), 2, "patch");
+    assert_eq!(rounds!(app, app.patch(&path, &json!({ "agentId": "agent_2" }))), 2, "link");
+    assert_eq!(rounds!(app, app.delete(&path)), 2, "release of an imported number");
+    let path = format!("/v1/phone-numbers/{}", list[1]["id"].as_str().unwrap());
+    assert_eq!(rounds!(app, app.delete(&path)), 3, "release: read, mark, and after the carrier remove");
+
+    app.get("/v1/phone-numbers/available").send().await.ok();
+    assert_eq!(rounds!(app, app.get("/v1/phone-numbers/available")), 1, "search");
+    assert_eq!(rounds!(app, app.get("/v1/phone-numbers/kyb")), 1, "verification");
+}
+
+#[tokio::test]
+async fn filing_a_verification_reads_once_and_writes_once() {
+    let app = TestApp::empty().await;
+    app.get("/v1/phone-numbers/kyb").send().await.ok();
+    assert_eq!(rounds!(app, app.put("/v1/phone-numbers/kyb/draft", &super::kyb::full_form())), 2, "draft");
+}
