@@ -134,7 +134,8 @@ impl Bundle {
             .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::document()))
             .nest("/sandbox/carrier", carrier.router())
             .nest("/sandbox/slack", slack.router())
-            .nest("/sandbox/queue", queue.router())
+            // The slash is how the SDK calls an endpoint.
+            .nest("/sandbox/queue/", queue.router())
             .fallback_service(api);
         let (stop, mut stopped) = watch::channel(false);
         let server = axum::serve(listener, everything).with_graceful_shutdown(async move {

@@ -57,7 +57,7 @@ impl Queue {
         }))
     }
 
-    /// The queue's interface, at `/`.
+    /// The queue's interface, at `/`: the protocol names the operation in a header.
     pub fn router(&self) -> Router {
         Router::new().route("/", post(receive)).with_state(self.clone())
     }

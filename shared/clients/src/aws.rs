@@ -7,6 +7,8 @@ use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 
+use crate::settings::Settings;
+
 /// Where AWS is and who we are there. Lambda gives all of it in the environment, for as long as the process lives,
 /// so the chain of credential providers (and the three SDKs it brings) is not needed.
 #[derive(Clone)]
@@ -17,6 +19,8 @@ pub struct Account {
     pub session_token: Option<String>,
     /// Another endpoint for every service, such as a local engine.
     pub endpoint_url: Option<String>,
+    /// Says which services have another endpoint than all the others.
+    pub service_endpoints: Option<Settings>,
 }
 
 impl Account {
@@ -29,6 +33,7 @@ impl Account {
             secret_access_key: "local".to_owned(),
             session_token: None,
             endpoint_url: Some(endpoint_url),
+            service_endpoints: None,
         }
     }
 
@@ -55,6 +60,9 @@ impl Account {
             .retry_config(RetryConfig::standard().with_max_attempts(3));
         if let Some(endpoint_url) = &self.endpoint_url {
             config = config.endpoint_url(endpoint_url);
+        }
+        if let Some(service_endpoints) = self.service_endpoints {
+            config = config.service_config(service_endpoints);
         }
         config.build()
     }

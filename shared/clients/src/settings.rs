@@ -3,6 +3,9 @@
 //! Each function asks, at start, for just the settings it uses; a missing or malformed one stops it with a sentence
 //! that names the variable.
 
+use std::fmt;
+
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use domain::MicroUsd;
 use domain::number::Prices;
 use domain::organization::PurchasePolicy;
@@ -13,15 +16,22 @@ use crate::Secret;
 use crate::aws::Account;
 
 /// A variable that is missing or malformed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("environment variable {name} {reason}")]
 pub struct SettingsError {
     name: &'static str,
     reason: String,
 }
 
+/// The same sentence, because this is what Rust prints of an error that ends `main`.
+impl fmt::Debug for SettingsError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
 /// Reads variables by name.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     read: fn(&str) -> Option<String>,
 }
@@ -53,6 +63,7 @@ impl Settings {
             secret_access_key: self.required("AWS_SECRET_ACCESS_KEY")?,
             session_token: self.optional("AWS_SESSION_TOKEN"),
             endpoint_url: self.optional("AWS_ENDPOINT_URL"),
+            service_endpoints: Some(self),
         })
     }
 
@@ -173,6 +184,14 @@ impl Settings {
     }
 }
 
+/// The endpoint of one service, which wins over `AWS_ENDPOINT_URL`: `AWS_ENDPOINT_URL_SQS`, and so on as AWS names them.
+impl LoadServiceConfig for Settings {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace(' ', "_");
+        self.optional(&format!("{}_{service}", key.env()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +209,23 @@ mod tests {
     }
 
     #[test]
+    fn a_service_may_have_an_endpoint_of_its_own() {
+        let account = settings(|name| match name {
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER" => Some("http://localhost:1".to_owned()),
+            "AWS_ENDPOINT_URL_SQS" => Some(String::new()),
+            other => Some(other.to_owned()),
+        });
+        let config = account.account().unwrap().sdk_config();
+        assert_eq!(config.endpoint_url(), Some("AWS_ENDPOINT_URL"));
+        let own = |service| {
+            let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+            config.service_config().unwrap().load_config(key.build().unwrap())
+        };
+        assert_eq!(own("Secrets Manager").as_deref(), Some("http://localhost:1"));
+        assert_eq!(own("SQS"), None);
+    }
+
+    #[test]
     fn a_bad_value_is_refused_with_a_sentence_that_names_the_variable() {
         let bad = settings(|_| Some("one dollar".to_owned()));
         for (error, name) in [
@@ -201,6 +237,7 @@ mod tests {
             (settings(|_| None).table_name().unwrap_err(), "TABLE_NAME"),
         ] {
             assert!(error.to_string().starts_with(&format!("environment variable {name} ")), "{error}");
+            assert_eq!(format!("{error:?}"), error.to_string());
         }
     }
 }

@@ -21,9 +21,10 @@ mod sip_connections;
 mod transaction;
 mod trouble;
 
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::{put_item::PutItemError, update_item::UpdateItemError};
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{Client, config};
 use aws_types::SdkConfig;
 use domain::{Error, OrganizationId, Result};
 use item::{Item, key_attributes};
@@ -46,7 +47,8 @@ pub struct Table {
 impl Table {
     #[must_use]
     pub fn new(config: &SdkConfig, name: String) -> Self {
-        Self { client: Client::new(config), name }
+        let config = config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
+        Self { client: Client::from_conf(config), name }
     }
 
     /// Opens a connection, so that the first caller does not wait for it. Made while a function starts, where an

@@ -150,17 +150,22 @@ impl Table {
         expected: Option<u64>,
         now: Timestamp,
     ) -> Result<View<PhoneNumber>> {
+        let mut written = None;
         for tries in 0..=RETRIES * 2 {
-            let view = self.number(organization, id).await?;
-            let old = view.numbers.ok_or(Error::NotFound)?;
+            let View { numbers, sip_connections, organization: owner } = self.number(organization, id).await?;
+            let old = numbers.ok_or(Error::NotFound)?;
+            if written.as_ref() == Some(&old) {
+                // Our own write, whose answer was lost.
+                return Ok(View { numbers: old, sip_connections, organization: owner });
+            }
             if expected.is_some_and(|expected| expected != old.version) {
                 return Err(Error::PreconditionFailed);
             }
             let new = if patch.is_empty() { old.clone() } else { old.clone().patch(patch.clone(), now)? };
             if patch.is_empty() || self.write_patched(&old, &new).await? {
-                let View { sip_connections, organization, .. } = view;
-                return Ok(View { numbers: new, sip_connections, organization });
+                return Ok(View { numbers: new, sip_connections, organization: owner });
             }
+            written = Some(new);
             if let Change::Set(agent) = &patch.agent {
                 let standing = self.agent_standing(organization, Some(agent)).await?;
                 if standing != AgentStanding::Linked(id.clone()) {

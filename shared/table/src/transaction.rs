@@ -1,6 +1,6 @@
 //! Several writes that happen together or not at all.
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use domain::{Error, Result};
@@ -8,7 +8,7 @@ use domain::{Error, Result};
 use crate::Table;
 use crate::item::{Item, key_attributes};
 use crate::keys::{Key, PK};
-use crate::trouble::{RETRIES, back_off, is_contention, unavailable};
+use crate::trouble::{RETRIES, back_off, retries, unavailable};
 
 /// What has to hold for one write, and the values that its text names.
 #[derive(Clone, Debug, Default)]
@@ -150,16 +150,15 @@ impl<'a> Transaction<'a> {
         let mut tries = 0;
         loop {
             let Err(error) = Box::pin(call.clone().send()).await else { return Ok(Outcome::Committed) };
-            let verdict = Verdict::of(&error, &names);
-            match verdict {
-                Verdict::Contended(_) | Verdict::Unavailable if tries < RETRIES && is_retryable(&error) => {
-                    back_off(tries).await;
-                    tries += 1;
-                }
+            match Verdict::of(&error, &names) {
                 Verdict::Refused(failed) => return Ok(Outcome::Refused(failed)),
+                Verdict::Contended(_) if tries < RETRIES => {}
                 Verdict::Contended(failed) if !failed.is_empty() => return Ok(Outcome::Refused(failed)),
+                Verdict::Unavailable if tries < retries(&error) => {}
                 Verdict::Contended(_) | Verdict::Unavailable => return Err(unavailable(error)),
             }
+            back_off(tries).await;
+            tries += 1;
         }
     }
 }
@@ -183,20 +182,12 @@ impl Verdict {
             .zip(codes())
             .filter_map(|(name, code)| (code == "ConditionalCheckFailed").then_some(*name))
             .collect();
-        if codes().all(|code| matches!(code, "None" | "ConditionalCheckFailed")) && !failed.is_empty() {
+        if codes().any(|code| code == "ValidationError") {
+            Self::Unavailable
+        } else if codes().all(|code| matches!(code, "None" | "ConditionalCheckFailed")) && !failed.is_empty() {
             Self::Refused(failed)
         } else {
             Self::Contended(failed)
         }
-    }
-}
-
-/// A cancelled transaction is worth another try when each of its reasons is.
-fn is_retryable(error: &SdkError<TransactWriteItemsError>) -> bool {
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            cancelled.cancellation_reasons().iter().all(|reason| reason.code() != Some("ValidationError"))
-        }
-        _ => is_contention(error.code()),
     }
 }

@@ -1,4 +1,6 @@
-//! Contention is not the caller's error: conflicts and throttles are tried again, with jitter, a few times.
+//! Contention is not the caller's error, and a lost answer is nobody's: both are tried again, with jitter, a few times.
+//!
+//! The SDK's own retries are off. It does not know conflicts, and two layers that retry multiply.
 
 use std::time::Duration;
 
@@ -7,9 +9,10 @@ use domain::Error;
 
 /// How often a contended call is tried again.
 pub(crate) const RETRIES: u32 = 5;
+/// How often a call is tried again that got no answer, each of which may cost its whole time-out.
+const RETRIES_WITHOUT_ANSWER: u32 = 2;
 
-/// What another try may cure: somebody else was writing, or the table was being spared. The SDK retries some of these
-/// by itself, but neither conflicts nor anything long enough for a burst to pass.
+/// What another try may cure: somebody else was writing, or the table was being spared.
 const CONTENTION: [&str; 6] = [
     "TransactionConflictException",
     "TransactionInProgressException",
@@ -19,9 +22,14 @@ const CONTENTION: [&str; 6] = [
     "InternalServerError",
 ];
 
-/// True for an error code that another try may cure.
-pub(crate) fn is_contention(code: Option<&str>) -> bool {
-    code.is_some_and(|code| CONTENTION.contains(&code))
+/// How often a call that ended so is tried again.
+pub(crate) fn retries<E: ProvideErrorMetadata>(error: &SdkError<E>) -> u32 {
+    match error {
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => RETRIES_WITHOUT_ANSWER,
+        _ if error.code().is_some_and(|code| CONTENTION.contains(&code)) => RETRIES,
+        SdkError::ServiceError(context) if context.raw().status().is_server_error() => RETRIES_WITHOUT_ANSWER,
+        _ => 0,
+    }
 }
 
 /// Waits a random while before try number `tries` (from 0): at most 25 ms, doubling each time.
@@ -30,19 +38,20 @@ pub(crate) async fn back_off(tries: u32) {
     tokio::time::sleep(Duration::from_millis(rand::random_range(0..=most))).await;
 }
 
-/// Makes one call, and again while it meets contention. It is boxed, because the SDK's futures are several KiB.
+/// Makes one call, and again while that may help. It is boxed, because the SDK's futures are several KiB.
 pub(crate) async fn retrying<T, E, F>(mut call: impl FnMut() -> F) -> Result<T, SdkError<E>>
 where
     E: ProvideErrorMetadata,
     F: Future<Output = Result<T, SdkError<E>>>,
 {
-    for tries in 0..RETRIES {
+    let mut tries = 0;
+    loop {
         match Box::pin(call()).await {
-            Err(error) if is_contention(error.code()) => back_off(tries).await,
+            Err(error) if tries < retries(&error) => back_off(tries).await,
             answer => return answer,
         }
+        tries += 1;
     }
-    Box::pin(call()).await
 }
 
 /// The table cannot be asked right now. The cause is spelled out, because an `SdkError` alone says "service error".

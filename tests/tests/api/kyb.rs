@@ -207,7 +207,7 @@ async fn the_sms_brand_prefills_the_form_and_what_it_lacks_is_empty() {
     for empty in ["displayName", "entityType", "website", "useCase", "expectedUsage"] {
         assert_eq!(prefill["businessProfile"][empty], "", "{empty}");
     }
-    for empty in ["street", "city", "state", "postalCode", "country"] {
+    for empty in ["street", "city", "state", "postalCode"] {
         assert_eq!(prefill["businessProfile"]["address"][empty], "", "{empty}");
     }
     assert_eq!(prefill["authorizedRepresentative"]["title"], "");

@@ -135,7 +135,12 @@ impl Link {
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.secret.refused(&text);
         }
-        Ok(Answer { status, body: read_body(response).await? })
+        let answer = Answer { status, body: read_body(response).await? };
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN) {
+            // Callers are only told to try again; this is for whoever can mend it.
+            tracing::error!(error.cause = %answer.refused(), "the carrier refuses our account: key, permission or money");
+        }
+        Ok(answer)
     }
 }
 
