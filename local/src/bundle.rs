@@ -12,11 +12,12 @@ use domain::number::Prices;
 use domain::organization::PurchasePolicy;
 use domain::{Clock, MicroUsd, SystemClock};
 use kyb_notifier::Notifier;
+use reconciler::Reconciler;
 use table::Table;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{self as swagger, SwaggerUi};
 use web::ApiKeys;
 
 use crate::sandbox::carrier::{self, Carrier};
@@ -85,6 +86,7 @@ pub struct Bundle {
     pub carrier: Carrier,
     pub slack: Slack,
     pub queue: Queue,
+    pub reconciler: Reconciler,
     stop: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -129,9 +131,16 @@ impl Bundle {
 
         let carrier_url = options.carrier_url.clone().unwrap_or_else(|| format!("{base_url}/sandbox/carrier/v2"));
         let queue_url = format!("{base_url}/sandbox/queue");
-        let api = web::serve(routes(&options, &table, &carrier_url, queue_url));
+        let clients = Clients::new(&carrier_url, queue_url);
+        let reconciler = Reconciler {
+            table: table.clone(),
+            carrier: clients.carrier.clone(),
+            queue: clients.queue.clone(),
+            clock: options.clock.clone(),
+        };
+        let api = web::serve(routes(&options, &table, clients));
         let everything = Router::new()
-            .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::document()))
+            .merge(docs())
             .nest("/sandbox/carrier", carrier.router())
             .nest("/sandbox/slack", slack.router())
             // The slash is how the SDK calls an endpoint.
@@ -155,6 +164,7 @@ impl Bundle {
             carrier,
             slack,
             queue,
+            reconciler,
             stop,
             server,
         })
@@ -173,13 +183,35 @@ impl Bundle {
     }
 }
 
+/// The page that shows the description. It asks nobody else: without the setting it would have a validator on the
+/// internet read the description wherever the page is not served from this machine's own address.
+fn docs() -> SwaggerUi {
+    let page = swagger::Config::default().validator_url("none").use_base_layout().persist_authorization(true);
+    SwaggerUi::new("/docs").url("/openapi.json", openapi::document()).config(page)
+}
+
+/// The ways to the services outside.
+struct Clients {
+    carrier: Telnyx,
+    queue: NotificationQueue,
+}
+
+impl Clients {
+    fn new(carrier_url: &str, queue_url: String) -> Self {
+        let secret = Secret::given(&format!(r#"{{"apiKey":"{CARRIER_KEY}"}}"#));
+        let account = Account::local(queue_url.clone());
+        Self {
+            carrier: Telnyx::new(carrier_url, secret),
+            queue: NotificationQueue::new(&account.sdk_config(), queue_url),
+        }
+    }
+}
+
 /// The routers of all functions, as Lambda runs them.
-fn routes(options: &Options, table: &Table, carrier_url: &str, queue_url: String) -> Router {
+fn routes(options: &Options, table: &Table, Clients { carrier, queue }: Clients) -> Router {
     let clock = options.clock.clone();
     let keys = ApiKeys::new(table.clone(), clock.clone());
     let sip_host: Arc<str> = options.sip_host.as_str().into();
-    let carrier = Telnyx::new(carrier_url, Secret::given(&format!(r#"{{"apiKey":"{CARRIER_KEY}"}}"#)));
-    let queue = NotificationQueue::new(&Account::local(queue_url.clone()).sdk_config(), queue_url);
     numbers::router(numbers::App {
         keys: keys.clone(),
         table: table.clone(),
@@ -188,6 +220,8 @@ fn routes(options: &Options, table: &Table, carrier_url: &str, queue_url: String
         prices: options.prices,
         policy: options.policy,
         sip_host: sip_host.clone(),
+        // No gateway gives up here.
+        latest_order: Duration::MAX,
     })
     .merge(available::router(available::App {
         keys: keys.clone(),

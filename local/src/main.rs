@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use domain::{Clock, SystemClock};
 use local::seed::{Seed, seed};
 use local::{Bundle, Options, openapi};
+use reconciler::Reconciler;
 use serde_json::json;
 
 /// Runs the whole phone-number service on this machine: the API, a DynamoDB engine, a sandbox carrier and a sandbox
@@ -28,7 +30,7 @@ struct Arguments {
     /// Write addresses, ids and keys into this file as JSON once everything answers
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
-    /// Ask another carrier than the sandbox, such as http://127.0.0.1:9999/v2
+    /// Ask another carrier than the sandbox, such as `http://127.0.0.1:9999/v2`
     #[arg(long, value_name = "URL")]
     carrier_url: Option<String>,
     /// Print the API's description (openapi.json) and stop
@@ -67,12 +69,24 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     .await?;
     let seeds = seed(&bundle.table, &arguments.data.join("organizations.json"), SystemClock.now()).await?;
     io::stdout().write_all(greeting(&bundle, &seeds).as_bytes())?;
+    tokio::spawn(reconcile(bundle.reconciler.clone()));
     if let Some(file) = arguments.ready_file {
         write_ready_file(&file, &bundle, &seeds)?;
     }
     stop_requested().await?;
     writeln!(io::stdout(), "\nStopping.")?;
     bundle.stop().await
+}
+
+/// Settles what is due, as the schedule does in AWS, only more often, because somebody is watching.
+async fn reconcile(reconciler: Reconciler) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(10));
+    loop {
+        ticks.tick().await;
+        if let Err(error) = reconciler.run().await {
+            tracing::warn!(error.cause = ?error, "what is due could not be settled");
+        }
+    }
 }
 
 /// Makes the folder and takes it for this process alone, so that two runs never write the same files.
@@ -132,10 +146,8 @@ fn greeting(bundle: &Bundle, seeds: &[Seed]) -> String {
         "verified" => "is approved, has 100.00 USD, two agents, two SIP connections: buy, import, route",
         _ => "is approved, but has no credits",
     };
-    let organizations: String = seeds
-        .iter()
-        .map(|seed| format!("  {:<9} {}\n            {}\n", seed.name, about(&seed.name), seed.api_key))
-        .collect();
+    let line = |seed: &Seed| format!("  {:<9} {}\n            {}\n", seed.name, about(&seed.name), seed.api_key);
+    let organizations = seeds.iter().map(line).collect::<Vec<_>>().concat();
     let key = |name: &str| seeds.iter().find(|seed| seed.name == name).map_or("", |seed| &seed.api_key);
     let (base, verified, new) = (&bundle.base_url, key("verified"), key("new"));
     let Bundle { docs_url, slack_url, carrier_url, dynamo_db_url, table_name, .. } = bundle;

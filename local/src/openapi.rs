@@ -15,7 +15,7 @@ answered like what does not exist.
 **Requests.** A body is a JSON object of at most 64 KiB. Fields that are not described here are ignored. On POST and \
 PUT, null counts as absent.
 
-**Answers.** Success is 200. Every answer carries `x-request-id`. A described field is always there, and null where \
+**Answers.** Success is 200. Every answer carries `x-request-id`. Every field of a success is there, and null where \
 there is nothing to say. Times are UTC with milliseconds, amounts US dollars.
 
 **Errors** have the form of the schema `Error`, which lists every `code`. 429 and 503 say in `Retry-After` how many \

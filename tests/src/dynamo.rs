@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -18,10 +18,12 @@ use tokio::net::TcpListener;
 pub enum Weather {
     /// All calls pass.
     Fair,
-    /// Of each three calls one is turned away, as under contention: transactions as conflicting, others as throttled.
+    /// Of three calls one is turned away, as under contention: transactions as conflicting, others as throttled.
     Contended,
-    /// Transactions pass, but the answer of each second one is lost on its way back.
+    /// Of three writes one is carried out, but its answer is lost: it is a fault, or breaks off half-way.
     Forgetful,
+    /// Transactions are throttled; all else passes.
+    NoTransactions,
     /// Every call is throttled.
     Throttled,
     /// Every call fails.
@@ -123,7 +125,8 @@ async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
     match weather {
         Weather::Down => return refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &json!({})),
         Weather::Throttled => return throttle(),
-        Weather::Contended if call.is_multiple_of(3) => {
+        Weather::NoTransactions if transaction => return throttle(),
+        Weather::Contended if unlucky(call) => {
             return if transaction { conflict(&body) } else { throttle() };
         }
         _ => {}
@@ -135,8 +138,13 @@ async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
         }
     }
     let answer = request.send().await.expect("the engine answers");
-    if weather == Weather::Forgetful && transaction && call.is_multiple_of(2) {
-        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &json!({}));
+    let write = !matches!(operation.as_str(), "GetItem" | "Query");
+    if weather == Weather::Forgetful && write && unlucky(call) {
+        return if call.is_multiple_of(2) {
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &json!({}))
+        } else {
+            broken_off()
+        };
     }
     let (status, headers) = (answer.status(), answer.headers().clone());
     let body = answer.bytes().await.expect("the engine's answer");
@@ -147,6 +155,18 @@ async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
         }
     }
     response
+}
+
+/// True for about a third of all calls, without a pattern that callers could fall into step with.
+const fn unlucky(call: u64) -> bool {
+    (call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).is_multiple_of(3)
+}
+
+/// An answer whose connection closes before its body has come.
+fn broken_off() -> Response {
+    let nothing = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "injected");
+    let body = Body::from_stream(futures_util::stream::iter([Err::<Bytes, _>(nothing)]));
+    (StatusCode::OK, [("content-type", "application/x-amz-json-1.0")], body).into_response()
 }
 
 fn throttle() -> Response {

@@ -1,9 +1,13 @@
 //! The world that tests run in: the whole bundle in memory, one organization of the test's own, and a DynamoDB that
 //! can be made to fail.
 
+#![expect(clippy::must_use_candidate, reason = "a call or an answer that a test drops is part of the test")]
+
 mod answer;
 mod clock;
 pub mod dynamo;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -181,11 +185,22 @@ impl TestApp {
             let claim = self.bundle.table.claim(&e164).await.expect("a claim").expect("every number has its claim");
             assert_eq!(claim.number.as_str(), row["id"]);
         }
-        let debits = ledger.iter().filter(|line| line.kind == "debit").count();
-        let refunds = ledger.iter().filter(|line| line.kind == "refund").count();
-        let managed = rows.iter().filter(|row| row["source"] == "managed").count();
-        assert!(debits - refunds >= managed, "every managed number is paid for");
         let at_carrier = self.bundle.carrier.numbers();
+        let orders = self.bundle.carrier.orders();
+        let refunded = |id: &str| ledger.iter().any(|line| line.reference == format!("refund:{id}"));
+        for id in ledger.iter().filter_map(|line| line.reference.strip_prefix("purchase:")) {
+            let has_row = rows.iter().any(|row| row["id"] == id);
+            // Ordered under this reference and no longer owned: it was released.
+            let released = orders.iter().any(|order| order.customer_reference.as_deref() == Some(id))
+                && at_carrier.iter().all(|number| number.customer_reference.as_deref() != Some(id));
+            let explained =
+                usize::from(has_row) + usize::from(refunded(id)) + usize::from(!has_row && released && !refunded(id));
+            assert_eq!(explained, 1, "a purchase has a row, or was given back, or was released: {id}");
+        }
+        for row in rows.iter().filter(|row| row["source"] == "managed") {
+            let reference = format!("purchase:{}", row["id"].as_str().expect("an id"));
+            assert!(ledger.iter().any(|line| line.reference == reference), "every managed number is paid for");
+        }
         for number in &at_carrier {
             assert!(
                 rows.iter().any(|row| row["e164"] == number.phone_number.as_str()),

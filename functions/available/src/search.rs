@@ -30,12 +30,13 @@ pub(crate) struct AvailableRow {
 /// Where the number belongs, as far as the carrier says.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AvailablePhoneNumberRegion)]
 pub(crate) struct Region {
-    #[schema(required = false)]
+    #[schema(required)]
     state: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     locality: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     rate_center: Option<String>,
 }
 
@@ -59,6 +60,7 @@ impl AvailableRow {
 /// searches a minute for each organization.
 #[utoipa::path(
     get, path = "/v1/phone-numbers/available", operation_id = "searchAvailablePhoneNumbers", tag = "Telephony",
+    security(("bearerAuth" = ["read"])),
     params(crate::docs::SearchQuery),
     responses(
         (status = 200, description = "Available numbers", body = Vec<AvailableRow>),

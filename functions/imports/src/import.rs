@@ -1,9 +1,11 @@
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use domain::number::{Direction, DispatchTemplate, PhoneNumber, Routing, Source, Trunk};
 use domain::registration::ConnectionStanding;
-use domain::{AgentId, E164, Label, Name, OrganizationId, PhoneNumberId, Result, SipConnectionId};
-use web::{ApiResult, Fields, JsonBody, PhoneNumberRow, Write};
+use domain::{AgentId, E164, Label, Name, OrganizationId, Result, SipConnectionId};
+use table::View;
+use web::{ApiResult, Attempt, Fields, JsonBody, Once, PhoneNumberRow, RequestKey, Write};
 
 use crate::App;
 
@@ -19,19 +21,24 @@ struct Import {
 /// Registers a number of the customer's own, reached through an installed SIP connection or a legacy trunk.
 #[utoipa::path(
     post, path = "/v1/phone-numbers/import", operation_id = "importSipTrunkPhoneNumber", tag = "Telephony",
+    security(("bearerAuth" = ["write"])),
     request_body = crate::docs::ImportRequest,
+    params(web::answers::IdempotencyHeader),
     responses(
         (status = 200, description = "Phone number", body = PhoneNumberRow),
-        web::answers::Invalid, web::answers::Failures, web::answers::Conflict, web::answers::TooLarge,
+        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, web::answers::KeyReused, crate::docs::Refusals,
     ),
 )]
 pub(crate) async fn import(
     State(app): State<App>,
     Write(caller): Write,
-    JsonBody(fields): JsonBody,
-) -> ApiResult<Json<PhoneNumberRow>> {
-    let import = parse(fields)?;
-    Ok(Json(import_number(&app, &caller.organization, import).await?))
+    key: RequestKey,
+    JsonBody { fields, digest }: JsonBody,
+) -> ApiResult<Response> {
+    let organization = &caller.organization;
+    let route = "POST /v1/phone-numbers/import";
+    let once = Once { table: &app.table, clock: &*app.clock, organization, route, key, body: digest };
+    once.run(async |attempt| import_number(&app, organization, parse(fields)?, &attempt).await.map(Json)).await
 }
 
 fn parse(mut fields: Fields) -> Result<Import> {
@@ -54,7 +61,20 @@ fn parse(mut fields: Fields) -> Result<Import> {
     fields.finish(e164.zip(trunk).map(|(e164, trunk)| Import { e164, trunk, provider_name, routing }))
 }
 
-async fn import_number(app: &App, organization: &OrganizationId, import: Import) -> Result<PhoneNumberRow> {
+async fn import_number(
+    app: &App,
+    organization: &OrganizationId,
+    import: Import,
+    attempt: &Attempt,
+) -> Result<PhoneNumberRow> {
+    let now = app.clock.now();
+    if attempt.is_resumed() {
+        let earlier = app.table.number(organization, &attempt.seed.number()).await?;
+        if let Some(number) = earlier.numbers {
+            let View { sip_connections, organization, .. } = earlier;
+            return Ok(PhoneNumberRow::new(&number, &sip_connections, &organization, &app.sip_host, now));
+        }
+    }
     let Import { e164, trunk, provider_name, routing } = import;
     let connection = match &trunk {
         Trunk::Connection(id) => Some(id),
@@ -71,9 +91,8 @@ async fn import_number(app: &App, organization: &OrganizationId, import: Import)
     };
     let installed_name = || connections.first().map(|connection| connection.provider_name.clone());
     let source = Source::SipTrunk { trunk, provider_name: provider_name.or_else(installed_name) };
-    let now = app.clock.now();
-    let id = PhoneNumberId::new(now, rand::random());
-    let number = PhoneNumber::imported(id, organization.clone(), e164, source, routing, app.monthly_fee, now);
-    app.table.import_number(&number, app.limit).await?;
+    let number =
+        PhoneNumber::imported(attempt.seed.number(), organization.clone(), e164, source, routing, app.monthly_fee, now);
+    app.table.import_number(&number, app.limit, attempt.lease.as_ref()).await?;
     Ok(PhoneNumberRow::new(&number, &connections, &owner, &app.sip_host, now))
 }

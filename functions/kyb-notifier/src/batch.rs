@@ -6,8 +6,14 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use tokio::time::{Instant, sleep, timeout_at};
 
+/// How long reading a submission may take.
+pub(crate) const READ: Duration = Duration::from_secs(4);
+
+/// How long telling Slack may take, from reading the secret to Slack's answer.
+pub(crate) const POST: Duration = Duration::from_secs(8);
+
 /// No message is begun later than this after the batch. The function is stopped after 30 s, and a message may take
-/// 18 s when everything is slow: 5 s to read, 8 s for Slack, 5 s to record. One that was begun should come to its
+/// 18 s when everything is slow: `READ`, `POST`, and 6 s to record, three tries of 2 s. One that was begun should come to its
 /// end, because a post that is not recorded is repeated.
 const LAST_START: Duration = Duration::from_secs(10);
 

@@ -16,8 +16,9 @@ use domain::kyb::{Delivery, Status, Submission};
 use domain::{Clock, KybId, OrganizationId};
 use serde::Deserialize;
 use table::Table;
+use tokio::time::timeout;
 
-use crate::batch::{Again, Work};
+use crate::batch::{Again, POST, READ, Work};
 
 /// What it takes to tell staff.
 #[derive(Clone)]
@@ -47,7 +48,8 @@ impl Notifier {
     async fn announce(&self, submission: &Submission) -> Result<(), Again> {
         let (organization, id) = (&submission.organization, &submission.id);
         let message = message::announcement(submission);
-        let posted = self.slack.post(&message.text, &message.blocks).await;
+        let posted = timeout(POST, self.slack.post(&message.text, &message.blocks)).await;
+        let posted = posted.unwrap_or_else(|late| Err(SlackError::Failed(late.into())));
         let delivery = posted.map_err(|error| after(submission, error))?;
         self.record(submission, Some(&delivery)).await?;
         let waited = submission.filed().map(|filed| self.clock.now().since(filed.at).as_millis());
@@ -77,7 +79,8 @@ impl Work for Notifier {
             tracing::warn!(sqs.message_id = message.message_id, "a queue message names no submission");
             return Err(Again::Later);
         };
-        match self.table.submission(&organization, &id).await {
+        let read = timeout(READ, self.table.submission(&organization, &id)).await;
+        match read.unwrap_or_else(|late| Err(domain::Error::Busy(late.into()))) {
             Ok(Some(submission)) if submission.delivery.is_none() && submission.status() == Status::Submitted => {
                 self.announce(&submission).await
             }

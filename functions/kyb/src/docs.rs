@@ -1,7 +1,10 @@
 //! How these routes are described in the API's documentation.
 
 use serde::Serialize;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoResponses, OpenApi, ToSchema};
+use web::ErrorBody;
 
 use crate::rows::{
     AddressRow, DeclarationRow, NotificationStatus, OverviewRow, OverviewStatus, PrefillRow, ProfileRow,
@@ -30,6 +33,7 @@ use crate::rows::{
 )]
 pub struct Docs;
 
+/// A draft: the full form, of which the attestation may wait.
 #[derive(ToSchema)]
 #[schema(as = PhoneNumberKybDraftRequest, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the wire form")]
@@ -40,10 +44,12 @@ pub(crate) struct DraftRequest {
     attestation_accepted: bool,
 }
 
+/// The full form or the short one; never both.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = PhoneNumberKybSubmitRequest)]
 #[expect(dead_code, reason = "only describes the wire form")]
+#[expect(clippy::large_enum_variant, reason = "it is never made")]
 pub(crate) enum SubmitRequest {
     Full(FullSubmitRequest),
     Short(ShortSubmitRequest),
@@ -55,8 +61,13 @@ pub(crate) enum SubmitRequest {
 pub(crate) struct FullSubmitRequest {
     business_profile: ProfileRow,
     authorized_representative: RepresentativeRow,
-    /// Must be true.
+    #[schema(schema_with = accepted)]
     attestation_accepted: bool,
+}
+
+fn accepted() -> RefOr<Schema> {
+    let accepted = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true]));
+    accepted.description(Some("Must be true.")).into()
 }
 
 /// The short form.
@@ -64,8 +75,23 @@ pub(crate) struct FullSubmitRequest {
 #[schema(as = PhoneNumberKybShortSubmitRequest, rename_all = "camelCase")]
 pub(crate) struct ShortSubmitRequest {
     declaration: DeclarationRow,
-    /// Must be true.
+    #[schema(schema_with = accepted)]
     attestation_accepted: bool,
     /// The wording that the caller showed; the server records its own.
     attestation_version: Option<String>,
+}
+
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum Refusals {
+    /// The verification is under review (`KYB_UNDER_REVIEW`) or approved already (`KYB_ALREADY_APPROVED`).
+    /// A request with the same Idempotency-Key is still running (`IDEMPOTENCY_IN_PROGRESS`).
+    #[response(
+        status = 409,
+        example = json!({
+            "error": "The business verification is under review; wait for its outcome",
+            "code": "KYB_UNDER_REVIEW", "retryable": false,
+        })
+    )]
+    Conflict(ErrorBody),
 }

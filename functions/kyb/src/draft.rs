@@ -9,18 +9,21 @@ use crate::filing::full_form;
 use crate::rows::SubmissionRow;
 
 /// Save phone-number business verification draft
+///
+/// Replaces the draft that there is. After a rejection or revocation it begins a new submission.
 #[utoipa::path(
     put, path = "/v1/phone-numbers/kyb/draft", operation_id = "savePhoneNumberKybDraft", tag = "Telephony",
+    security(("bearerAuth" = ["compliance"])),
     request_body = crate::docs::DraftRequest,
     responses(
         (status = 200, description = "Saved draft", body = SubmissionRow),
-        web::answers::Invalid, web::answers::Failures, web::answers::Conflict, web::answers::TooLarge,
+        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, crate::docs::Refusals,
     ),
 )]
 pub(crate) async fn draft(
     State(app): State<App>,
     Compliance(caller): Compliance,
-    JsonBody(fields): JsonBody,
+    JsonBody { fields, .. }: JsonBody,
 ) -> ApiResult<Json<SubmissionRow>> {
     let (filing, accepted) = parse(fields)?;
     let (organization, now) = (&caller.organization, app.clock.now());

@@ -6,8 +6,11 @@ use crate::App;
 use crate::rows::OverviewRow;
 
 /// Get phone-number business verification
+///
+/// Where it stands, the latest submission, and values to begin a form with.
 #[utoipa::path(
     get, path = "/v1/phone-numbers/kyb", operation_id = "getPhoneNumberKyb", tag = "Telephony",
+    security(("bearerAuth" = ["read"])),
     responses(
         (status = 200, description = "Business verification state", body = OverviewRow),
         web::answers::Failures,

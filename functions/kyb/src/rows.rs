@@ -13,9 +13,11 @@ use utoipa::ToSchema;
 pub(crate) struct OverviewRow {
     #[schema(value_type = OverviewStatus)]
     status: &'static str,
-    /// Null while nothing has been saved.
+    /// The latest one; null while nothing has been saved.
+    #[schema(required)]
     submission: Option<SubmissionRow>,
     /// What is known from the organization's SMS brand; null without one.
+    #[schema(required)]
     prefill: Option<PrefillRow>,
 }
 
@@ -65,53 +67,60 @@ pub(crate) struct PrefillRow {
 #[serde(rename_all = "camelCase")]
 #[schema(as = PhoneNumberKybSubmission)]
 pub(crate) struct SubmissionRow {
+    #[schema(examples("kyb_01kwdfkd000000000000000001"))]
     id: String,
+    #[schema(examples("org_verified"))]
     organization_id: String,
     #[schema(value_type = SubmissionStatus)]
     status: &'static str,
     /// Null for the short form.
-    #[schema(required = false)]
+    #[schema(required)]
     business_profile: Option<ProfileRow>,
     /// Null for the short form.
-    #[schema(required = false)]
+    #[schema(required)]
     authorized_representative: Option<RepresentativeRow>,
     /// The short form; null for the full one.
-    #[schema(required = false)]
+    #[schema(required)]
     declaration: Option<DeclarationRow>,
     attestation_accepted: bool,
-    #[schema(required = false, format = DateTime)]
+    /// Null for drafts, like all that follows from submitting.
+    #[schema(required, format = DateTime)]
     attested_at: Option<String>,
     /// Names the wording that was agreed to.
-    #[schema(required = false)]
+    #[schema(required)]
     attestation_version: Option<String>,
-    #[schema(required = false)]
+    /// The wording itself.
+    #[schema(required)]
     attestation_text: Option<String>,
-    #[schema(required = false, format = DateTime)]
+    #[schema(required, format = DateTime)]
     submitted_at: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     submitted_by_user_id: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     submitted_by_email: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     submitted_by_api_key_id: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     reviewer_user_id: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     reviewer_email: Option<String>,
-    #[schema(required = false, format = DateTime)]
+    #[schema(required, format = DateTime)]
     reviewed_at: Option<String>,
-    #[schema(required = false)]
+    /// Why staff rejected or revoked it.
+    #[schema(required)]
     rejection_reason: Option<String>,
     /// Since when the organization may not buy; only an approval clears it.
-    #[schema(required = false, format = DateTime)]
+    #[schema(required, format = DateTime)]
     access_hold_at: Option<String>,
-    #[schema(required = false)]
+    /// Why it may not.
+    #[schema(required)]
     access_hold_reason: Option<String>,
-    #[schema(value_type = NotificationStatus, required = false)]
+    /// Whether staff have been told; they are told later where queueing failed.
+    #[schema(value_type = NotificationStatus)]
     slack_notification_status: &'static str,
-    #[schema(required = false)]
+    #[schema(required)]
     slack_notification_job_id: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     slack_notification_error: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
@@ -119,65 +128,72 @@ pub(crate) struct SubmissionRow {
     updated_at: String,
 }
 
+/// Who the business is and what it will use numbers for. No required text may be blank.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PhoneNumberKybBusinessProfile)]
 pub(crate) struct ProfileRow {
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, examples("Acme Voice Inc"))]
     legal_name: String,
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, examples("Acme"))]
     display_name: String,
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, examples("corporation"))]
     entity_type: String,
     /// ISO 3166-1 alpha-2.
+    #[schema(max_length = 2, examples("US"))]
     country: String,
-    #[schema(required = false, max_length = 200)]
+    #[schema(required = false, max_length = 200, examples("12-3456789"))]
     registration_id: Option<String>,
-    #[schema(format = "uri", max_length = 2000)]
+    /// An `http` or `https` URL.
+    #[schema(format = "uri", max_length = 2000, examples("https://acme.example.com"))]
     website: String,
     address: AddressRow,
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, examples("Appointment reminders"))]
     use_case: String,
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, examples("100 calls a day"))]
     expected_usage: String,
 }
 
+/// Where the business is registered.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PhoneNumberKybAddress)]
 pub(crate) struct AddressRow {
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, examples("1 Main St"))]
     street: String,
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, examples("Springfield"))]
     city: String,
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, examples("IL"))]
     state: String,
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, examples("62701"))]
     postal_code: String,
     /// ISO 3166-1 alpha-2.
+    #[schema(max_length = 2, examples("US"))]
     country: String,
 }
 
+/// Who answers for the business. No required text may be blank.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PhoneNumberKybAuthorizedRepresentative)]
 pub(crate) struct RepresentativeRow {
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, examples("Ada Park"))]
     name: String,
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, examples("CEO"))]
     title: String,
-    #[schema(format = Email, max_length = 254)]
+    #[schema(format = Email, max_length = 254, examples("ada@acme.example.com"))]
     email: String,
     #[schema(value_type = Option<web::E164>, required = false)]
     phone: Option<String>,
 }
 
+/// The short form's business and purpose. No text may be blank.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PhoneNumberKybDeclaration)]
 pub(crate) struct DeclarationRow {
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, examples("Acme Voice Inc"))]
     business_name: String,
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, examples("Appointment reminders"))]
     use_case: String,
 }
 

@@ -1,8 +1,11 @@
 use axum::Json;
 use axum::extract::State;
-use domain::KybId;
-use domain::kyb::{Filing, Notification, Submission, SubmittedBy};
-use web::{ApiResult, Compliance, Fields, JsonBody};
+use axum::response::Response;
+use domain::Result;
+use domain::kyb::{Filing, Notification, Status, Submission, SubmittedBy};
+use domain::organization::Hold;
+use table::Verification;
+use web::{ApiResult, Attempt, Caller, Compliance, Fields, JsonBody, Once, RequestKey};
 
 use crate::App;
 use crate::filing::either_form;
@@ -10,33 +13,62 @@ use crate::rows::SubmissionRow;
 
 /// Submit phone-number business verification
 ///
-/// Takes the full form, or the short one (`declaration`).
+/// Takes the full form, or the short one (`declaration`). Staff are told and decide; `GET /v1/phone-numbers/kyb` shows
+/// the outcome.
 #[utoipa::path(
     post, path = "/v1/phone-numbers/kyb/submit", operation_id = "submitPhoneNumberKyb", tag = "Telephony",
+    security(("bearerAuth" = ["compliance"])),
     request_body = crate::docs::SubmitRequest,
+    params(web::answers::IdempotencyHeader),
     responses(
         (status = 200, description = "Submitted verification", body = SubmissionRow),
-        web::answers::Invalid, web::answers::Failures, web::answers::Conflict, web::answers::TooLarge,
+        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, web::answers::KeyReused, crate::docs::Refusals,
     ),
 )]
 pub(crate) async fn submit(
     State(app): State<App>,
     Compliance(caller): Compliance,
-    JsonBody(fields): JsonBody,
-) -> ApiResult<Json<SubmissionRow>> {
-    let filing = parse(fields)?;
-    let (organization, now) = (&caller.organization, app.clock.now());
-    let id = KybId::new(now, rand::random());
-    let by = SubmittedBy { api_key: caller.key, user_id: None, email: None };
+    key: RequestKey,
+    JsonBody { fields, digest }: JsonBody,
+) -> ApiResult<Response> {
+    let organization = &caller.organization;
+    let route = "POST /v1/phone-numbers/kyb/submit";
+    let once = Once { table: &app.table, clock: &*app.clock, organization, route, key, body: digest };
+    once.run(async |attempt| {
+        let (submitted, hold) = submit_filing(&app, &caller, parse(fields)?, &attempt).await?;
+        Ok(Json(SubmissionRow::new(&submitted, hold.as_ref())))
+    })
+    .await
+}
+
+async fn submit_filing(
+    app: &App,
+    caller: &Caller,
+    filing: Filing,
+    attempt: &Attempt,
+) -> Result<(Submission, Option<Hold>)> {
+    // The time of the first try, by which a later one knows its work: a submission over a draft keeps the draft's id.
+    let (organization, id, now) = (&caller.organization, attempt.seed.submission(), attempt.seed.time());
+    if attempt.is_resumed() {
+        let Verification { current, organization, .. } = app.table.verification(organization).await?;
+        let earlier = current.filter(|current| current.filed().is_some_and(|filed| filed.at == now));
+        if let Some(mut earlier) = earlier {
+            if earlier.status() == Status::Submitted && earlier.notification == Notification::NotQueued {
+                earlier.notification = announce(app, &earlier).await;
+            }
+            return Ok((earlier, organization.hold));
+        }
+    }
+    let by = SubmittedBy { api_key: caller.key.clone(), user_id: None, email: None };
     let file = |current: Option<&Submission>| {
         Submission::submit(current, organization, id.clone(), filing.clone(), by.clone(), now)
     };
     let (mut submitted, holder) = app.table.file_submission(organization, file).await?;
-    submitted.notification = announce(&app, &submitted).await;
-    Ok(Json(SubmissionRow::new(&submitted, holder.hold.as_ref())))
+    submitted.notification = announce(app, &submitted).await;
+    Ok((submitted, holder.hold))
 }
 
-fn parse(mut fields: Fields) -> domain::Result<Filing> {
+fn parse(mut fields: Fields) -> Result<Filing> {
     let filing = either_form(&mut fields);
     if fields.flag("attestationAccepted") != Some(true) {
         fields.issue("attestationAccepted", "must be true");

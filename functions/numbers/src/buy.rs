@@ -1,11 +1,13 @@
 use axum::extract::State;
+use axum::response::Response;
 use domain::carrier::{Ordered, Refusal};
 use domain::number::{Direction, DispatchTemplate, PhoneNumber, Routing};
-use domain::{AgentId, E164, Error, Label, OrganizationId, PhoneNumberId, Result};
+use domain::{AgentId, E164, Error, Label, OrganizationId, Result};
 use table::View;
-use web::{ApiResult, Fields, JsonBody, Write};
+use tokio::time::Instant;
+use web::{ApiResult, Attempt, Fields, JsonBody, Once, RequestKey, Write};
 
-use crate::{App, Row};
+use crate::App;
 
 struct Purchase {
     e164: E164,
@@ -19,16 +21,28 @@ struct Purchase {
 /// settled without another request.
 #[utoipa::path(
     post, path = "/v1/phone-numbers", operation_id = "createPhoneNumber", tag = "Telephony",
+    security(("bearerAuth" = ["write"])),
     request_body = crate::docs::CreateRequest,
+    params(web::answers::IdempotencyHeader),
     responses(
         crate::docs::NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Payment,
-        web::answers::Conflict, web::answers::TooLarge,
+        web::answers::TooLarge, web::answers::KeyReused, crate::docs::BuyRefusals,
     ),
 )]
-pub(crate) async fn buy(State(app): State<App>, Write(caller): Write, JsonBody(fields): JsonBody) -> ApiResult<Row> {
-    let purchase = parse(fields)?;
-    let number = purchase_number(&app, &caller.organization, purchase).await?;
-    Ok(app.row(&number))
+pub(crate) async fn buy(
+    State(app): State<App>,
+    Write(caller): Write,
+    key: RequestKey,
+    JsonBody { fields, digest }: JsonBody,
+) -> ApiResult<Response> {
+    let organization = &caller.organization;
+    let route = "POST /v1/phone-numbers";
+    let once = Once { table: &app.table, clock: &*app.clock, organization, route, key, body: digest };
+    once.run(async |attempt| {
+        let number = purchase_number(&app, organization, parse(fields)?, &attempt).await?;
+        Ok(app.row(&number))
+    })
+    .await
 }
 
 fn parse(mut fields: Fields) -> Result<Purchase> {
@@ -51,7 +65,17 @@ async fn purchase_number(
     app: &App,
     organization: &OrganizationId,
     Purchase { e164, routing }: Purchase,
+    attempt: &Attempt,
 ) -> Result<View<PhoneNumber>> {
+    if attempt.is_resumed() {
+        let View { numbers, sip_connections, organization } =
+            app.table.number(organization, &attempt.seed.number()).await?;
+        if let Some(number) = numbers {
+            // Paid for by the earlier try, and perhaps ordered: it is not ordered again here.
+            return Ok(View { numbers: number, sip_connections, organization });
+        }
+    }
+    let started = Instant::now();
     let agent = routing.agent.clone();
     let gates = app.table.purchase_gates(organization, &e164, agent.as_ref()).await?;
     gates.judge(app.prices, app.policy)?;
@@ -61,10 +85,12 @@ async fn purchase_number(
         app.table.purchase_gates(organization, &e164, agent.as_ref()).await?.judge(app.prices, app.policy)?;
         return Err(Error::Unavailable);
     }
+    if started.elapsed() > app.latest_order {
+        return Err(Error::Busy("the gates took so long that the order's answer would reach nobody".into()));
+    }
     let now = app.clock.now();
-    let id = PhoneNumberId::new(now, rand::random());
-    let number = PhoneNumber::ordering(id, organization.clone(), e164, routing, app.prices, now);
-    app.table.begin_purchase(&gates.organization, &number, app.policy).await?;
+    let number = PhoneNumber::ordering(attempt.seed.number(), organization.clone(), e164, routing, app.prices, now);
+    app.table.begin_purchase(&gates.organization, &number, app.policy, attempt.lease.as_ref()).await?;
     let number = order(app, number).await?;
     Ok(View { numbers: number, sip_connections: Vec::new(), organization: gates.organization })
 }

@@ -11,6 +11,7 @@ use crate::{App, Row};
     path = "/v1/phone-numbers/{id}",
     operation_id = "getPhoneNumber",
     tag = "Telephony",
+    security(("bearerAuth" = ["read"])),
     params(crate::docs::Id),
     responses(crate::docs::NumberAnswers, web::answers::Failures, web::answers::Missing)
 )]

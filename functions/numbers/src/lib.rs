@@ -9,6 +9,7 @@ mod release;
 mod update;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::FromRef;
@@ -24,6 +25,9 @@ use web::{ApiKeys, PhoneNumberRow};
 
 pub use docs::Docs;
 
+/// The transaction may take some 2 s, the order and its number 17 s, recording it 2 s, and Lambda stops after 29.
+const LATEST_ORDER: Duration = Duration::from_secs(7);
+
 /// What these routes work with.
 #[derive(Clone)]
 pub struct App {
@@ -35,6 +39,8 @@ pub struct App {
     pub policy: PurchasePolicy,
     /// Where customers forward their trunks' calls to.
     pub sip_host: Arc<str>,
+    /// A purchase that has not come to its transaction after this long is not begun.
+    pub latest_order: Duration,
 }
 
 impl App {
@@ -51,6 +57,7 @@ impl App {
             prices: settings.prices()?,
             policy: settings.purchase_policy()?,
             sip_host: settings.sip_host()?.into(),
+            latest_order: LATEST_ORDER,
         })
     }
 

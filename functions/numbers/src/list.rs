@@ -33,8 +33,9 @@ struct Listing {
     path = "/v1/phone-numbers",
     operation_id = "listPhoneNumbers",
     tag = "Telephony",
+    security(("bearerAuth" = ["read"])),
     params(crate::docs::ListQuery),
-    responses(crate::docs::ListAnswers, web::answers::Invalid, web::answers::Failures)
+    responses(crate::docs::ListAnswers, crate::docs::ListRefusals, web::answers::Failures)
 )]
 pub(crate) async fn list(State(app): State<App>, Read(caller): Read, params: Params) -> ApiResult<Response<Body>> {
     let listing = parse(params)?;

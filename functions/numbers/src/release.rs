@@ -20,10 +20,11 @@ pub(crate) struct Released {
 /// number stays, out of use, and DELETE again continues.
 #[utoipa::path(
     delete, path = "/v1/phone-numbers/{id}", operation_id = "deletePhoneNumber", tag = "Telephony",
+    security(("bearerAuth" = ["write"])),
     params(crate::docs::Id),
     responses(
         (status = 200, description = "Release result", body = Released),
-        web::answers::Failures, web::answers::Missing, web::answers::Conflict,
+        web::answers::Failures, web::answers::Missing, crate::docs::ReleaseRefusals,
     ),
 )]
 pub(crate) async fn release(

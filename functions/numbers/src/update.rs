@@ -11,10 +11,11 @@ use crate::{App, Row};
 /// `If-Match`, only the version that the caller has seen is changed.
 #[utoipa::path(
     patch, path = "/v1/phone-numbers/{id}", operation_id = "updatePhoneNumber", tag = "Telephony",
+    security(("bearerAuth" = ["write"])),
     params(crate::docs::Id, crate::docs::IfMatchHeader), request_body = crate::docs::UpdateRequest,
     responses(
         crate::docs::NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Missing,
-        web::answers::Conflict, web::answers::Precondition, web::answers::TooLarge,
+        crate::docs::UpdateRefusals, web::answers::Precondition, web::answers::TooLarge,
     ),
 )]
 pub(crate) async fn update(
@@ -22,7 +23,7 @@ pub(crate) async fn update(
     Write(caller): Write,
     NumberPath(id): NumberPath,
     IfMatch(expected): IfMatch,
-    JsonBody(fields): JsonBody,
+    JsonBody { fields, .. }: JsonBody,
 ) -> ApiResult<Row> {
     let patch = parse(fields)?;
     let number = app.table.patch_number(&caller.organization, &id, &patch, expected, app.clock.now()).await?;

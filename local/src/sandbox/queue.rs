@@ -90,7 +90,8 @@ impl Queue {
         }
     }
 
-    /// Takes a message in and starts working on it.
+    /// Takes a message in, starts working on it, and returns its id.
+    #[expect(clippy::must_use_candidate, reason = "most callers only want the work to start")]
     pub fn push(&self, body: String) -> String {
         let id = message_id();
         let mut message = SqsMessage::default();

@@ -17,6 +17,8 @@ pub struct Account {
     pub access_key_id: String,
     pub secret_access_key: String,
     pub session_token: Option<String>,
+    /// How long one try of a call may take.
+    pub try_time_out: Duration,
     /// Another endpoint for every service, such as a local engine.
     pub endpoint_url: Option<String>,
     /// Says which services have another endpoint than all the others.
@@ -32,6 +34,8 @@ impl Account {
             access_key_id: "local".to_owned(),
             secret_access_key: "local".to_owned(),
             session_token: None,
+            // Nobody waits behind a gateway here, and the machine may be busy with something else.
+            try_time_out: Duration::from_secs(30),
             endpoint_url: Some(endpoint_url),
             service_endpoints: None,
         }
@@ -49,8 +53,8 @@ impl Account {
         );
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
-            .operation_attempt_timeout(Duration::from_secs(2))
-            .operation_timeout(Duration::from_secs(5))
+            .operation_attempt_timeout(self.try_time_out)
+            .operation_timeout(self.try_time_out * 3)
             .build();
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())

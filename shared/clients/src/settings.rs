@@ -6,6 +6,8 @@
 use std::fmt;
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use std::time::Duration;
+
 use domain::MicroUsd;
 use domain::number::Prices;
 use domain::organization::PurchasePolicy;
@@ -62,6 +64,7 @@ impl Settings {
             access_key_id: self.required("AWS_ACCESS_KEY_ID")?,
             secret_access_key: self.required("AWS_SECRET_ACCESS_KEY")?,
             session_token: self.optional("AWS_SESSION_TOKEN"),
+            try_time_out: Duration::from_secs(2),
             endpoint_url: self.optional("AWS_ENDPOINT_URL"),
             service_endpoints: Some(self),
         })

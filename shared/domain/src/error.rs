@@ -41,6 +41,11 @@ pub enum Error {
     #[error("Too many phone numbers for one answer; page through them with ?limit=200")]
     ResultTooLarge,
 
+    #[error("This Idempotency-Key was used with another body; use a new key for a new request")]
+    IdempotencyKeyReused,
+    #[error("A request with this Idempotency-Key is still running; send it again in a moment")]
+    IdempotencyInProgress { retry_after: Duration },
+
     #[error("Buying phone numbers is switched off for this organization; ask the operator to enable it")]
     BuyingDisabled,
     #[error("Business verification was rejected or revoked; submit a new one and wait for its approval")]
@@ -74,6 +79,12 @@ pub enum Error {
 
     #[error("The carrier cannot be reached right now; nothing was charged, try again")]
     CarrierUnavailable(#[source] Source),
+    #[error("The carrier cannot be reached right now; nothing was charged, try again")]
+    CarrierThrottled {
+        retry_after: Duration,
+        #[source]
+        source: Source,
+    },
     #[error("The service is busy; try again")]
     Busy(#[source] Source),
     #[error("Internal error")]

@@ -265,8 +265,8 @@ mod tests {
     fn a_hold_suspends_managed_numbers_only_and_outranks_billing() {
         let hold = Hold { at: Timestamp::from_millis(50), reason: "rejected".into() };
         let mut number = active(Direction::Outbound);
-        let held = status(&number, &[], Some(&hold));
-        assert_eq!((held.status, held.outbound_ready, held.issues.len()), (Status::Suspended, false, 1));
+        let suspended = status(&number, &[], Some(&hold));
+        assert_eq!((suspended.status, suspended.outbound_ready, suspended.issues.len()), (Status::Suspended, false, 1));
         number.billing.suspended_at = Some(Timestamp::from_millis(20));
         let both = Suspension::of(&number, Some(&hold));
         assert_eq!(both.reason(), Some(SuspensionReason::Compliance));

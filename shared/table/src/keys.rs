@@ -12,12 +12,15 @@
 //! | a SIP connection; all of them | `ORG#<org>` / `SIPCONNECTION#<id>`, prefix | importing, every read of a number |
 //! | the current verification; an earlier one | `ORG#<org>` / `KYB`, `KYB#<id>` | verification, its notifier |
 //! | a ledger entry; the ledger in time order | `ORG#<org>` / `LEDGER#<time>#<reference>`, prefix | buying, refunds |
+//! | a request that carries an Idempotency-Key | `ORG#<org>` / `IDEMPOTENCY#<method>#<path>#<key>` | buying, importing, submitting |
 //! | who owns a number, across organizations | `E164#<e164>` / `CLAIM` | buying, importing |
 //! | an API key, by its SHA-256 | `KEY#<hash>` / `KEY` | every route |
-//! | work that is due (index `work`) | `WORK#<shard>` / `<due>#<id>` | schedules |
+//! | what is not settled (index `work`) | `WORK#<shard>` / `<due>#<id>` | reconciler |
+//! | months to be paid (index `work`) | `WORK#CHARGE#<shard>` / `<due>#<id>` | renewals |
 
 use domain::api_key::ApiKeyHash;
 use domain::credits::LedgerEntry;
+use domain::idempotency::IdempotencyKey;
 use domain::{AgentId, E164, KybId, OrganizationId, PhoneNumberId, SipConnectionId, Timestamp};
 
 pub(crate) const PK: &str = "PK";
@@ -98,6 +101,11 @@ impl Key {
         Self::of(organization, format!("{LEDGER}{}#{}", entry.at, entry.reference))
     }
 
+    /// `route` is method and path with a space between, as in `POST /v1/phone-numbers`.
+    pub(crate) fn idempotency(organization: &OrganizationId, route: &str, key: &IdempotencyKey) -> Self {
+        Self::of(organization, format!("IDEMPOTENCY#{}#{}", route.replace(' ', "#"), key.as_str()))
+    }
+
     pub(crate) fn claim(e164: &E164) -> Self {
         Self { pk: format!("E164#{e164}"), sk: "CLAIM".to_owned() }
     }
@@ -117,6 +125,27 @@ pub(crate) fn partition(organization: &OrganizationId) -> String {
     format!("ORG#{organization}")
 }
 
+/// A row that the work index has named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    Number(OrganizationId, PhoneNumberId),
+    /// The current submission; its id stands in the due time's entry, because its key has none.
+    Submission(OrganizationId, KybId),
+}
+
+impl Key {
+    /// Which row this is the key of, given its entry in the work index.
+    pub(crate) fn named(&self, due: &str) -> Option<Named> {
+        let organization = OrganizationId::parse(self.pk.strip_prefix("ORG#")?).ok()?;
+        if self.sk == "KYB" {
+            let (_, id) = due.split_once('#')?;
+            return Some(Named::Submission(organization, KybId::parse(id).ok()?));
+        }
+        let number = PhoneNumberId::parse(self.sk.strip_prefix(NUMBERS)?).ok()?;
+        Some(Named::Number(organization, number))
+    }
+}
+
 /// An entry in the index of due work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Work {
@@ -125,11 +154,25 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// `id` ends in random letters, which choose the shard.
-    pub(crate) fn new(due: Timestamp, id: &str) -> Self {
-        let shard = id.bytes().last().unwrap_or_default() % WORK_SHARDS;
-        Self { shard: format!("WORK#{shard}"), due: format!("{due}#{id}") }
+    /// Something that is not settled and is looked at every minute.
+    pub(crate) fn unsettled(due: Timestamp, id: &str) -> Self {
+        Self { shard: Self::shard_name(shard_of(id)), due: format!("{due}#{id}") }
     }
+
+    /// A month that will have to be paid. It stands apart, because a month's worth of these would bury what is urgent.
+    pub(crate) fn charge(due: Timestamp, id: &str) -> Self {
+        Self { shard: format!("WORK#CHARGE#{}", shard_of(id)), due: format!("{due}#{id}") }
+    }
+
+    /// A partition of the index that holds what is unsettled.
+    pub(crate) fn shard_name(shard: u8) -> String {
+        format!("WORK#{shard}")
+    }
+}
+
+/// Ids end in random letters, which choose the shard.
+fn shard_of(id: &str) -> u8 {
+    id.bytes().last().unwrap_or_default() % WORK_SHARDS
 }
 
 #[cfg(test)]
@@ -165,15 +208,26 @@ mod tests {
                 "ORG#org_1",
                 "LEDGER#2026-07-01T00:00:00.000Z#purchase:pn_01kwdfkd000000000000000001",
             ),
+            (
+                Key::idempotency(&org, "POST /v1/phone-numbers", &IdempotencyKey::parse("a:b").unwrap()),
+                "ORG#org_1",
+                "IDEMPOTENCY#POST#/v1/phone-numbers#a:b",
+            ),
             (Key::claim(&E164::parse("+12015551234").unwrap()), "E164#+12015551234", "CLAIM"),
             (Key::api_key(&hash), &format!("KEY#{hash}"), "KEY"),
         ] {
             assert_eq!((key.pk.as_str(), key.sk.as_str()), (pk, sk));
         }
         assert_eq!(hash.to_string().len(), 64);
-        assert_eq!(
-            Work::new(now, number.as_str()),
-            Work { shard: "WORK#1".into(), due: "2026-07-01T00:00:00.000Z#pn_01kwdfkd000000000000000001".into() }
-        );
+        let due = "2026-07-01T00:00:00.000Z#pn_01kwdfkd000000000000000001";
+        for (work, shard) in
+            [(Work::unsettled(now, number.as_str()), "WORK#1"), (Work::charge(now, number.as_str()), "WORK#CHARGE#1")]
+        {
+            assert_eq!((work.shard.as_str(), work.due.as_str()), (shard, due));
+        }
+        assert_eq!(Key::number(&org, &number).named(due), Some(Named::Number(org.clone(), number)));
+        let entry = format!("2026-07-01T00:00:00.000Z#{submission}");
+        assert_eq!(Key::current_kyb(&org).named(&entry), Some(Named::Submission(org.clone(), submission)));
+        assert_eq!(Key::credits(&org).named(due), None);
     }
 }

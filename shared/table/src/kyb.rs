@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use domain::kyb::{Brand, Delivery, Notification, Submission};
+use domain::kyb::{Brand, Delivery, Notification, Status, Submission};
 use domain::organization::Organization;
 use domain::{Error, KybId, OrganizationId, Result};
 use serde::{Deserialize, Serialize};
@@ -123,8 +123,9 @@ impl Table {
             Notification::Queued { job } => ("queued", "notificationJob", job),
             Notification::EnqueueFailed { error } => ("enqueue_failed", "notificationError", error),
         };
-        let condition = Condition::new("id = :id")
+        let condition = Condition::new("id = :id AND kybStatus = :submitted AND attribute_not_exists(slackTs)")
             .text(":id", submission.id.as_str())
+            .text(":submitted", Status::Submitted.as_str())
             .text(":state", state)
             .text(":detail", detail)
             .number(":one", 1);
@@ -161,5 +162,5 @@ impl Table {
 /// A submission is due for announcing until Slack has said ok or it is decided.
 fn work(submission: &Submission) -> Option<Work> {
     let waiting = matches!(submission.state, domain::kyb::State::Submitted(_)) && submission.delivery.is_none();
-    waiting.then(|| Work::new(submission.updated_at.plus(DELIVERY), submission.id.as_str()))
+    waiting.then(|| Work::unsettled(submission.updated_at.plus(DELIVERY), submission.id.as_str()))
 }

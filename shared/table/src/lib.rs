@@ -7,6 +7,7 @@
 mod agents;
 mod api_keys;
 mod credits;
+mod idempotency;
 mod item;
 mod keys;
 mod kyb;
@@ -20,6 +21,7 @@ mod searches;
 mod sip_connections;
 mod transaction;
 mod trouble;
+mod work;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::{put_item::PutItemError, update_item::UpdateItemError};
@@ -34,8 +36,10 @@ use transaction::Condition;
 use trouble::{retrying, unavailable};
 
 pub use credits::LedgerLine;
+pub use idempotency::{Begun, Lease, RecordedAnswer};
 pub use kyb::Verification;
 pub use numbers::{Filter, Page, View};
+pub use work::Due;
 
 /// The table, reachable. Cheap to clone.
 #[derive(Clone, Debug)]

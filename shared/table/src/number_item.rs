@@ -93,12 +93,14 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
 }
 
 fn work(number: &PhoneNumber) -> Option<Work> {
-    let due = match &number.source {
-        Source::Managed(Order::Ordering) => Some(number.created_at.plus(UNSETTLED)),
-        Source::Managed(Order::Releasing { .. }) => Some(number.updated_at.plus(UNSETTLED)),
-        Source::Managed(Order::Active { .. }) | Source::SipTrunk { .. } => number.billing.next_charge_at,
-    };
-    due.map(|due| Work::new(due, number.id.as_str()))
+    let id = number.id.as_str();
+    match &number.source {
+        Source::Managed(Order::Ordering) => Some(Work::unsettled(number.created_at.plus(UNSETTLED), id)),
+        Source::Managed(Order::Releasing { .. }) => Some(Work::unsettled(number.updated_at.plus(UNSETTLED), id)),
+        Source::Managed(Order::Active { .. }) | Source::SipTrunk { .. } => {
+            number.billing.next_charge_at.map(|due| Work::charge(due, id))
+        }
+    }
 }
 
 pub(crate) fn read_number(item: Item) -> Result<PhoneNumber> {

@@ -150,7 +150,7 @@ impl Table {
         expected: Option<u64>,
         now: Timestamp,
     ) -> Result<View<PhoneNumber>> {
-        let mut written = None;
+        let (mut written, mut lost) = (None, None);
         for tries in 0..=RETRIES * 2 {
             let View { numbers, sip_connections, organization: owner } = self.number(organization, id).await?;
             let old = numbers.ok_or(Error::NotFound)?;
@@ -158,14 +158,20 @@ impl Table {
                 // Our own write, whose answer was lost.
                 return Ok(View { numbers: old, sip_connections, organization: owner });
             }
+            if let Some(error) = lost {
+                return Err(error);
+            }
             if expected.is_some_and(|expected| expected != old.version) {
                 return Err(Error::PreconditionFailed);
             }
-            let new = if patch.is_empty() { old.clone() } else { old.clone().patch(patch.clone(), now)? };
-            if patch.is_empty() || self.write_patched(&old, &new).await? {
+            let patched = old.clone().patch(patch.clone(), now)?;
+            let new = if patch.is_empty() { old.clone() } else { patched };
+            let done = if patch.is_empty() { Ok(true) } else { self.write_patched(&old, &new).await };
+            if matches!(done, Ok(true)) {
                 return Ok(View { numbers: new, sip_connections, organization: owner });
             }
             written = Some(new);
+            lost = done.err();
             if let Change::Set(agent) = &patch.agent {
                 let standing = self.agent_standing(organization, Some(agent)).await?;
                 if standing != AgentStanding::Linked(id.clone()) {
@@ -212,16 +218,17 @@ impl Table {
                 return Ok(old);
             }
             let unchanged = Condition::new("version = :old").number(":old", old.version);
-            if self.put_if(number_item(&new)?, &unchanged).await? {
+            let written = self.put_if(number_item(&new)?, &unchanged).await;
+            if matches!(written, Ok(true)) {
                 return Ok(new);
             }
             back_off(tries).await;
-            let item = self.fetch(Key::number(&old.organization, &old.id)).await?;
-            old = read_number(item.ok_or(Error::NotFound)?)?;
+            old = self.find_number(&old.organization, &old.id).await?.ok_or(Error::NotFound)?;
             // Our own write, whose answer was lost.
             if old == new {
                 return Ok(new);
             }
+            written?;
         }
         Err(Error::Busy("a number keeps changing under a transition".into()))
     }
@@ -243,12 +250,18 @@ impl Table {
                     removal = removal.update("imports", imports, "ADD imported :one", &one)?;
                 }
             }
-            if removal.commit().await? == Outcome::Committed {
+            let removed = removal.commit().await;
+            if matches!(removed, Ok(Outcome::Committed)) {
                 return Ok(());
             }
             back_off(tries).await;
-            let item = self.fetch(Key::number(&number.organization, &number.id)).await?;
-            number = read_number(item.ok_or(Error::NotFound)?)?;
+            match (self.find_number(&number.organization, &number.id).await?, removed) {
+                // Our own write, whose answer was lost.
+                (None, Err(_)) => return Ok(()),
+                (None, Ok(_)) => return Err(Error::NotFound),
+                (Some(_), Err(error)) => return Err(error),
+                (Some(current), Ok(_)) => number = current,
+            }
         }
         Err(Error::Busy("a number keeps changing under its removal".into()))
     }

@@ -9,9 +9,10 @@ use domain::{AgentId, E164, Error, OrganizationId, PhoneNumberId, Result, SipCon
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
+use crate::idempotency::Lease;
 use crate::item::{Item, corrupt, from_item, to_item};
 use crate::keys::Key;
-use crate::number_item::{number_item, read_number};
+use crate::number_item::number_item;
 use crate::transaction::{Condition, Outcome, Transaction};
 use crate::trouble::{RETRIES, back_off};
 
@@ -86,7 +87,8 @@ impl Table {
     }
 
     /// Begins a purchase: claims the number, writes its row, links its agent and takes the money, all under the
-    /// gates, or nothing. `policy` is the one in force for `organization` as it was read.
+    /// gates, or nothing. `deployment` is the policy of those who have none of their own; `lease` is that of a request
+    /// which carries an Idempotency-Key.
     ///
     /// # Errors
     /// The gate that is shut, judged in the order in which callers are told of them.
@@ -95,16 +97,18 @@ impl Table {
         organization: &Organization,
         number: &PhoneNumber,
         deployment: PurchasePolicy,
+        lease: Option<&Lease>,
     ) -> Result<()> {
         let mut organization = organization.clone();
         for tries in 0..=RETRIES {
             let purchase = LedgerEntry::purchase(&number.id, number.created_at, number.purchase_price());
             let transaction = Transaction::on(self)
+                .under(lease)?
                 .check("organization", Key::organization(&organization.id), &may_buy(&organization))?
                 .check("verification", Key::current_kyb(&organization.id), &verified(organization.policy(deployment)))?
                 .register(number)?
                 .book(&organization.id, &purchase)?;
-            if transaction.commit().await? == Outcome::Committed {
+            if self.committed(transaction, number).await? {
                 return Ok(());
             }
             let prices = domain::number::Prices { upfront: number.billing.upfront, monthly: number.billing.monthly };
@@ -133,15 +137,17 @@ impl Table {
             }
             let refund = LedgerEntry::purchase_refund(&number.id, number.created_at, number.purchase_price());
             let transaction = Transaction::on(self).remove(&number)?.book(&number.organization, &refund)?;
-            if transaction.commit().await? == Outcome::Committed {
+            let committed = transaction.commit().await;
+            if matches!(committed, Ok(Outcome::Committed)) {
                 return Ok(());
             }
             back_off(tries).await;
-            match self.fetch(Key::number(&number.organization, &number.id)).await? {
+            match self.find_number(&number.organization, &number.id).await? {
                 // Our own write, whose answer was lost: row and refund go together.
                 None => return Ok(()),
-                Some(item) => number = read_number(item)?,
+                Some(current) => number = current,
             }
+            committed?;
         }
         Err(Error::Busy("a number keeps changing while its purchase is given back".into()))
     }
@@ -150,7 +156,7 @@ impl Table {
     ///
     /// # Errors
     /// The gate that is shut, judged in the order in which callers are told of them.
-    pub async fn import_number(&self, number: &PhoneNumber, limit: u32) -> Result<()> {
+    pub async fn import_number(&self, number: &PhoneNumber, limit: u32, lease: Option<&Lease>) -> Result<()> {
         let connection = match &number.source {
             Source::SipTrunk { trunk: domain::number::Trunk::Connection(id), .. } => Some(id),
             Source::SipTrunk { .. } | Source::Managed(_) => None,
@@ -159,7 +165,7 @@ impl Table {
             let room = Condition::new("attribute_not_exists(imported) OR imported < :limit")
                 .number(":limit", limit)
                 .number(":one", 1);
-            let mut transaction = Transaction::on(self).register(number)?.update(
+            let mut transaction = Transaction::on(self).under(lease)?.register(number)?.update(
                 "imports",
                 Key::imports(&number.organization),
                 "ADD imported :one",
@@ -169,7 +175,7 @@ impl Table {
                 let key = Key::sip_connection(&number.organization, id);
                 transaction = transaction.check("connection", key, &Condition::present())?;
             }
-            if transaction.commit().await? == Outcome::Committed {
+            if self.committed(transaction, number).await? {
                 return Ok(());
             }
             let agent = number.routing.agent.as_ref();
@@ -181,6 +187,18 @@ impl Table {
             back_off(tries).await;
         }
         Err(Error::Busy("the gates of an import keep changing".into()))
+    }
+
+    /// Whether a registration has happened. A transaction without an answer may have: then the claim tells.
+    async fn committed(&self, transaction: Transaction<'_>, number: &PhoneNumber) -> Result<bool> {
+        match transaction.commit().await {
+            Ok(outcome) => Ok(outcome == Outcome::Committed),
+            Err(error) if is_own(self.claim(&number.e164).await?.as_ref(), &number.id) => {
+                tracing::warn!(number.id = %number.id, error.cause = ?error, "a registration's answer was lost");
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn kyb_status(&self, organization: &OrganizationId) -> Result<Option<Status>> {

@@ -9,7 +9,7 @@ use crate::keys::Key;
 use crate::transaction::Condition;
 
 const WINDOW: Duration = Duration::from_mins(1);
-/// Searches that an organization may make within a window, which begins with the first of them.
+/// Searches that an organization may make within a window. A window begins with the first search after the one before.
 const MOST: u32 = 60;
 
 #[derive(Serialize, Deserialize)]
@@ -25,7 +25,7 @@ impl Table {
     /// Counts one search of the carrier's stock.
     ///
     /// # Errors
-    /// [`Error::RateLimited`] for the 61st within a minute.
+    /// [`Error::RateLimited`] for the 61st within a window of one minute.
     pub async fn count_search(&self, organization: &OrganizationId, now: Timestamp) -> Result<()> {
         let oldest = Timestamp::from_millis(now.millis() - i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX) + 1);
         let within = Condition::new("windowStartsAt >= :oldest AND searches < :most")

@@ -8,7 +8,7 @@ use domain::{Error, Result};
 use crate::Table;
 use crate::item::{Item, key_attributes};
 use crate::keys::{Key, PK};
-use crate::trouble::{RETRIES, back_off, retries, unavailable};
+use crate::trouble::{Patience, Trouble, unavailable};
 
 /// What has to hold for one write, and the values that its text names.
 #[derive(Clone, Debug, Default)]
@@ -147,19 +147,26 @@ impl<'a> Transaction<'a> {
             .transact_write_items()
             .set_transact_items(Some(items))
             .client_request_token(format!("{:032x}", rand::random::<u128>()));
-        let mut tries = 0;
+        let mut patience = Patience::new();
         loop {
             let Err(error) = Box::pin(call.clone().send()).await else { return Ok(Outcome::Committed) };
-            match Verdict::of(&error, &names) {
+            let (trouble, failed) = match Verdict::of(&error, &names) {
                 Verdict::Refused(failed) => return Ok(Outcome::Refused(failed)),
-                Verdict::Contended(_) if tries < RETRIES => {}
-                Verdict::Contended(failed) if !failed.is_empty() => return Ok(Outcome::Refused(failed)),
-                Verdict::Unavailable if tries < retries(&error) => {}
-                Verdict::Contended(_) | Verdict::Unavailable => return Err(unavailable(error)),
+                Verdict::Contended(failed) => (Trouble::Contention, failed),
+                Verdict::Unavailable(trouble) => (trouble, Vec::new()),
+            };
+            if !patience.allows(trouble).await {
+                return if failed.is_empty() { Err(contended(error)) } else { Ok(Outcome::Refused(failed)) };
             }
-            back_off(tries).await;
-            tries += 1;
         }
+    }
+}
+
+/// A cancelled transaction has no code of its own that says why.
+fn contended(error: SdkError<TransactWriteItemsError>) -> Error {
+    match Verdict::of(&error, &[]) {
+        Verdict::Contended(_) => Error::Busy("DynamoDB: transactions keep conflicting".into()),
+        Verdict::Refused(_) | Verdict::Unavailable(_) => unavailable(error),
     }
 }
 
@@ -167,13 +174,13 @@ enum Verdict {
     Refused(Vec<&'static str>),
     /// Some steps met contention; these others are known to have failed.
     Contended(Vec<&'static str>),
-    Unavailable,
+    Unavailable(Trouble),
 }
 
 impl Verdict {
     fn of(error: &SdkError<TransactWriteItemsError>, names: &[&'static str]) -> Self {
         let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-            return Self::Unavailable;
+            return Self::Unavailable(Trouble::of(error));
         };
         let reasons = cancelled.cancellation_reasons();
         let codes = || reasons.iter().map(|reason| reason.code().unwrap_or("None"));
@@ -183,7 +190,7 @@ impl Verdict {
             .filter_map(|(name, code)| (code == "ConditionalCheckFailed").then_some(*name))
             .collect();
         if codes().any(|code| code == "ValidationError") {
-            Self::Unavailable
+            Self::Unavailable(Trouble::Fault)
         } else if codes().all(|code| matches!(code, "None" | "ConditionalCheckFailed")) && !failed.is_empty() {
             Self::Refused(failed)
         } else {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use domain::Error;
 
 /// How often a contended call is tried again.
@@ -22,13 +22,52 @@ const CONTENTION: [&str; 6] = [
     "InternalServerError",
 ];
 
-/// How often a call that ended so is tried again.
-pub(crate) fn retries<E: ProvideErrorMetadata>(error: &SdkError<E>) -> u32 {
-    match error {
-        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => RETRIES_WITHOUT_ANSWER,
-        _ if error.code().is_some_and(|code| CONTENTION.contains(&code)) => RETRIES,
-        SdkError::ServiceError(context) if context.raw().status().is_server_error() => RETRIES_WITHOUT_ANSWER,
-        _ => 0,
+/// Why a call did not do what it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    Contention,
+    /// It may have been carried out.
+    NoAnswer,
+    /// Our own mistake: a permission, a name, an expression.
+    Fault,
+}
+
+impl Trouble {
+    pub(crate) fn of<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Self {
+        match error {
+            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => Self::NoAnswer,
+            _ if error.code().is_some_and(|code| CONTENTION.contains(&code)) => Self::Contention,
+            SdkError::ServiceError(context) if context.raw().status().is_server_error() => Self::NoAnswer,
+            _ => Self::Fault,
+        }
+    }
+}
+
+/// How often one call may still be tried. Contention and lost answers are counted apart, so that neither uses up what
+/// the other needs.
+pub(crate) struct Patience {
+    contention: u32,
+    no_answer: u32,
+}
+
+impl Patience {
+    pub(crate) const fn new() -> Self {
+        Self { contention: 0, no_answer: 0 }
+    }
+
+    /// Waits before another try, if there is to be one.
+    pub(crate) async fn allows(&mut self, trouble: Trouble) -> bool {
+        let (spent, most) = match trouble {
+            Trouble::Contention => (&mut self.contention, RETRIES),
+            Trouble::NoAnswer => (&mut self.no_answer, RETRIES_WITHOUT_ANSWER),
+            Trouble::Fault => return false,
+        };
+        if *spent >= most {
+            return false;
+        }
+        back_off(*spent).await;
+        *spent += 1;
+        true
     }
 }
 
@@ -44,17 +83,30 @@ where
     E: ProvideErrorMetadata,
     F: Future<Output = Result<T, SdkError<E>>>,
 {
-    let mut tries = 0;
+    let mut patience = Patience::new();
     loop {
-        match Box::pin(call()).await {
-            Err(error) if tries < retries(&error) => back_off(tries).await,
-            answer => return answer,
+        let answer = Box::pin(call()).await;
+        match &answer {
+            Err(error) if patience.allows(Trouble::of(error)).await => {}
+            _ => return answer,
         }
-        tries += 1;
     }
 }
 
-/// The table cannot be asked right now. The cause is spelled out, because an `SdkError` alone says "service error".
-pub(crate) fn unavailable<E: std::error::Error + 'static>(error: SdkError<E>) -> Error {
-    Error::Busy(DisplayErrorContext(error).to_string().into())
+/// The table cannot be asked right now, or we ask it wrongly. The cause is its code and what lies under it, because an
+/// `SdkError` alone says "service error", and its `Debug` would spell out the answer's body.
+#[expect(clippy::needless_pass_by_value, reason = "it stands where errors are mapped")]
+pub(crate) fn unavailable<E>(error: SdkError<E>) -> Error
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let trouble = Trouble::of(&error);
+    let code = error.code().unwrap_or("no code").to_owned();
+    let under = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    let causes: Vec<_> = under.map(ToString::to_string).collect();
+    let cause = format!("DynamoDB: {code}: {}", causes.join(": ")).into();
+    match trouble {
+        Trouble::Contention | Trouble::NoAnswer => Error::Busy(cause),
+        Trouble::Fault => Error::Internal(cause),
+    }
 }

@@ -30,7 +30,24 @@ impl<E: Into<Error>> From<E> for ApiError {
 pub struct ErrorBody {
     /// A sentence for people.
     error: String,
-    /// A word for programs.
+    /// A word for programs; more may be added. One of
+    ///
+    /// - 400 `VALIDATION_ERROR`, `RESULT_TOO_LARGE`
+    /// - 401 `UNAUTHORIZED`
+    /// - 402 `INSUFFICIENT_CREDITS`
+    /// - 403 `SCOPE_REQUIRED`, `PHONE_NUMBER_BUYING_DISABLED`, `PHONE_NUMBER_KYB_SUSPENDED`,
+    ///   `PHONE_NUMBER_KYB_REQUIRED`, `IMPORT_LIMIT_REACHED`
+    /// - 404 `NOT_FOUND`
+    /// - 405 `METHOD_NOT_ALLOWED`
+    /// - 409 `PHONE_NUMBER_ALREADY_REGISTERED`, `PHONE_NUMBER_UNAVAILABLE`, `PHONE_NUMBER_BUSY`,
+    ///   `AGENT_ALREADY_LINKED`, `KYB_UNDER_REVIEW`, `KYB_ALREADY_APPROVED`,
+    ///   `IDEMPOTENCY_IN_PROGRESS`
+    /// - 412 `PRECONDITION_FAILED`
+    /// - 413 `PAYLOAD_TOO_LARGE`
+    /// - 422 `IDEMPOTENCY_KEY_REUSED`
+    /// - 429 `RATE_LIMITED`
+    /// - 500 `INTERNAL_ERROR`
+    /// - 503 `BUSY`, `CARRIER_UNAVAILABLE`
     code: &'static str,
     /// Whether the same request may succeed later without a change.
     retryable: bool,
@@ -58,6 +75,7 @@ pub struct ErrorBody {
 pub struct IssueBody {
     /// Where the field stands, such as `businessProfile.website`; empty for the body as a whole.
     path: String,
+    /// What is wrong and how to mend it.
     message: String,
 }
 
@@ -100,6 +118,10 @@ impl ApiError {
                 Verdict::new(S::TOO_MANY_REQUESTS, "RATE_LIMITED").retry_after(*retry_after)
             }
             Error::ResultTooLarge => Verdict::new(S::BAD_REQUEST, "RESULT_TOO_LARGE"),
+            Error::IdempotencyKeyReused => Verdict::new(S::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
+            Error::IdempotencyInProgress { retry_after } => {
+                Verdict::new(S::CONFLICT, "IDEMPOTENCY_IN_PROGRESS").retry_after(*retry_after)
+            }
             Error::BuyingDisabled => Verdict::new(S::FORBIDDEN, "PHONE_NUMBER_BUYING_DISABLED"),
             Error::KybSuspended => Verdict::new(S::FORBIDDEN, "PHONE_NUMBER_KYB_SUSPENDED"),
             Error::KybRequired => Verdict::new(S::FORBIDDEN, "PHONE_NUMBER_KYB_REQUIRED"),
@@ -115,6 +137,9 @@ impl ApiError {
             Error::KybNotApproved(_) => Verdict::new(S::CONFLICT, "KYB_NOT_APPROVED"),
             Error::CarrierUnavailable(_) => {
                 Verdict::new(S::SERVICE_UNAVAILABLE, "CARRIER_UNAVAILABLE").retry_after(Duration::from_secs(5))
+            }
+            Error::CarrierThrottled { retry_after, .. } => {
+                Verdict::new(S::SERVICE_UNAVAILABLE, "CARRIER_UNAVAILABLE").retry_after(*retry_after)
             }
             Error::Busy(_) => Verdict::new(S::SERVICE_UNAVAILABLE, "BUSY").retry_after(Duration::from_secs(1)),
             Error::Internal(_) => Verdict::new(S::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
@@ -158,7 +183,7 @@ impl ApiError {
 
     /// True for a state that passes by itself, and for a fault of ours.
     const fn is_passing(&self) -> bool {
-        matches!(self, Self::Domain(Error::NumberBusy | Error::Internal(_)))
+        matches!(self, Self::Domain(Error::NumberBusy | Error::IdempotencyInProgress { .. } | Error::Internal(_)))
     }
 
     /// The cause of a fault is logged here and nowhere else, and never sent.
@@ -167,7 +192,9 @@ impl ApiError {
             Self::Domain(Error::Internal(source)) => {
                 tracing::error!(error.code = code, error.cause = %chain(source), "a request failed through a fault of ours");
             }
-            Self::Domain(Error::Busy(source) | Error::CarrierUnavailable(source)) => {
+            Self::Domain(
+                Error::Busy(source) | Error::CarrierUnavailable(source) | Error::CarrierThrottled { source, .. },
+            ) => {
                 tracing::warn!(error.code = code, error.cause = %chain(source), "a request failed for now");
             }
             Self::Domain(_) | Self::MethodNotAllowed | Self::PayloadTooLarge => {}

@@ -2,6 +2,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use domain::Error;
 use http_body_util::LengthLimitError;
+use sha2::{Digest, Sha256};
 
 use crate::fields::{Fields, RawFields};
 use crate::{ApiError, ApiResult};
@@ -10,7 +11,11 @@ use crate::{ApiError, ApiResult};
 const MOST: usize = 64 * 1024;
 
 /// A request body that is a JSON object.
-pub struct JsonBody(pub Fields);
+pub struct JsonBody {
+    pub fields: Fields,
+    /// SHA-256 of the raw bytes, in hexadecimal.
+    pub digest: String,
+}
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = ApiError;
@@ -28,7 +33,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
                 whole(&format!("must be a JSON object, but is not valid JSON: {error}"))
             }
         })?;
-        Ok(Self(Fields::new(fields)))
+        Ok(Self { fields: Fields::new(fields), digest: hex::encode(Sha256::digest(&bytes)) })
     }
 }
 

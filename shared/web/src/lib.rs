@@ -5,6 +5,7 @@ mod caller;
 mod compact_json;
 mod error;
 mod fields;
+mod idempotency;
 mod if_match;
 mod json_body;
 mod number_path;
@@ -15,11 +16,12 @@ mod serve;
 pub use caller::{ApiKeys, Caller, Compliance, Read, Write};
 pub use error::{ApiError, ApiResult, ErrorBody, IssueBody};
 pub use fields::Fields;
+pub use idempotency::{Attempt, Once, RequestKey};
 pub use if_match::IfMatch;
 pub use json_body::JsonBody;
 pub use number_path::NumberPath;
 pub use params::Params;
 pub use phone_number_row::{
-    Direction, E164, NumberSource, PhoneNumberRow, SetupState, SetupStatusRow, SuspensionReason, usd,
+    Direction, E164, JsonObject, NumberSource, PhoneNumberRow, SetupState, SetupStatusRow, SuspensionReason, usd,
 };
 pub use serve::{run, serve};

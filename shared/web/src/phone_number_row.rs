@@ -5,7 +5,9 @@ use domain::sip_connection::SipConnection;
 use domain::{MicroUsd, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A phone number, as callers see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -13,60 +15,62 @@ use utoipa::ToSchema;
 #[schema(as = PhoneNumber)]
 pub struct PhoneNumberRow {
     /// Starts with `pn_`; newer numbers have larger ids.
+    #[schema(examples("pn_01kwdfkd000000000000000001"))]
     id: String,
+    #[schema(examples("org_verified"))]
     organization_id: String,
     #[schema(value_type = crate::phone_number_row::E164)]
     e164: String,
     #[schema(value_type = crate::phone_number_row::NumberSource)]
     source: &'static str,
     /// The carrier's id of a managed number; null until the carrier has confirmed the order.
-    #[schema(required = false)]
+    #[schema(required)]
     provider_resource_id: Option<String>,
     /// The same as `providerResourceId`.
-    #[schema(required = false)]
+    #[schema(required)]
     #[deprecated]
     telnyx_phone_number_id: Option<String>,
     /// The legacy trunk id that an import named.
-    #[schema(required = false)]
+    #[schema(required)]
     #[deprecated]
     sip_trunk_id: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     sip_connection_installation_id: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     sip_provider_name: Option<String>,
     #[schema(value_type = crate::phone_number_row::Direction)]
     direction: &'static str,
     /// Kept and returned exactly as it was sent, less the white space between its tokens.
-    #[schema(value_type = Option<Object>, required = false, additional_properties = true)]
+    #[schema(value_type = Option<crate::phone_number_row::JsonObject>, required)]
     dispatch_metadata_template: Option<Box<RawValue>>,
     /// The agent that inbound calls go to.
-    #[schema(required = false)]
+    #[schema(required)]
     agent_id: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     label: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     sms10dlc_profile_id: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     sms_campaign_id: Option<String>,
-    #[schema(required = false)]
+    #[schema(required)]
     sms_assignment_status: Option<&'static str>,
-    #[schema(required = false, format = DateTime)]
+    #[schema(required, format = DateTime)]
     sms_assignment_updated_at: Option<String>,
     setup_status: SetupStatusRow,
     /// When the next month is due; for a free number the next monthly anniversary.
-    #[schema(required = false, format = DateTime)]
+    #[schema(format = DateTime)]
     next_charge_at: String,
-    #[schema(required = false, format = DateTime)]
+    #[schema(required, format = DateTime)]
     last_charged_at: Option<String>,
     /// Since when the number is out of use: the earlier of the two below.
-    #[schema(required = false, format = DateTime)]
+    #[schema(required, format = DateTime)]
     suspended_at: Option<String>,
     /// Why it is out of use; `compliance` where both hold.
-    #[schema(value_type = Option<crate::phone_number_row::SuspensionReason>, required = false)]
+    #[schema(value_type = Option<crate::phone_number_row::SuspensionReason>, required)]
     suspension_reason: Option<&'static str>,
-    #[schema(required = false, format = DateTime)]
+    #[schema(required, format = DateTime)]
     billing_suspended_at: Option<String>,
-    #[schema(required = false, format = DateTime)]
+    #[schema(required, format = DateTime)]
     compliance_suspended_at: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
@@ -82,13 +86,18 @@ pub struct PhoneNumberRow {
 pub struct SetupStatusRow {
     #[schema(value_type = crate::phone_number_row::SetupState)]
     status: &'static str,
+    /// Calls to the number reach an agent.
     inbound_ready: bool,
+    /// Calls can be made from the number.
     outbound_ready: bool,
+    /// Inbound calls have somewhere to go: an agent, or a dispatch template.
     agent_ready: bool,
     /// The customer's trunk must forward this number's calls to `forwardingSipUri`.
     forwarding_required: bool,
-    #[schema(required = false)]
+    /// Such as `sip:+12015551234@sip.example.com`; null where nothing must be forwarded.
+    #[schema(required)]
     forwarding_sip_uri: Option<String>,
+    /// The customer's SIP connection is connected; always true for a managed number.
     sip_connection_ready: bool,
     /// One sentence each, saying what to do next.
     issues: Vec<&'static str>,
@@ -103,11 +112,24 @@ pub enum Direction {
     Both,
 }
 
+/// Any JSON object. Without `additionalProperties`, generators of clients take an object as one without fields.
+pub struct JsonObject;
+
+impl PartialSchema for JsonObject {
+    fn schema() -> RefOr<Schema> {
+        let any = AdditionalProperties::FreeForm(true);
+        ObjectBuilder::new().description(Some("Any JSON object.")).additional_properties(Some(any)).into()
+    }
+}
+
+impl ToSchema for JsonObject {}
+
 /// A phone number in E.164 form.
 #[derive(ToSchema)]
 #[schema(as = E164, value_type = String, pattern = r"^\+[1-9]\d{6,14}$", examples("+12015551234"))]
 pub struct E164(#[expect(dead_code, reason = "only describes the wire form")] String);
 
+/// Who provides a number: this service (`managed`), or the customer's own trunk.
 #[derive(ToSchema)]
 #[schema(as = PhoneNumberSource, rename_all = "snake_case")]
 pub enum NumberSource {
@@ -115,6 +137,7 @@ pub enum NumberSource {
     SipTrunk,
 }
 
+/// `ready` when nothing is left to do.
 #[derive(ToSchema)]
 #[schema(as = PhoneNumberSetupState, rename_all = "snake_case")]
 pub enum SetupState {
@@ -123,6 +146,7 @@ pub enum SetupState {
     Suspended,
 }
 
+/// Credits that do not cover the month, or a rejected or revoked verification.
 #[derive(ToSchema)]
 #[schema(as = PhoneNumberSuspensionReason, rename_all = "snake_case")]
 pub enum SuspensionReason {

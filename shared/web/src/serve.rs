@@ -1,12 +1,15 @@
 use std::any::Any;
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, body::Body};
 use domain::Error;
-use lambda_http::request::RequestContext;
+use lambda_http::request::{LambdaRequest, RequestContext};
+use lambda_http::tower::ServiceExt;
+use lambda_http::{Adapter, LambdaEvent, lambda_runtime};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument, info_span};
 
@@ -29,7 +32,20 @@ pub fn serve(routes: Router) -> Router {
 /// # Errors
 /// The Lambda runtime cannot be reached.
 pub async fn run(routes: Router) -> Result<(), lambda_http::Error> {
-    lambda_http::run(serve(routes)).await
+    let service = Adapter::from(serve(routes)).map_request(|mut event: LambdaEvent<LambdaRequest>| {
+        if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
+            request.raw_query_string = request.raw_query_string.take().map(|query| escape_query(&query));
+        }
+        event
+    });
+    lambda_runtime::run(service).await
+}
+
+/// Escapes what no URI may hold (RFC 3986, 3.4) and a careless client sends all the same. Otherwise building the request
+/// would panic before anything of ours could answer.
+fn escape_query(query: &str) -> String {
+    const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+    utf8_percent_encode(query, NOT_IN_A_QUERY).to_string()
 }
 
 async fn identify(request: Request, next: Next) -> Response {
@@ -38,8 +54,8 @@ async fn identify(request: Request, next: Next) -> Response {
         "request",
         http.request.id = %id,
         http.request.method = %request.method(),
-        // The path as it came holds at most an id of ours or noise; the query may hold a phone number and stays out.
-        url.path = %request.uri().path().chars().take(100).collect::<String>(),
+        // The route, not the path: callers put phone numbers, and worse, where an id belongs.
+        http.route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str),
     );
     let answer = async {
         let response = next.run(request).await;
@@ -70,4 +86,55 @@ fn answer_panic(panic: Box<dyn Any + Send>) -> Response<Body> {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_default();
     ApiError::from(Error::internal(format!("panic: {message}"))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderMap;
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn panics() {
+        panic!("a private reason");
+    }
+
+    async fn panics_later() {
+        tokio::task::yield_now().await;
+        panic!("{} private reasons", std::process::id());
+    }
+
+    async fn ask(method: &str, path: &str) -> (u16, HeaderMap, Value) {
+        let routes = Router::new().route("/panics", get(panics)).route("/panics-later", get(panics_later));
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let (parts, body) = serve(routes).oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.status.as_u16(), parts.headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_the_form_of_the_contract_and_keeps_its_reason_to_itself() {
+        for path in ["/panics", "/panics-later"] {
+            let (status, headers, body) = ask("GET", path).await;
+            assert_eq!(status, 500);
+            assert_eq!(headers["content-type"], "application/json");
+            assert_eq!(headers[REQUEST_ID].len(), 32);
+            assert_eq!((&body["code"], &body["retryable"]), (&json!("INTERNAL_ERROR"), &json!(true)));
+            assert!(body["error"].is_string() && !body.to_string().contains("private"), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn unknown_paths_and_wrong_methods_are_answered_in_the_form_of_the_contract() {
+        let (status, headers, body) = ask("GET", "/nothing").await;
+        assert_eq!((status, &body["code"]), (404, &json!("NOT_FOUND")));
+        assert!(headers.contains_key(REQUEST_ID));
+        let (status, headers, body) = ask("DELETE", "/panics").await;
+        assert_eq!((status, &body["code"]), (405, &json!("METHOD_NOT_ALLOWED")));
+        assert_eq!(headers["allow"], "GET,HEAD");
+        assert!(headers.contains_key(REQUEST_ID));
+    }
 }

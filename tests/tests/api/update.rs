@@ -69,17 +69,17 @@ async fn if_match_guards_a_version() {
     let app = TestApp::approved().await;
     let (path, _) = bought(&app).await;
     let tag = app.get(&path).send().await.header("etag").to_owned();
-    let patch = |label: &str, tag: &str| app.patch(&path, &json!({ "label": label })).header("if-match", tag);
-    let answer = patch("one", &tag).send().await;
+    let relabel = |label: &str, tag: &str| app.patch(&path, &json!({ "label": label })).header("if-match", tag);
+    let answer = relabel("one", &tag).send().await;
     assert_ne!(answer.header("etag"), tag);
     answer.ok();
-    patch("two", &tag).send().await.refused(412, "PRECONDITION_FAILED");
-    patch("two", "\"no version of ours\"").send().await.refused(412, "PRECONDITION_FAILED");
+    relabel("two", &tag).send().await.refused(412, "PRECONDITION_FAILED");
+    relabel("two", "\"no version of ours\"").send().await.refused(412, "PRECONDITION_FAILED");
     for bad in ["W/\"3\"", "3", "\"\"", "\"3\", \"4\""] {
-        let body = patch("two", bad).send().await.refused(400, "VALIDATION_ERROR");
+        let body = relabel("two", bad).send().await.refused(400, "VALIDATION_ERROR");
         assert_eq!(body["issues"][0]["path"], "If-Match", "{bad}");
     }
-    let row = patch("three", "*").send().await.ok();
+    let row = relabel("three", "*").send().await.ok();
     assert_eq!(row["label"], "three");
 }
 

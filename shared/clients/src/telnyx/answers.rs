@@ -80,6 +80,13 @@ pub(super) fn standing(answer: Result<Answer, Failure>) -> Result<Standing, Fail
     Ok(read_standing(&successful(answer?)?))
 }
 
+/// The ids of the orders under our reference, from the answer to `GET /number_orders`.
+pub(super) fn orders(answer: Result<Answer, Failure>, reference: &PhoneNumberId) -> Result<Vec<String>, Failure> {
+    let answer = successful(answer?)?;
+    let ours = entries(&answer)?.iter().filter(|entry| entry["customer_reference"] == reference.as_str());
+    ours.map(|entry| order_id(&entry["id"]).ok_or(Failure::Garbled("an order has no usable id"))).collect()
+}
+
 fn read_standing(answer: &Answer) -> Standing {
     match answer.body["data"]["status"].as_str() {
         Some("success") => Standing::Done,

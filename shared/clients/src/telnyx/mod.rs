@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use domain::carrier::{Offer, Ordered, Refusal, Search};
 use domain::number::CarrierNumberId;
+use domain::settlement::OrderStanding;
 use domain::{E164, Error, PhoneNumberId, Result};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -178,6 +179,27 @@ impl Telnyx {
         }
     }
 
+    /// How the order that was sent under `reference` stands. At most 4 s for each question: one for the list, and one
+    /// for each order on it, because a list does not say how an order's numbers stand.
+    ///
+    /// # Errors
+    /// [`Error::CarrierUnavailable`] when the carrier gives no usable answer.
+    pub async fn standing(&self, reference: &PhoneNumberId) -> Result<OrderStanding> {
+        let filter = [("filter[customer_reference]", reference.as_str())];
+        let listed = self.link.call(self.limits.question, |to| to.get("number_orders").query(&filter)).await;
+        let mut standings = Vec::new();
+        for order in answers::orders(listed, reference).map_err(unavailable)? {
+            let answer = self.link.call(self.limits.question, |to| to.get(&format!("number_orders/{order}"))).await;
+            standings.push(answers::standing(answer).map_err(unavailable)?);
+        }
+        Ok(match standings.as_slice() {
+            [] => OrderStanding::Unlisted,
+            some if some.contains(&Standing::Done) => OrderStanding::Done,
+            some if some.contains(&Standing::Open) => OrderStanding::Open,
+            _ => OrderStanding::Failed,
+        })
+    }
+
     /// The carrier's id of a number that was ordered under `reference`; `None` when the carrier lists no such number,
     /// which is no proof that it never will. At most 4 s.
     ///
@@ -211,5 +233,10 @@ impl Telnyx {
 }
 
 fn unavailable(failure: Failure) -> Error {
-    Error::CarrierUnavailable(failure.into())
+    match failure {
+        Failure::Refused { retry_after: Some(retry_after), .. } => {
+            Error::CarrierThrottled { retry_after, source: failure.into() }
+        }
+        failure => Error::CarrierUnavailable(failure.into()),
+    }
 }

@@ -33,7 +33,7 @@ pub(super) enum Failure {
     #[error("the carrier did not answer")]
     NoAnswer(#[source] Source),
     #[error("the carrier answered {status} ({codes})")]
-    Refused { status: StatusCode, codes: String },
+    Refused { status: StatusCode, codes: String, retry_after: Option<Duration> },
     #[error("the carrier's answer cannot be understood: {0}")]
     Garbled(&'static str),
 }
@@ -135,13 +135,21 @@ impl Link {
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.secret.refused(&text);
         }
-        let answer = Answer { status, body: read_body(response).await? };
+        let retry_after = retry_after(&response);
+        let answer = Answer { status, retry_after, body: read_body(response).await? };
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN) {
             // Callers are only told to try again; this is for whoever can mend it.
             tracing::error!(error.cause = %answer.refused(), "the carrier refuses our account: key, permission or money");
         }
         Ok(answer)
     }
+}
+
+/// How long the carrier asks us to stay away, where it throttles: whole seconds, a minute at the most.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let header = response.headers().get("x-ratelimit-reset").or_else(|| response.headers().get("retry-after"))?;
+    let seconds: u64 = header.to_str().ok()?.trim().parse().ok()?;
+    (response.status() == StatusCode::TOO_MANY_REQUESTS).then(|| Duration::from_secs(seconds.clamp(1, 60)))
 }
 
 async fn read_body(mut response: Response) -> Result<Value, Failure> {
@@ -160,6 +168,7 @@ async fn read_body(mut response: Response) -> Result<Value, Failure> {
 /// An answer of the carrier, of any status.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
+    pub(super) retry_after: Option<Duration>,
     pub(super) body: Value,
 }
 
@@ -174,7 +183,7 @@ impl Answer {
     pub(super) fn refused(&self) -> Failure {
         let codes: Vec<String> = self.problems().into_iter().filter_map(|problem| problem.code).collect();
         let codes = if codes.is_empty() { "no code".to_owned() } else { format!("code {}", codes.join(", ")) };
-        Failure::Refused { status: self.status, codes }
+        Failure::Refused { status: self.status, codes, retry_after: self.retry_after }
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::wire::{Answer, Failure};
 use super::{NUMBER, all_of_it, number, reference};
 
 fn answer(status: u16, body: Value) -> Answer {
-    Answer { status: StatusCode::from_u16(status).unwrap(), body }
+    Answer { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body }
 }
 
 fn problem(code: &str, detail: &str) -> Value {

@@ -1,0 +1,172 @@
+//! The built binary, run as Lambda runs it.
+#![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use tests::TestApp;
+use tests::lambda::{Lambda, anonymous, environment, event, refusal, with_body, with_method};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_numbers");
+
+fn buy(app: &TestApp) -> Value {
+    event("numbers-buy", &[("API_KEY", &app.key), ("AGENT_ID", "agent_1")])
+}
+
+fn list(app: &TestApp) -> Value {
+    event("numbers-list", &[("API_KEY", &app.key)])
+}
+
+/// One of the events about one number.
+fn one(name: &str, app: &TestApp, number: &Value) -> Value {
+    event(name, &[("API_KEY", &app.key), ("NUMBER_ID", number["id"].as_str().unwrap())])
+}
+
+#[tokio::test]
+async fn a_number_is_bought_listed_read_changed_and_released() {
+    let app = TestApp::approved().await;
+    let lambda = Lambda::start(BINARY, &environment(&app)).await;
+
+    let bought = lambda.call(&buy(&app)).await;
+    assert_eq!(bought.header("etag"), "\"2\"");
+    let number = bought.ok();
+    assert_eq!((&number["e164"], &number["agentId"]), (&json!("+14155550142"), &json!("agent_1")));
+    assert_eq!(number["dispatchMetadataTemplate"], json!({ "queue": "reception" }));
+    assert_eq!(number["setupStatus"]["status"], "ready");
+    assert_eq!(app.bundle.carrier.numbers().len(), 1);
+    app.check_books().await;
+
+    assert_eq!(lambda.call(&list(&app)).await.ok(), json!([number]));
+    let read = lambda.call(&one("numbers-get", &app, &number)).await;
+    assert_eq!(read.header("etag"), "\"2\"");
+    assert_eq!(read.ok(), number);
+
+    let update = one("numbers-update", &app, &number);
+    let changed = lambda.call(&update).await;
+    assert_eq!(changed.header("etag"), "\"3\"");
+    let changed = changed.ok();
+    assert_eq!((&changed["label"], &changed["agentId"]), (&json!("Night line"), &Value::Null));
+    lambda.call(&update).await.refused(412, "PRECONDITION_FAILED");
+
+    let released = lambda.call(&one("numbers-release", &app, &number)).await.ok();
+    assert_eq!(released, json!({ "released": true }));
+    assert!(app.bundle.carrier.numbers().is_empty());
+    lambda.call(&one("numbers-get", &app, &number)).await.refused(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_list_is_read_page_by_page() {
+    let app = TestApp::approved().await;
+    let lambda = Lambda::start(BINARY, &environment(&app)).await;
+    for e164 in ["+14155550143", "+14155550144"] {
+        app.buy(e164).send().await.ok();
+    }
+    let mut page = list(&app);
+    page["rawQueryString"] = "limit=1".into();
+    let first = lambda.call(&page).await;
+    let cursor = first.header("x-next-cursor").to_owned();
+    assert_eq!(first.header("link"), format!("</v1/phone-numbers?limit=1&cursor={cursor}>; rel=\"next\""));
+    assert_eq!(first.ok()[0]["e164"], "+14155550144");
+    page["rawQueryString"] = format!("limit=1&cursor={cursor}").into();
+    let last = lambda.call(&page).await;
+    assert_eq!(last.header("x-next-cursor"), "");
+    assert_eq!(last.ok()[0]["e164"], "+14155550143");
+}
+
+#[tokio::test]
+async fn a_body_that_comes_as_base64_is_read_all_the_same() {
+    let app = TestApp::approved().await;
+    let lambda = Lambda::start(BINARY, &environment(&app)).await;
+    let body = json!({ "e164": "+14155550142", "label": "Empfang Süd" });
+    let mut buy = with_body(&buy(&app), &BASE64_STANDARD.encode(body.to_string()));
+    buy["isBase64Encoded"] = true.into();
+    assert_eq!(lambda.call(&buy).await.ok()["label"], "Empfang Süd");
+}
+
+#[tokio::test]
+async fn a_path_that_no_route_has_is_not_found() {
+    let app = TestApp::empty().await;
+    let lambda = Lambda::start(BINARY, &environment(&app)).await;
+    let unknown = event("numbers-unknown-path", &[("API_KEY", &app.key)]);
+    lambda.call(&unknown).await.refused(404, "NOT_FOUND");
+    lambda.call(&anonymous(&unknown)).await.refused(404, "NOT_FOUND");
+    // API Gateway hands a path over decoded.
+    let odd_paths = ["/v1/phone-numbers/a b/ü", "/v1/phone-numbers/%", "/", "//", "/v1/\"<>\\^`{|}", "/v1/\u{1f4de}"];
+    for path in odd_paths {
+        let mut odd = unknown.clone();
+        odd["rawPath"] = path.into();
+        odd["requestContext"]["http"]["path"] = path.into();
+        lambda.call(&odd).await.refused(404, "NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_no_uri_may_hold_is_answered_all_the_same() {
+    let app = TestApp::empty().await;
+    let lambda = Lambda::start(BINARY, &environment(&app)).await;
+    for value in ["b c", "<b>", "\"b\"", "#b", "%", "%zz", "ü", "{|}^`\\[]", "\u{7f}", "\0"] {
+        let mut odd = list(&app);
+        odd["rawQueryString"] = format!("limit={value}").into();
+        lambda.call(&odd).await.invalid(&["limit"]);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_answered_is_refused_in_the_form_of_the_contract() {
+    let app = TestApp::approved().await;
+    let lambda = Lambda::start(BINARY, &environment(&app)).await;
+    let (list, buy, nobodys) = (list(&app), buy(&app), json!({ "id": "pn_01jz0000000000000000000000" }));
+    let about_one = ["numbers-get", "numbers-update", "numbers-release"].map(|name| one(name, &app, &nobodys));
+    for request in [&list, &buy].into_iter().chain(&about_one) {
+        lambda.call(&anonymous(request)).await.refused(401, "UNAUTHORIZED");
+    }
+    for request in &about_one {
+        lambda.call(request).await.refused(404, "NOT_FOUND");
+    }
+    for (request, allow) in [(&list, "GET,HEAD,POST"), (&about_one[0], "GET,HEAD,PATCH,DELETE")] {
+        let answer = lambda.call(&with_method(request, "PUT")).await;
+        assert_eq!(answer.header("allow"), allow);
+        answer.refused(405, "METHOD_NOT_ALLOWED");
+    }
+    lambda.call(&with_body(&buy, "{")).await.refused(400, "VALIDATION_ERROR");
+    lambda.call(&with_body(&buy, r#"{"e164":"+442071838750","direction":1}"#)).await.invalid(&["direction", "e164"]);
+    lambda.call(&with_body(&buy, &" ".repeat(70_000))).await.refused(413, "PAYLOAD_TOO_LARGE");
+    // The sandbox carrier is down for calls about this number.
+    let down = lambda.call(&with_body(&buy, r#"{"e164":"+14155550503"}"#)).await;
+    down.refused(503, "CARRIER_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn a_missing_variable_is_named_when_the_binary_refuses_to_start() {
+    let app = TestApp::empty().await;
+    let required = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TABLE_NAME", "SIP_HOST"];
+    let required = required.map(|name| (name, name)).into_iter();
+    for (missing, named) in required.chain([("TELNYX_SECRET", "TELNYX_SECRET_ARN")]) {
+        let mut environment = environment(&app);
+        environment.remove(missing);
+        assert_eq!(refusal(BINARY, &environment), format!("Error: environment variable {named} is not set\n"));
+    }
+}
+
+#[tokio::test]
+async fn logs_are_json_lines_that_hold_neither_keys_nor_numbers_nor_what_customers_write() {
+    let app = TestApp::approved().await;
+    let lambda = Lambda::start(BINARY, &environment(&app)).await;
+    let buy = buy(&app);
+    lambda.call(&buy).await.ok();
+    lambda.call(&buy).await.refused(409, "PHONE_NUMBER_ALREADY_REGISTERED");
+    lambda.call(&with_body(&buy, r#"{"e164":"+14155550503"}"#)).await.refused(503, "CARRIER_UNAVAILABLE");
+    lambda.call(&with_body(&buy, r#"{"e164":"+14155550500"}"#)).await.ok();
+    let mut filtered = list(&app);
+    filtered["rawQueryString"] = "e164=%2B14155550142&limit=x".into();
+    lambda.call(&filtered).await.invalid(&["limit"]);
+    let by_number = event("numbers-get", &[("API_KEY", &app.key), ("NUMBER_ID", "+14155550142")]);
+    lambda.call(&by_number).await.refused(404, "NOT_FOUND");
+
+    let log = lambda.log(&[&app.key, "4155550142", "4155550503", "4155550500", "Front desk", "reception"]);
+    let answered = log.iter().find(|line| line["http.response.status_code"] == 200).unwrap();
+    assert_eq!(answered["span"]["http.request.id"], buy["requestContext"]["requestId"]);
+    assert_eq!(answered["span"]["http.request.method"], "POST");
+    let failed = log.iter().find(|line| line["error.code"] == "CARRIER_UNAVAILABLE").unwrap();
+    assert_eq!(failed["level"], "WARN");
+}

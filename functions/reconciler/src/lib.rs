@@ -1,0 +1,219 @@
+//! Settles what a crash, a time-out or a silent carrier has left behind: orders in doubt, releases that stopped
+//! half-way, submissions that staff have not been told of.
+//!
+//! Every step is conditional on the row as it was read, so two runs at once do no harm. A row that cannot be settled is
+//! looked at again later and never keeps the others waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clients::queue::NotificationQueue;
+use clients::settings::{Settings, SettingsError};
+use clients::telnyx::Telnyx;
+use domain::kyb::{Notification, Status};
+use domain::number::{Order, PhoneNumber, Source};
+use domain::settlement::{HANDED_OVER_AFTER, Settlement, ask_again_after};
+use domain::{Clock, Error, KybId, OrganizationId, PhoneNumberId, Result, SystemClock};
+use serde::Serialize;
+use table::{Due, Table};
+use tokio::time::Instant;
+
+/// Rows looked at in one run.
+const MOST: usize = 200;
+/// No row is begun after this; the function's time-out is a minute, and one row takes at most some 20 s.
+const RUN: Duration = Duration::from_secs(35);
+
+/// What it takes to settle things.
+#[derive(Clone)]
+pub struct Reconciler {
+    pub table: Table,
+    pub carrier: Telnyx,
+    pub queue: NotificationQueue,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What a run has done, as it is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Orders whose number is ours.
+    pub adopted: u32,
+    /// Orders that the carrier has given up, with the money returned.
+    pub given_back: u32,
+    /// Orders and releases that are asked about again later.
+    pub waiting: u32,
+    /// Orders without a word for a day: a person decides.
+    pub handed_over: u32,
+    /// Releases that are finished now.
+    pub released: u32,
+    /// Submissions queued for staff again.
+    pub queued: u32,
+    /// Rows that needed nothing.
+    pub settled_already: u32,
+    /// Rows that could not be looked at.
+    pub failed: u32,
+}
+
+impl Reconciler {
+    /// # Errors
+    /// A setting is missing or malformed.
+    pub fn from_settings(settings: Settings) -> Result<Self, SettingsError> {
+        let account = settings.account()?;
+        Ok(Self {
+            table: Table::new(&account.sdk_config(), settings.table_name()?),
+            carrier: Telnyx::new(&settings.telnyx_url(), settings.telnyx_secret()?),
+            queue: NotificationQueue::new(&account.sdk_config(), settings.notifications_queue_url()?),
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    /// Looks at what is due, the longest overdue first.
+    ///
+    /// # Errors
+    /// What is due cannot be read. Trouble with single rows is counted and logged instead.
+    pub async fn run(&self) -> Result<Report> {
+        let deadline = Instant::now() + RUN;
+        let mut report = Report::default();
+        for due in self.table.due(self.clock.now(), MOST).await? {
+            if Instant::now() >= deadline {
+                break;
+            }
+            let outcome = match &due {
+                // Boxed, because the SDK's futures within are large.
+                Due::Number(organization, number) => {
+                    Box::pin(self.settle_number(organization, number, &mut report)).await
+                }
+                Due::Submission(organization, submission) => {
+                    Box::pin(self.queue_again(organization, submission, &mut report)).await
+                }
+            };
+            if let Err(error) = outcome {
+                report.failed += 1;
+                tracing::warn!(work.row = ?due, error.cause = ?error, "a row could not be settled");
+                if let Error::CarrierThrottled { retry_after, .. } = error {
+                    if Instant::now() + retry_after >= deadline {
+                        break;
+                    }
+                    tokio::time::sleep(retry_after).await;
+                }
+            }
+        }
+        if report == Report::default() {
+            tracing::debug!("nothing was due");
+        } else {
+            tracing::info!(
+                reconciler.adopted = report.adopted,
+                reconciler.given_back = report.given_back,
+                reconciler.waiting = report.waiting,
+                reconciler.handed_over = report.handed_over,
+                reconciler.released = report.released,
+                reconciler.queued = report.queued,
+                reconciler.failed = report.failed,
+                "what was due has been looked at"
+            );
+        }
+        Ok(report)
+    }
+
+    async fn settle_number(
+        &self,
+        organization: &OrganizationId,
+        id: &PhoneNumberId,
+        report: &mut Report,
+    ) -> Result<()> {
+        let Some(number) = self.table.find_number(organization, id).await? else {
+            report.settled_already += 1;
+            return Ok(());
+        };
+        let settled = match &number.source {
+            Source::Managed(Order::Ordering) => self.settle_order(number.clone(), report).await,
+            Source::Managed(Order::Releasing { .. }) => self.finish_release(number.clone(), report).await,
+            Source::Managed(Order::Active { .. }) | Source::SipTrunk { .. } => {
+                report.settled_already += 1;
+                Ok(())
+            }
+        };
+        if settled.is_err() {
+            self.ask_again(&number).await?;
+        }
+        settled
+    }
+
+    async fn settle_order(&self, number: PhoneNumber, report: &mut Report) -> Result<()> {
+        let now = self.clock.now();
+        let age = now.since(number.created_at);
+        let owned = self.carrier.find(&number.e164, &number.id).await?;
+        let standing = match &owned {
+            Some(_) => domain::settlement::OrderStanding::Done,
+            None => self.carrier.standing(&number.id).await?,
+        };
+        match Settlement::decide(owned, standing, age) {
+            Settlement::Adopt(resource) => {
+                let known = number.clone();
+                self.table.transition(known, |number| number.activate(resource.clone(), now)).await?;
+                report.adopted += 1;
+                tracing::info!(number.id = %number.id, "an order in doubt was confirmed by the carrier");
+            }
+            Settlement::GiveBack => {
+                self.table.give_back(number.clone()).await?;
+                report.given_back += 1;
+                tracing::info!(number.id = %number.id, "an order in doubt had failed; everything was given back");
+            }
+            Settlement::Wait => {
+                self.ask_again(&number).await?;
+                report.waiting += 1;
+            }
+            Settlement::HandOver => {
+                self.ask_again(&number).await?;
+                report.handed_over += 1;
+                let hours = HANDED_OVER_AFTER.as_secs() / 3600;
+                tracing::error!(
+                    number.id = %number.id, organization.id = %number.organization, order.standing = ?standing,
+                    order.age_s = age.as_secs(), "an order has had no outcome for {hours} hours; decide it by hand"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish_release(&self, number: PhoneNumber, report: &mut Report) -> Result<()> {
+        if let Some(resource) = number.resource() {
+            self.carrier.release(resource).await?;
+        }
+        let id = number.id.clone();
+        match self.table.remove_number(number).await {
+            // A DELETE of the customer's has finished it meanwhile.
+            Ok(()) | Err(Error::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+        report.released += 1;
+        tracing::info!(number.id = %id, "a release that had stopped half-way was finished");
+        Ok(())
+    }
+
+    async fn queue_again(&self, organization: &OrganizationId, id: &KybId, report: &mut Report) -> Result<()> {
+        let submission = self.table.submission(organization, id).await?;
+        let waiting = submission.filter(|submission| submission.status() == Status::Submitted);
+        let Some(submission) = waiting.filter(|submission| submission.delivery.is_none()) else {
+            report.settled_already += 1;
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let age = now.since(submission.updated_at);
+        // Before the message is sent: were this to fail afterwards, the next run would send another one at once.
+        self.table.postpone_submission(&submission, now.plus(ask_again_after(age))).await?;
+        let job = self.queue.send(organization, id).await.map_err(Error::Busy)?;
+        self.table.record_notification(&submission, &Notification::Queued { job }).await?;
+        report.queued += 1;
+        Ok(())
+    }
+
+    async fn ask_again(&self, number: &PhoneNumber) -> Result<()> {
+        let now = self.clock.now();
+        let since = match number.source {
+            Source::Managed(Order::Releasing { .. }) => number.updated_at,
+            Source::Managed(_) | Source::SipTrunk { .. } => number.created_at,
+        };
+        self.table.postpone_number(number, now.plus(ask_again_after(now.since(since)))).await
+    }
+}

@@ -1,0 +1,48 @@
+//! The built binary, run as Lambda runs it.
+#![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
+
+use serde_json::json;
+use tests::TestApp;
+use tests::lambda::{Lambda, environment, event, refusal};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_reconciler");
+
+#[tokio::test]
+async fn an_order_in_doubt_is_adopted_by_the_next_scheduled_run() {
+    let app = TestApp::approved().await;
+    let order = app.buy("+14155550500").send().await.ok();
+    assert_eq!(order["setupStatus"]["status"], "action_required");
+    let lambda = Lambda::start(BINARY, &environment(&app)).await;
+    let nothing = lambda.invoke(&event("reconciler", &[])).await;
+    assert_eq!(nothing["adopted"], 0, "a young order is left to the request that made it");
+    app.bundle
+        .table
+        .postpone_number(
+            &app.bundle.table.find_number(&app.organization, &id(&order)).await.unwrap().unwrap(),
+            domain::Timestamp::from_millis(0),
+        )
+        .await
+        .unwrap();
+    let report = lambda.invoke(&event("reconciler", &[])).await;
+    let settled = json!({
+        "adopted": 1, "givenBack": 0, "waiting": 0, "handedOver": 0, "released": 0, "queued": 0, "settledAlready": 0,
+        "failed": 0,
+    });
+    assert_eq!(report, settled);
+    let path = format!("/v1/phone-numbers/{}", id(&order));
+    assert_eq!(app.get(&path).send().await.ok()["setupStatus"]["status"], "ready");
+    lambda.log(&["+14155550500", "4155550500", &app.key]);
+}
+
+fn id(row: &serde_json::Value) -> domain::PhoneNumberId {
+    domain::PhoneNumberId::parse(row["id"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_missing_setting_is_named() {
+    let app = TestApp::empty().await;
+    let mut environment = environment(&app);
+    environment.remove("NOTIFICATIONS_QUEUE_URL");
+    let said = refusal(BINARY, &environment);
+    assert!(said.contains("environment variable NOTIFICATIONS_QUEUE_URL is not set"), "{said}");
+}

@@ -1,0 +1,108 @@
+//! Requests that a caller may send again without their effect happening twice.
+
+use std::time::Duration;
+
+use ulid::Ulid;
+
+use crate::{KybId, OrganizationId, PhoneNumberId, Timestamp};
+
+/// How long the answer to a request is given again.
+pub const REPLAYED_FOR: Duration = Duration::from_hours(24);
+/// How long a request may run before its key counts as abandoned: longer than API Gateway lets any request run.
+pub const LEASE: Duration = Duration::from_secs(35);
+
+/// What a caller sends as `Idempotency-Key`: 1 to 255 letters, digits, `_`, `:` or `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// # Errors
+    /// A sentence for the caller when the text has another form.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte);
+        if (1..=255).contains(&text.len()) && text.bytes().all(known) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be 1 to 255 letters, digits, '_', ':' or '-'")
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A request that carries a key. The same key on another route, or of another organization, is another request.
+#[derive(Clone, Debug)]
+pub struct KeyedRequest {
+    pub organization: OrganizationId,
+    /// Method and path, such as `POST /v1/phone-numbers`.
+    pub route: &'static str,
+    pub key: IdempotencyKey,
+    /// SHA-256 of the body's raw bytes, in hexadecimal.
+    pub body: String,
+}
+
+/// What a request is about to make gets its id here, before anything is written. Whoever carries on after a crash is
+/// given the same one, and so finds what was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seed(Ulid);
+
+impl Seed {
+    #[must_use]
+    pub fn new(now: Timestamp, random: u128) -> Self {
+        Self(Ulid::from_parts(now.millis().unsigned_abs(), random))
+    }
+
+    /// # Errors
+    /// A sentence when the text is not what `Display` wrote.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        Ulid::from_string(text).map(Self).map_err(|_| "must be a ULID")
+    }
+
+    #[must_use]
+    pub fn number(self) -> PhoneNumberId {
+        PhoneNumberId::new(self.time(), self.0.random())
+    }
+
+    #[must_use]
+    pub fn submission(self) -> KybId {
+        KybId::new(self.time(), self.0.random())
+    }
+
+    /// When the request was first begun.
+    #[must_use]
+    pub fn time(self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))
+    }
+}
+
+impl std::fmt::Display for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_hold_nothing_that_could_break_a_table_key() {
+        for good in ["a", "A-b_c:9", &"k".repeat(255)] {
+            assert!(IdempotencyKey::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "a#b", "é", "a\n", &"k".repeat(256)] {
+            assert!(IdempotencyKey::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_ids_after_it_was_stored() {
+        let seed = Seed::new(Timestamp::from_millis(1_784_000_000_000), u128::MAX - 5);
+        let again = Seed::parse(&seed.to_string()).unwrap();
+        assert_eq!((again.number(), again.submission()), (seed.number(), seed.submission()));
+        assert_ne!(Seed::new(Timestamp::from_millis(1), 1).number(), seed.number());
+    }
+}

@@ -1,0 +1,167 @@
+//! Records of keyed requests: who runs, what was answered.
+
+use std::time::Duration;
+
+use domain::idempotency::{KeyedRequest, LEASE, REPLAYED_FOR, Seed};
+use domain::{Error, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::Table;
+use crate::item::{corrupt, to_item};
+use crate::keys::Key;
+use crate::transaction::{Condition, Transaction};
+
+/// A caller whose request is still running is asked to come again after this long.
+const COME_AGAIN: Duration = Duration::from_secs(1);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RecordItem {
+    /// SHA-256 of the request's body.
+    body_hash: String,
+    seed: String,
+    /// Names the process that runs the request. Whoever takes over writes its own name, and the old one can no longer
+    /// commit anything.
+    runner: String,
+    lease_until: i64,
+    /// Milliseconds since 1970. The record counts for nothing after this, whether or not it has been deleted.
+    valid_until: i64,
+    answer: Option<AnswerItem>,
+    expires_at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AnswerItem {
+    etag: Option<String>,
+    body: String,
+}
+
+/// A success, to be given again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedAnswer {
+    pub etag: Option<String>,
+    pub body: String,
+}
+
+/// The right to run a keyed request. It ends with the lease, or when somebody else takes over.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    request: KeyedRequest,
+    runner: String,
+    pub seed: Seed,
+    /// True when an earlier run was abandoned: what it made may be there already.
+    pub resumed: bool,
+}
+
+/// What to do with a keyed request.
+#[derive(Clone, Debug)]
+pub enum Begun {
+    Run(Lease),
+    Replay(RecordedAnswer),
+}
+
+impl Table {
+    /// Begins a keyed request.
+    ///
+    /// # Errors
+    /// [`Error::IdempotencyKeyReused`] for another body under the same key; [`Error::IdempotencyInProgress`].
+    pub async fn begin_request(&self, request: &KeyedRequest, now: Timestamp) -> Result<Begun> {
+        let fresh = Lease {
+            request: request.clone(),
+            runner: format!("{:032x}", rand::random::<u128>()),
+            seed: Seed::new(now, rand::random()),
+            resumed: false,
+        };
+        // Each round loses against another request with the same key at most once.
+        for _ in 0..3 {
+            let free = Condition::new("attribute_not_exists(PK) OR validUntil <= :now").number(":now", now.millis());
+            if self.put_if(fresh.record(now)?, &free).await? {
+                return Ok(Begun::Run(fresh));
+            }
+            let Some(record) = self.get::<RecordItem>(request_key(request)).await? else { continue };
+            let found = seed(&record)?;
+            if record.runner == fresh.runner {
+                // Our own write, whose answer was lost: of a fresh start, or of a takeover.
+                return Ok(Begun::Run(Lease { seed: found, resumed: found != fresh.seed, ..fresh }));
+            }
+            if record.body_hash != request.body {
+                return Err(Error::IdempotencyKeyReused);
+            }
+            if let Some(AnswerItem { etag, body }) = record.answer {
+                return Ok(Begun::Replay(RecordedAnswer { etag, body }));
+            }
+            if record.lease_until > now.millis() {
+                return Err(Error::IdempotencyInProgress { retry_after: COME_AGAIN });
+            }
+            let taken = Lease { seed: found, resumed: true, ..fresh.clone() };
+            let abandoned =
+                Condition::new("runner = :old AND attribute_not_exists(answer)").text(":old", &record.runner);
+            if self.put_if(taken.record(now)?, &abandoned).await? {
+                return Ok(Begun::Run(taken));
+            }
+        }
+        Err(Error::IdempotencyInProgress { retry_after: COME_AGAIN })
+    }
+
+    /// Records a success, which is given again from now on.
+    pub async fn finish_request(&self, lease: &Lease, answer: &RecordedAnswer, now: Timestamp) -> Result<()> {
+        let RecordedAnswer { etag, body } = answer.clone();
+        let record = RecordItem { answer: Some(AnswerItem { etag, body }), ..lease.item(now, REPLAYED_FOR) };
+        let item = to_item(request_key(&lease.request), None, &record)?;
+        self.put_if(item, &lease.held()).await.map(drop)
+    }
+
+    /// Ends the lease of a request whose outcome is not known: the same key carries on from what was made.
+    pub async fn abandon_request(&self, lease: &Lease, now: Timestamp) -> Result<()> {
+        let record = RecordItem { lease_until: now.millis(), ..lease.item(now, REPLAYED_FOR) };
+        let item = to_item(request_key(&lease.request), None, &record)?;
+        self.put_if(item, &lease.held()).await.map(drop)
+    }
+
+    /// Forgets a request that was refused, so that its key can be used again at once.
+    pub async fn forget_request(&self, lease: &Lease) -> Result<()> {
+        Transaction::on(self).delete("record", request_key(&lease.request), &lease.held())?.commit().await.map(drop)
+    }
+}
+
+impl Lease {
+    fn item(&self, now: Timestamp, validity: Duration) -> RecordItem {
+        let valid_until = now.plus(validity);
+        RecordItem {
+            body_hash: self.request.body.clone(),
+            seed: self.seed.to_string(),
+            runner: self.runner.clone(),
+            lease_until: now.plus(LEASE).millis(),
+            valid_until: valid_until.millis(),
+            answer: None,
+            expires_at: valid_until.plus(REPLAYED_FOR).seconds(),
+        }
+    }
+
+    fn record(&self, now: Timestamp) -> Result<crate::item::Item> {
+        to_item(request_key(&self.request), None, &self.item(now, REPLAYED_FOR))
+    }
+
+    fn held(&self) -> Condition {
+        Condition::new("runner = :runner AND attribute_not_exists(answer)").text(":runner", &self.runner)
+    }
+}
+
+impl Transaction<'_> {
+    /// Lets the transaction happen only while the lease is held: one that lost it to another run writes nothing.
+    pub(crate) fn under(self, lease: Option<&Lease>) -> Result<Self> {
+        match lease {
+            None => Ok(self),
+            Some(lease) => self.check("lease", request_key(&lease.request), &lease.held()),
+        }
+    }
+}
+
+fn request_key(request: &KeyedRequest) -> Key {
+    Key::idempotency(&request.organization, request.route, &request.key)
+}
+
+fn seed(record: &RecordItem) -> Result<Seed> {
+    Seed::parse(&record.seed).map_err(corrupt("seed"))
+}

@@ -1,0 +1,192 @@
+//! `Idempotency-Key` on the three POST routes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::dynamo::Weather;
+use tests::{Call, TestApp, approved};
+
+use super::kyb::full_form;
+
+const NUMBER: &str = "+14155550142";
+
+/// Each route with a body that succeeds once and would be refused or do something else the second time.
+fn routes() -> [(&'static str, Value); 3] {
+    [
+        ("/v1/phone-numbers", json!({ "e164": NUMBER, "agentId": "agent_1" })),
+        ("/v1/phone-numbers/import", json!({ "e164": "+12125550142", "sipConnectionInstallationId": "sip_up" })),
+        ("/v1/phone-numbers/kyb/submit", full_form()),
+    ]
+}
+
+fn keyed(app: &TestApp, path: &str, body: &Value, key: &str) -> Call {
+    app.post(path, body).header("idempotency-key", key)
+}
+
+/// An organization that may do everything in [`routes`]: approved to buy on submission only, so that it may submit.
+async fn app() -> TestApp {
+    let options =
+        local::Options { policy: domain::organization::PurchasePolicy::Submitted, ..local::Options::default() };
+    TestApp::start(local::seed::World { approved: false, ..approved() }, options).await
+}
+
+#[tokio::test]
+async fn a_success_is_given_again_byte_for_byte() {
+    let app = app().await;
+    for (path, body) in routes().iter().rev() {
+        let first = keyed(&app, path, body, "key-1").send().await;
+        assert_eq!((first.status, first.header("idempotency-replayed")), (200, ""), "{path}: {}", first.text);
+        let again = keyed(&app, path, body, "key-1").send().await;
+        assert_eq!((again.status, again.header("idempotency-replayed")), (200, "true"), "{path}");
+        assert_eq!((&again.text, again.header("etag")), (&first.text, first.header("etag")), "{path}");
+        assert_eq!(again.header("content-type"), "application/json");
+        assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
+        app.bundle.queue.settled().await;
+    }
+    assert_eq!(app.balance().await, 98_000_000, "one debit");
+    assert_eq!(app.bundle.carrier.orders().len(), 1);
+    assert_eq!(app.bundle.slack.messages().len(), 1);
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_body_is_refused() {
+    let app = TestApp::approved().await;
+    let (path, body) = &routes()[1];
+    keyed(&app, path, body, "key-1").send().await.ok();
+    let other = json!({ "e164": "+12125550143", "sipConnectionInstallationId": "sip_up" });
+    keyed(&app, path, &other, "key-1").send().await.refused(422, "IDEMPOTENCY_KEY_REUSED");
+    // Another order of the same fields is another body: the raw bytes count.
+    let bytes = format!(" {body}");
+    let call = app.call(reqwest::Method::POST, path).text(bytes).header("idempotency-key", "key-1");
+    call.send().await.refused(422, "IDEMPOTENCY_KEY_REUSED");
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_one_organization_and_one_route() {
+    let app = TestApp::approved().await;
+    let (path, body) = &routes()[1];
+    keyed(&app, path, body, "key-1").send().await.ok();
+    let buy = keyed(&app, "/v1/phone-numbers", &json!({ "e164": NUMBER }), "key-1").send().await;
+    assert_eq!((buy.status, buy.header("idempotency-replayed")), (200, ""));
+    let stranger = app.stranger(approved()).await;
+    let answer = keyed(&app, path, body, "key-1").key(&stranger).send().await;
+    answer.refused(409, "PHONE_NUMBER_ALREADY_REGISTERED");
+}
+
+#[tokio::test]
+async fn failures_are_not_kept() {
+    let app = TestApp::with(local::seed::World { credits: domain::MicroUsd::ZERO, ..approved() }).await;
+    let body = json!({ "e164": NUMBER });
+    keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await.refused(402, "INSUFFICIENT_CREDITS");
+    let grant = domain::credits::LedgerEntry::grant(
+        "late",
+        domain::Timestamp::from_millis(1),
+        domain::MicroUsd::from_micros(2_000_000),
+    );
+    app.bundle.table.book(&app.organization, &grant).await.unwrap();
+    let answer = keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await;
+    assert_eq!(answer.header("idempotency-replayed"), "");
+    answer.ok();
+    keyed(&app, "/v1/phone-numbers", &json!({}), "key-2").send().await.invalid(&["e164"]);
+    keyed(&app, "/v1/phone-numbers", &json!({ "e164": "+1" }), "key-2").send().await.invalid(&["e164"]);
+}
+
+#[tokio::test]
+async fn a_malformed_key_is_refused_and_get_routes_do_not_read_it() {
+    let app = TestApp::approved().await;
+    for bad in ["", "a b", "a#b", &"k".repeat(256)] {
+        let body = keyed(&app, "/v1/phone-numbers", &json!({ "e164": NUMBER }), bad).send().await;
+        let body = body.refused(400, "VALIDATION_ERROR");
+        assert_eq!(body["issues"][0]["path"], "Idempotency-Key", "{bad}");
+    }
+    app.get("/v1/phone-numbers").header("idempotency-key", "a b").send().await.ok();
+}
+
+#[tokio::test]
+async fn answers_are_given_again_for_a_day() {
+    let app = TestApp::approved().await;
+    let (path, body) = &routes()[1];
+    let row = keyed(&app, path, body, "key-1").send().await.ok();
+    app.clock.advance(Duration::from_hours(24) - Duration::from_mins(1));
+    assert_eq!(keyed(&app, path, body, "key-1").send().await.ok(), row);
+    app.clock.advance(Duration::from_mins(2));
+    keyed(&app, path, body, "key-1").send().await.refused(409, "PHONE_NUMBER_ALREADY_REGISTERED");
+}
+
+/// Starts a purchase whose order the carrier takes but never answers, and returns once it is there.
+async fn stuck_purchase(app: &Arc<TestApp>, body: &Value) -> tokio::task::JoinHandle<tests::Answer> {
+    let running = {
+        let (app, body) = (app.clone(), body.clone());
+        tokio::spawn(async move { keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await })
+    };
+    while app.bundle.carrier.orders().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    running
+}
+
+#[tokio::test]
+async fn a_request_that_is_still_running_asks_to_come_again() {
+    let app = Arc::new(TestApp::approved().await);
+    let body = json!({ "e164": "+14155550504" });
+    let running = stuck_purchase(&app, &body).await;
+    let answer = keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await;
+    assert_eq!(answer.header("retry-after"), "1");
+    answer.refused(409, "IDEMPOTENCY_IN_PROGRESS");
+    let first = running.await.unwrap();
+    let again = keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await;
+    assert_eq!((again.header("idempotency-replayed"), &again.text), ("true", &first.text));
+}
+
+#[tokio::test]
+async fn after_a_crash_the_same_key_answers_the_row_and_orders_nothing() {
+    let app = Arc::new(TestApp::approved().await);
+    let body = json!({ "e164": "+14155550504" });
+    // The server drops a request whose caller is gone, as a crash would.
+    stuck_purchase(&app, &body).await.abort();
+    keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await.refused(409, "IDEMPOTENCY_IN_PROGRESS");
+    app.clock.advance(Duration::from_secs(36));
+    let row = keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await.ok();
+    assert_eq!(row["setupStatus"]["status"], "action_required");
+    assert_eq!(app.bundle.carrier.orders().len(), 1);
+    assert_eq!(app.balance().await, 98_000_000);
+    let again = keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.ok()["id"], row["id"]);
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn a_hundred_requests_with_one_key_have_one_effect() {
+    for weather in [Weather::Fair, Weather::Contended] {
+        let app = Arc::new(TestApp::approved().await);
+        app.get("/v1/phone-numbers").send().await.ok();
+        app.dynamo.set(weather);
+        let calls: Vec<_> = (0..100)
+            .map(|_| {
+                let app = app.clone();
+                let body = json!({ "e164": NUMBER });
+                tokio::spawn(async move { keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await })
+            })
+            .collect();
+        let mut successes = Vec::new();
+        for call in calls {
+            let answer = call.await.unwrap();
+            match answer.status {
+                200 => successes.push(answer.text),
+                409 => drop(answer.refused(409, "IDEMPOTENCY_IN_PROGRESS")),
+                _ => drop(answer.refused(503, "BUSY")),
+            }
+        }
+        app.dynamo.set(Weather::Fair);
+        successes.dedup();
+        assert_eq!(successes.len(), 1, "every success is the same answer");
+        assert_eq!(app.bundle.carrier.orders().len(), 1);
+        let rows = app.get("/v1/phone-numbers").send().await.ok();
+        let bought = i64::try_from(rows.as_array().unwrap().len()).unwrap();
+        assert_eq!(app.balance().await, 100_000_000 - 2_000_000 * bought);
+        app.check_books().await;
+    }
+}
