@@ -53,6 +53,7 @@ pub(crate) enum Refusals {
     /// A request with the same Idempotency-Key is still running (`IDEMPOTENCY_IN_PROGRESS`).
     #[response(
         status = 409,
+        headers(("Retry-After" = u32, description = "Seconds to wait, for `IDEMPOTENCY_IN_PROGRESS`")),
         example = json!({
             "error": "This phone number is already registered",
             "code": "PHONE_NUMBER_ALREADY_REGISTERED", "retryable": false,

@@ -83,11 +83,26 @@ pub(crate) struct ShortSubmitRequest {
 
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only describes the wire form")]
-pub(crate) enum Refusals {
+pub(crate) enum DraftRefusals {
+    /// The verification is under review (`KYB_UNDER_REVIEW`) or approved already (`KYB_ALREADY_APPROVED`).
+    #[response(
+        status = 409,
+        example = json!({
+            "error": "The business verification is under review; wait for its outcome",
+            "code": "KYB_UNDER_REVIEW", "retryable": false,
+        })
+    )]
+    Conflict(ErrorBody),
+}
+
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum SubmitRefusals {
     /// The verification is under review (`KYB_UNDER_REVIEW`) or approved already (`KYB_ALREADY_APPROVED`).
     /// A request with the same Idempotency-Key is still running (`IDEMPOTENCY_IN_PROGRESS`).
     #[response(
         status = 409,
+        headers(("Retry-After" = u32, description = "Seconds to wait, for `IDEMPOTENCY_IN_PROGRESS`")),
         example = json!({
             "error": "The business verification is under review; wait for its outcome",
             "code": "KYB_UNDER_REVIEW", "retryable": false,

@@ -17,7 +17,7 @@ use crate::rows::SubmissionRow;
     request_body = crate::docs::DraftRequest,
     responses(
         (status = 200, description = "Saved draft", body = SubmissionRow),
-        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, crate::docs::Refusals,
+        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, crate::docs::DraftRefusals,
     ),
 )]
 pub(crate) async fn draft(

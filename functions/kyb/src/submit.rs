@@ -22,7 +22,7 @@ use crate::rows::SubmissionRow;
     params(web::answers::IdempotencyHeader),
     responses(
         (status = 200, description = "Submitted verification", body = SubmissionRow),
-        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, web::answers::KeyReused, crate::docs::Refusals,
+        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, web::answers::KeyReused, crate::docs::SubmitRefusals,
     ),
 )]
 pub(crate) async fn submit(

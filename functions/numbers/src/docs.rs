@@ -156,6 +156,7 @@ pub(crate) enum BuyRefusals {
     /// A request with the same Idempotency-Key is still running (`IDEMPOTENCY_IN_PROGRESS`).
     #[response(
         status = 409,
+        headers(("Retry-After" = u32, description = "Seconds to wait, for `IDEMPOTENCY_IN_PROGRESS`")),
         example = json!({
             "error": "The carrier no longer offers this phone number; search for another",
             "code": "PHONE_NUMBER_UNAVAILABLE", "retryable": false,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::aws_http::http_client;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
@@ -52,7 +53,6 @@ impl Account {
             "environment",
         );
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(1))
             .operation_attempt_timeout(self.try_time_out)
             .operation_timeout(self.try_time_out * 3)
             .build();
@@ -60,6 +60,7 @@ impl Account {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client(self.endpoint_url.as_ref().is_some_and(|url| url.starts_with("http://"))))
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(3));
         if let Some(endpoint_url) = &self.endpoint_url {

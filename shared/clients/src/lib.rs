@@ -1,6 +1,7 @@
 //! The services beside the table, and the settings that all functions are built from.
 
 pub mod aws;
+mod aws_http;
 pub mod logs;
 #[cfg(feature = "queue")]
 pub mod queue;

@@ -1,0 +1,68 @@
+//! The HTTP client under the AWS SDKs: `reqwest`, which speaks to the carrier and to Slack as well.
+//!
+//! The SDKs' own client brings a second pool and HTTP/2, which none of the services called here offers, 400 KB in all.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use reqwest::Client;
+
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// One client, whose connections all SDK clients of a configuration share.
+pub(crate) fn http_client(plain: bool) -> SharedHttpClient {
+    let mut client = Client::builder()
+        .connect_timeout(CONNECT)
+        // Whether a call is made again is decided by those who know what it does.
+        .retry(reqwest::retry::never())
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    if plain {
+        // An engine on this machine has no TLS; reading the system's certificates for it only takes time.
+        client = client.tls_certs_only([]);
+    }
+    let connector = SharedHttpConnector::new(Connector(client.build().map_err(|error| error.to_string())));
+    http_client_fn(move |_, _| connector.clone())
+}
+
+/// Fails where the system has no certificates: then each call says so.
+#[derive(Clone, Debug)]
+struct Connector(Result<Client, String>);
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            let client = client.map_err(|error| ConnectorError::other(error.into(), None))?;
+            exchange(&client, request).await
+        })
+    }
+}
+
+/// Sends a request and reads its whole answer. Bodies are small and in memory on both sides.
+async fn exchange(client: &Client, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let unusable = |error: Box<dyn std::error::Error + Send + Sync>| ConnectorError::user(error);
+    let (parts, body) = request.try_into_http1x().map_err(|error| unusable(error.into()))?.into_parts();
+    let body = body.bytes().ok_or_else(|| unusable("a body that is not in memory".into()))?.to_vec();
+    let request = http::Request::from_parts(parts, body);
+    let request = reqwest::Request::try_from(request).map_err(|error| unusable(error.into()))?;
+    let mut answer: http::Response<reqwest::Body> = client.execute(request).await.map_err(failure)?.into();
+    let head = std::mem::take(answer.headers_mut());
+    let status = answer.status();
+    let body = reqwest::Response::from(answer).bytes().await.map_err(failure)?;
+    let mut whole = http::Response::new(SdkBody::from(body.as_ref()));
+    *whole.status_mut() = status;
+    *whole.headers_mut() = head;
+    HttpResponse::try_from(whole).map_err(|error| ConnectorError::other(error.into(), None))
+}
+
+fn failure(error: reqwest::Error) -> ConnectorError {
+    let timed_out = error.is_timeout();
+    let source = error.without_url().into();
+    if timed_out { ConnectorError::timeout(source) } else { ConnectorError::io(source) }
+}
