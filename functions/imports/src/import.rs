@@ -1,9 +1,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use domain::number::{Direction, DispatchTemplate, PhoneNumber, Routing, Source, Trunk};
+use domain::number::{PhoneNumber, Routing, Source, Trunk};
 use domain::registration::ConnectionStanding;
-use domain::{AgentId, E164, Label, Name, OrganizationId, Result, SipConnectionId};
+use domain::{E164, Name, OrganizationId, Result, SipConnectionId};
 use table::View;
 use web::{ApiResult, Attempt, Fields, JsonBody, Once, PhoneNumberRow, RequestKey, Write};
 
@@ -52,12 +52,7 @@ fn parse(mut fields: Fields) -> Result<Import> {
         None
     };
     let provider_name = fields.optional("sipProviderName", Name::parse);
-    let routing = Routing {
-        direction: fields.optional("direction", Direction::parse).unwrap_or_default(),
-        template: fields.json("dispatchMetadataTemplate", DispatchTemplate::parse),
-        agent: fields.optional("agentId", AgentId::parse),
-        label: fields.optional("label", Label::parse),
-    };
+    let routing = fields.routing();
     fields.finish(e164.zip(trunk).map(|(e164, trunk)| Import { e164, trunk, provider_name, routing }))
 }
 

@@ -7,7 +7,7 @@ use utoipa::{IntoResponses, OpenApi, ToSchema};
 use web::ErrorBody;
 
 use crate::rows::{
-    AddressRow, DeclarationRow, NotificationStatus, OverviewRow, OverviewStatus, PrefillRow, ProfileRow,
+    AddressRow, DeclarationRow, HoldReason, NotificationStatus, OverviewRow, OverviewStatus, PrefillRow, ProfileRow,
     RepresentativeRow, SubmissionRow, SubmissionStatus,
 };
 
@@ -18,6 +18,7 @@ use crate::rows::{
         AddressRow,
         DeclarationRow,
         DraftRequest,
+        HoldReason,
         NotificationStatus,
         OverviewRow,
         OverviewStatus,

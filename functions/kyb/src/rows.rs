@@ -53,6 +53,14 @@ pub(crate) enum NotificationStatus {
     EnqueueFailed,
 }
 
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberKybHoldReason, rename_all = "snake_case")]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum HoldReason {
+    Rejected,
+    Revoked,
+}
+
 /// Values for a new form. What is not known is an empty string.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -112,9 +120,9 @@ pub(crate) struct SubmissionRow {
     /// Since when the organization may not buy; only an approval clears it.
     #[schema(required, format = DateTime)]
     access_hold_at: Option<String>,
-    /// Why it may not.
-    #[schema(required)]
-    access_hold_reason: Option<String>,
+    /// Which decision has set the hold; what staff said is in `rejectionReason`.
+    #[schema(value_type = Option<HoldReason>, required)]
+    access_hold_reason: Option<&'static str>,
     /// Whether staff have been told; they are told later where queueing failed.
     #[schema(value_type = NotificationStatus)]
     slack_notification_status: &'static str,
@@ -241,7 +249,7 @@ impl SubmissionRow {
             reviewed_at: review.map(|review| text(review.at)),
             rejection_reason: submission.reason().map(ToString::to_string),
             access_hold_at: hold.map(|hold| text(hold.at)),
-            access_hold_reason: hold.map(|hold| hold.reason.clone()),
+            access_hold_reason: hold.map(|hold| hold.reason.as_str()),
             slack_notification_status,
             slack_notification_job_id: job,
             slack_notification_error: error,

@@ -1,8 +1,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use domain::carrier::{Ordered, Refusal};
-use domain::number::{Direction, DispatchTemplate, PhoneNumber, Routing};
-use domain::{AgentId, E164, Error, Label, OrganizationId, Result};
+use domain::number::{PhoneNumber, Routing};
+use domain::{E164, Error, OrganizationId, Result};
 use table::View;
 use tokio::time::Instant;
 use web::{ApiResult, Attempt, Fields, JsonBody, Once, RequestKey, Write};
@@ -50,12 +50,7 @@ fn parse(mut fields: Fields) -> Result<Purchase> {
         let number = E164::parse(text)?;
         if number.is_us() { Ok(number) } else { Err("must be a number of the United States") }
     });
-    let routing = Routing {
-        direction: fields.optional("direction", Direction::parse).unwrap_or_default(),
-        template: fields.json("dispatchMetadataTemplate", DispatchTemplate::parse),
-        agent: fields.optional("agentId", AgentId::parse),
-        label: fields.optional("label", Label::parse),
-    };
+    let routing = fields.routing();
     fields.finish(e164.map(|e164| Purchase { e164, routing }))
 }
 

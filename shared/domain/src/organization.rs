@@ -37,11 +37,38 @@ impl PurchasePolicy {
     }
 }
 
+/// Which decision has set a hold. What staff said stands with the submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldReason {
+    Rejected,
+    Revoked,
+}
+
+impl HoldReason {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// # Errors
+    /// A sentence that names the accepted words.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "rejected" => Ok(Self::Rejected),
+            "revoked" => Ok(Self::Revoked),
+            _ => Err("must be 'rejected' or 'revoked'"),
+        }
+    }
+}
+
 /// Set by a rejection or a revocation, cleared only by an approval: no purchases, managed numbers out of use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     pub at: Timestamp,
-    pub reason: String,
+    pub reason: HoldReason,
 }
 
 /// A tenant.
@@ -101,7 +128,7 @@ mod tests {
     #[test]
     fn the_flag_comes_before_the_hold_and_the_hold_before_the_verification() {
         let mut org = organization();
-        org.hold = Some(Hold { at: Timestamp::from_millis(0), reason: "rejected".into() });
+        org.hold = Some(Hold { at: Timestamp::from_millis(0), reason: HoldReason::Rejected });
         org.buying_enabled = false;
         let verdict = |org: &Organization| org.may_buy(None, PurchasePolicy::Approved).unwrap_err();
         assert!(matches!(verdict(&org), Error::BuyingDisabled));

@@ -121,7 +121,7 @@ impl ImportGates {
 mod tests {
     use super::*;
     use crate::Timestamp;
-    use crate::organization::Hold;
+    use crate::organization::{Hold, HoldReason};
 
     const DOLLAR: MicroUsd = MicroUsd::from_micros(1_000_000);
     const PRICES: Prices = Prices { upfront: DOLLAR, monthly: DOLLAR };
@@ -142,7 +142,7 @@ mod tests {
                 name: "Acme".into(),
                 buying_enabled: false,
                 purchase_policy: None,
-                hold: Some(Hold { at: Timestamp::from_millis(0), reason: String::new() }),
+                hold: Some(Hold { at: Timestamp::from_millis(0), reason: HoldReason::Revoked }),
                 cursor_key: [0; 32],
             },
             verification: None,

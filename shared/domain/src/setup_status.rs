@@ -174,6 +174,7 @@ mod tests {
     use super::*;
     use crate::number::tests::managed;
     use crate::number::{CarrierNumberId, Direction, DispatchTemplate};
+    use crate::organization::HoldReason;
     use crate::{AgentId, Name, SipConnectionId};
 
     const HOST: &str = "sip.example.com";
@@ -263,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_hold_suspends_managed_numbers_only_and_outranks_billing() {
-        let hold = Hold { at: Timestamp::from_millis(50), reason: "rejected".into() };
+        let hold = Hold { at: Timestamp::from_millis(50), reason: HoldReason::Rejected };
         let mut number = active(Direction::Outbound);
         let suspended = status(&number, &[], Some(&hold));
         assert_eq!((suspended.status, suspended.outbound_ready, suspended.issues.len()), (Status::Suspended, false, 1));
@@ -278,7 +279,7 @@ mod tests {
 
     #[test]
     fn every_issue_is_a_short_sentence() {
-        let hold = Hold { at: Timestamp::from_millis(50), reason: String::new() };
+        let hold = Hold { at: Timestamp::from_millis(50), reason: HoldReason::Revoked };
         let numbers = [managed(), active(Direction::Inbound).release(Timestamp::from_millis(1)).unwrap()];
         let connections = [
             imported(Direction::Both, Trunk::Connection(SipConnectionId::parse("c1").unwrap())),

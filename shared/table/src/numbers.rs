@@ -202,7 +202,7 @@ impl Table {
 
     /// Moves a number to its next state, reading it again when somebody else has changed it meanwhile.
     ///
-    /// `known` spares the first read. The second value tells whether anything was written.
+    /// `known` spares the first read.
     ///
     /// # Errors
     /// What `transition` says; [`Error::NotFound`] when the number is gone.

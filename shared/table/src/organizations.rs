@@ -1,4 +1,4 @@
-use domain::organization::{Hold, Organization, PurchasePolicy};
+use domain::organization::{Hold, HoldReason, Organization, PurchasePolicy};
 use domain::{Error, OrganizationId, Result};
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ impl From<&Organization> for OrganizationItem {
             buying_enabled: organization.buying_enabled,
             purchase_policy: organization.purchase_policy.map(|policy| policy.as_str().to_owned()),
             hold_at: organization.hold.as_ref().map(|hold| hold.at.to_string()),
-            hold_reason: organization.hold.as_ref().map(|hold| hold.reason.clone()),
+            hold_reason: organization.hold.as_ref().map(|hold| hold.reason.as_str().to_owned()),
             cursor_key: hex::encode(organization.cursor_key),
         }
     }
@@ -40,7 +40,10 @@ impl TryFrom<OrganizationItem> for Organization {
     fn try_from(item: OrganizationItem) -> Result<Self> {
         let hold = match item.hold_at {
             None => None,
-            Some(at) => Some(Hold { at: time("holdAt", &at)?, reason: item.hold_reason.unwrap_or_default() }),
+            Some(at) => {
+                let reason = HoldReason::parse(item.hold_reason.as_deref().unwrap_or_default());
+                Some(Hold { at: time("holdAt", &at)?, reason: reason.map_err(corrupt("holdReason"))? })
+            }
         };
         let policy = item.purchase_policy.as_deref().map(PurchasePolicy::parse).transpose();
         let mut cursor_key = [0; 32];
@@ -91,7 +94,8 @@ impl Table {
         match hold {
             None => self.update(key, "REMOVE holdAt, holdReason", Condition::present(), || Error::NotFound).await,
             Some(hold) => {
-                let condition = Condition::present().text(":at", &hold.at.to_string()).text(":reason", &hold.reason);
+                let condition =
+                    Condition::present().text(":at", &hold.at.to_string()).text(":reason", hold.reason.as_str());
                 self.update(key, "SET holdAt = :at, holdReason = :reason", condition, || Error::NotFound).await
             }
         }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use domain::number::Change;
-use domain::{Issue, Issues};
+use domain::number::{Change, Direction, DispatchTemplate, Routing};
+use domain::{AgentId, Issue, Issues, Label};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -69,6 +69,16 @@ impl Fields {
             None => Change::Keep,
             Some(raw) if is_null(raw) => Change::Clear,
             Some(_) => read(self).map_or(Change::Keep, Change::Set),
+        }
+    }
+
+    /// What a new number's fields say about its routing.
+    pub fn routing(&mut self) -> Routing {
+        Routing {
+            direction: self.optional("direction", Direction::parse).unwrap_or_default(),
+            template: self.json("dispatchMetadataTemplate", DispatchTemplate::parse),
+            agent: self.optional("agentId", AgentId::parse),
+            label: self.optional("label", Label::parse),
         }
     }
 

@@ -111,7 +111,10 @@ async fn an_operator_may_accept_a_submission_under_review() {
 async fn a_switched_off_flag_and_a_hold_stop_purchases_in_that_order() {
     let app = TestApp::approved().await;
     let table = &app.bundle.table;
-    let hold = domain::organization::Hold { at: domain::Timestamp::from_millis(5), reason: "rejected".into() };
+    let hold = domain::organization::Hold {
+        at: domain::Timestamp::from_millis(5),
+        reason: domain::organization::HoldReason::Rejected,
+    };
     table.set_hold(&app.organization, Some(&hold)).await.unwrap();
     table.set_buying_enabled(&app.organization, false).await.unwrap();
     app.buy(NUMBER).send().await.refused(403, "PHONE_NUMBER_BUYING_DISABLED");

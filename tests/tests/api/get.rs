@@ -70,7 +70,7 @@ async fn a_hold_shows_on_managed_numbers_and_not_on_imported_ones() {
     let managed = app.buy("+14155550142").send().await.ok();
     let imported = app.import("+12125550142").send().await.ok();
     let at = domain::Timestamp::parse("2026-07-01T00:00:00.000Z").unwrap();
-    let hold = domain::organization::Hold { at, reason: "rejected".into() };
+    let hold = domain::organization::Hold { at, reason: domain::organization::HoldReason::Rejected };
     app.bundle.table.set_hold(&app.organization, Some(&hold)).await.unwrap();
     let row = app.get(&format!("/v1/phone-numbers/{}", managed["id"].as_str().unwrap())).send().await.ok();
     assert_eq!(row["setupStatus"]["status"], "suspended");

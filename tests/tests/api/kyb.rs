@@ -182,11 +182,11 @@ async fn a_rejected_submission_gets_a_successor_and_stays_in_history() {
 async fn a_hold_shows_until_it_is_lifted() {
     let app = TestApp::empty().await;
     let at = domain::Timestamp::parse("2026-07-01T00:00:00.000Z").unwrap();
-    let hold = domain::organization::Hold { at, reason: "No such company".into() };
+    let hold = domain::organization::Hold { at, reason: domain::organization::HoldReason::Rejected };
     app.bundle.table.set_hold(&app.organization, Some(&hold)).await.unwrap();
     let draft = app.put(DRAFT, &full_form()).send().await.ok();
     assert_eq!(draft["accessHoldAt"], "2026-07-01T00:00:00.000Z");
-    assert_eq!(draft["accessHoldReason"], "No such company");
+    assert_eq!(draft["accessHoldReason"], "rejected");
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ async fn a_suspended_number_is_still_a_whole_row() {
     let app = TestApp::approved().await;
     app.buy(MANAGED).send().await.ok();
     let at = Timestamp::parse("2026-07-01T00:00:00.000Z").unwrap();
-    let hold = domain::organization::Hold { at, reason: "rejected".into() };
+    let hold = domain::organization::Hold { at, reason: domain::organization::HoldReason::Rejected };
     app.bundle.table.set_hold(&app.organization, Some(&hold)).await.unwrap();
     let rows: Vec<PhoneNumber> = decode(send(&app, Method::GET, NUMBERS, &Value::Null).await);
     assert_eq!(rows[0].setup_status.status, SetupState::Suspended);

@@ -1,5 +1,5 @@
 use super::Filing;
-use crate::organization::Hold;
+use crate::organization::{Hold, HoldReason};
 use crate::{ApiKeyId, Error, KybId, OrganizationId, Prose, Result, Timestamp};
 
 /// Names the wording below; it changes whenever the wording does.
@@ -199,7 +199,7 @@ impl Submission {
     /// # Errors
     /// [`Error::KybNotUnderReview`].
     pub fn reject(self, review: Review, reason: Prose) -> Result<(Self, Hold)> {
-        let hold = Hold { at: review.at, reason: reason.as_str().to_owned() };
+        let hold = Hold { at: review.at, reason: HoldReason::Rejected };
         Ok((self.decide(review.at, |filed| State::Rejected(filed, review, reason))?, hold))
     }
 
@@ -210,7 +210,7 @@ impl Submission {
     pub fn revoke(self, review: Review, reason: Prose) -> Result<(Self, Hold)> {
         let status = self.status();
         let State::Approved(filed, _) = self.state else { return Err(Error::KybNotApproved(status.as_str())) };
-        let hold = Hold { at: review.at, reason: reason.as_str().to_owned() };
+        let hold = Hold { at: review.at, reason: HoldReason::Revoked };
         let (updated_at, version) = (review.at, self.version + 1);
         Ok((Self { state: State::Revoked(filed, review, reason), updated_at, version, ..self }, hold))
     }
@@ -363,9 +363,9 @@ mod tests {
     }
 
     #[test]
-    fn turning_down_sets_a_hold_with_the_reason() {
+    fn turning_down_sets_a_hold_and_keeps_the_reason() {
         let (rejected, hold) = submit(None).unwrap().reject(review(), reason()).unwrap();
-        assert_eq!((hold.at, hold.reason.as_str()), (NOW, "No such company"));
+        assert_eq!((hold.at, hold.reason), (NOW, HoldReason::Rejected));
         assert_eq!(rejected.reason(), Some(&reason()));
         assert_eq!(rejected.review(), Some(&review()));
         assert_eq!(rejected.filed().unwrap().attestation, Attestation::current());
