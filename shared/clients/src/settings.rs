@@ -46,13 +46,15 @@ impl Settings {
         Self { read: |name| std::env::var(name).ok() }
     }
 
-    /// The least level that is logged: `error`, `warn`, `info`, `debug` or `trace`.
+    /// The least level that is logged: `error`, `warn`, `info` or `debug`. There is no `trace`, because at that level the
+    /// Lambda runtime logs whole events, with callers' keys.
     ///
     /// # Errors
     /// `LOG_LEVEL` is another word.
     pub fn log_level(self) -> Result<LevelFilter, SettingsError> {
         self.parsed("LOG_LEVEL", "info", |text| {
-            text.parse().map_err(|_| "must be 'error', 'warn', 'info', 'debug' or 'trace'")
+            const WORDS: &str = "must be 'error', 'warn', 'info' or 'debug'";
+            text.parse().ok().filter(|level| *level < LevelFilter::TRACE && *level > LevelFilter::OFF).ok_or(WORDS)
         })
     }
 
@@ -226,6 +228,13 @@ mod tests {
         };
         assert_eq!(own("Secrets Manager").as_deref(), Some("http://localhost:1"));
         assert_eq!(own("SQS"), None);
+    }
+
+    #[test]
+    fn the_log_level_stops_short_of_whole_events() {
+        assert_eq!(settings(|_| Some("debug".to_owned())).log_level().unwrap(), LevelFilter::DEBUG);
+        assert!(settings(|_| Some("trace".to_owned())).log_level().is_err());
+        assert!(settings(|_| Some("off".to_owned())).log_level().is_err());
     }
 
     #[test]
