@@ -92,31 +92,26 @@ async fn purchase_number(
 
 /// Orders a number that is paid for. From here on the row stays unless the carrier certainly refuses.
 async fn order(app: &App, number: PhoneNumber) -> Result<PhoneNumber> {
-    let (in_doubt, settled, no) = match app.carrier.order(&number.e164, &number.id).await {
+    match app.carrier.order(&number.e164, &number.id).await {
         Ordered::Yes(resource) => {
-            let activated =
-                app.table.transition(number.clone(), |number| number.activate(resource.clone(), app.clock.now()));
-            (number, Box::pin(activated).await.map(Some), Error::Unavailable)
+            let activate = |number: PhoneNumber| number.activate(resource.clone(), app.clock.now());
+            let active = Box::pin(app.table.transition(number.clone(), activate)).await;
+            Ok(active.unwrap_or_else(|error| unrecorded(number, &error)))
         }
-        Ordered::No(refusal) => {
-            let error = match refusal {
-                Refusal::Taken => Error::Unavailable,
-                Refusal::NotAccepted(source) => Error::CarrierUnavailable(source),
-            };
-            (number.clone(), Box::pin(app.table.give_back(number)).await.map(|()| None), error)
-        }
+        Ordered::No(refusal) => match (Box::pin(app.table.give_back(number.clone())).await, refusal) {
+            (Ok(()), Refusal::Taken) => Err(Error::Unavailable),
+            (Ok(()), Refusal::NotAccepted(source)) => Err(Error::CarrierUnavailable(source)),
+            (Err(error), _) => Ok(unrecorded(number, &error)),
+        },
         Ordered::InDoubt(source) => {
             tracing::warn!(number.id = %number.id, error.cause = %source, "an order is in doubt");
-            return Ok(number);
-        }
-    };
-    match settled {
-        Ok(Some(active)) => Ok(active),
-        Ok(None) => Err(no),
-        Err(error) => {
-            // The carrier has spoken, but the table cannot be told now: the row stays as it is and is settled later.
-            tracing::warn!(number.id = %in_doubt.id, error.cause = ?error, "an order's outcome could not be recorded");
-            Ok(in_doubt)
+            Ok(number)
         }
     }
+}
+
+/// The carrier has spoken, but the table cannot be told now: the row stays as it is and is settled later.
+fn unrecorded(number: PhoneNumber, error: &Error) -> PhoneNumber {
+    tracing::warn!(number.id = %number.id, error.cause = ?error, "an order's outcome could not be recorded");
+    number
 }
