@@ -92,7 +92,7 @@ async fn purchase_number(
 
 /// Orders a number that is paid for. From here on the row stays unless the carrier certainly refuses.
 async fn order(app: &App, number: PhoneNumber) -> Result<PhoneNumber> {
-    match app.carrier.order(&number.e164, &number.id).await {
+    match app.carrier.order(&number.e164, &number.id, &number.organization).await {
         Ordered::Yes(resource) => {
             let activate = |number: PhoneNumber| number.activate(resource.clone(), app.clock.now());
             let active = Box::pin(app.table.transition(number.clone(), activate)).await;

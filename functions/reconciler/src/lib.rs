@@ -149,6 +149,7 @@ impl Reconciler {
         };
         match Settlement::decide(owned, standing, age) {
             Settlement::Adopt(resource) => {
+                self.carrier.configure(&resource, &number.organization).await?;
                 let known = number.clone();
                 self.table.transition(known, |number| number.activate(resource.clone(), now)).await?;
                 report.adopted += 1;

@@ -80,6 +80,10 @@ impl Target<'_> {
         self.http.post(self.address(path))
     }
 
+    pub(super) fn patch(&self, path: &str) -> RequestBuilder {
+        self.http.patch(self.address(path))
+    }
+
     pub(super) fn delete(&self, path: &str) -> RequestBuilder {
         self.http.delete(self.address(path))
     }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::super::{Limits, Telnyx};
 use super::server::{Asked, Reply, Server, says};
-use super::{NUMBER, all_of_it, number, reference};
+use super::{NUMBER, all_of_it, number, owner, reference};
 use crate::{Secret, aws};
 
 const KEY: &str = "KEY0188_secret";
@@ -153,7 +153,7 @@ async fn an_order_names_the_number_the_reference_and_the_connection_when_there_i
     ] {
         let server = Server::start(|_, _| order("failure")).await;
         let telnyx = Telnyx::new(&server.url, Secret::given(&secret.to_string()));
-        assert!(matches!(telnyx.order(&number(), &reference()).await, Ordered::No(Refusal::Taken)));
+        assert!(matches!(telnyx.order(&number(), &reference(), &owner()).await, Ordered::No(Refusal::Taken)));
         let asked = server.asked().remove(0);
         assert_eq!(asked.line, "POST /v2/number_orders");
         let body: Value = serde_json::from_str(&asked.body).unwrap();
@@ -174,26 +174,59 @@ async fn a_pending_order_is_followed_until_the_number_has_its_own_id() {
         (Some("number_orders"), _) => order("success"),
         (_, 4) => says(200, r#"{"data":[]}"#),
         (_, 5) => says(500, ""),
-        _ => listed(),
+        (_, 6) => listed(),
+        _ => says(200, r#"{"data":{}}"#),
     })
     .await;
-    let Ordered::Yes(resource) = quick(&server.url).order(&number(), &reference()).await else {
+    let Ordered::Yes(resource) = quick(&server.url).order(&number(), &reference(), &owner()).await else {
         panic!("the order went wrong");
     };
     assert_eq!(resource.as_str(), NUMBER_ID);
     let order = format!("GET /v2/number_orders/{LINE_ID}");
-    let list = "GET /v2/phone_numbers";
-    assert_eq!(server.lines(), ["POST /v2/number_orders", &order, &order, &order, list, list, list]);
-    let query = server.asked().pop().unwrap().query;
+    let (list, set_up) = ("GET /v2/phone_numbers", format!("PATCH /v2/phone_numbers/{NUMBER_ID}"));
+    assert_eq!(server.lines(), ["POST /v2/number_orders", &order, &order, &order, list, list, list, &set_up]);
+    let query = server.asked().swap_remove(6).query;
     let reference = reference().to_string();
     let expected = [("filter[phone_number]", "14155550123"), ("filter[customer_reference]", &reference)];
     assert_eq!(query, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
 #[tokio::test]
+async fn an_owned_number_is_routed_to_the_connection_and_tagged_with_its_owner() {
+    let resource = CarrierNumberId::parse(NUMBER_ID).unwrap();
+    for (secret, expected) in [
+        (json!({ "apiKey": KEY }), json!({ "tags": ["org_1"] })),
+        (json!({ "apiKey": KEY, "connectionId": "149" }), json!({ "tags": ["org_1"], "connection_id": "149" })),
+    ] {
+        let server = Server::start(|_, _| says(200, r#"{"data":{}}"#)).await;
+        let telnyx = Telnyx::new(&server.url, Secret::given(&secret.to_string()));
+        telnyx.configure(&resource, &owner()).await.unwrap();
+        let asked = server.asked().remove(0);
+        assert_eq!(asked.line, format!("PATCH /v2/phone_numbers/{NUMBER_ID}"));
+        assert_eq!(serde_json::from_str::<Value>(&asked.body).unwrap(), expected);
+    }
+    for (status, body) in [(422, "{}"), (404, r#"{"errors":[{"code":"10005"}]}"#), (500, "{}"), (200, "<html>")] {
+        let server = Server::start(move |_, _| says(status, body)).await;
+        let failed = telnyx(&server.url).configure(&resource, &owner()).await;
+        assert!(matches!(failed, Err(Error::CarrierUnavailable(_))), "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_cannot_be_set_up_is_in_doubt_not_ready() {
+    let server = Server::start(|asked, _| match asked.line.split(' ').next() {
+        Some("POST") => order("success"),
+        Some("GET") => listed(),
+        _ => says(422, r#"{"errors":[{"code":"10015"}]}"#),
+    })
+    .await;
+    in_doubt(telnyx(&server.url).order(&number(), &reference(), &owner()).await);
+}
+
+#[tokio::test]
 async fn an_order_that_fails_later_is_a_no() {
     let server = Server::start(|_, before| if before < 2 { pending() } else { order("failure") }).await;
-    assert!(matches!(quick(&server.url).order(&number(), &reference()).await, Ordered::No(Refusal::Taken)));
+    assert!(matches!(quick(&server.url).order(&number(), &reference(), &owner()).await, Ordered::No(Refusal::Taken)));
 }
 
 #[tokio::test]
@@ -209,7 +242,7 @@ async fn an_order_that_does_not_finish_in_time_is_in_doubt() {
         // The order itself gets all the time: only following it ends early.
         let limits = Limits { order: Limits::USUAL.order, ..impatient(&server.url).limits };
         let telnyx = Telnyx { limits, ..telnyx(&server.url) };
-        in_doubt(telnyx.order(&number(), &reference()).await);
+        in_doubt(telnyx.order(&number(), &reference(), &owner()).await);
         let posts = server.lines().iter().filter(|line| line.starts_with("POST")).count();
         assert_eq!(posts, 1);
     }
@@ -227,7 +260,7 @@ async fn an_order_without_a_clear_answer_is_in_doubt_and_never_sent_twice() {
         Server::start(move |_, _| Reply::Redirects(to.clone())).await,
     ];
     for server in servers {
-        in_doubt(impatient(&server.url).order(&number(), &reference()).await);
+        in_doubt(impatient(&server.url).order(&number(), &reference(), &owner()).await);
         assert!(server.lines().len() <= 1, "{:?}", server.lines());
     }
     assert_eq!(elsewhere.lines(), Vec::<String>::new(), "a redirect was followed");
@@ -249,7 +282,7 @@ async fn an_order_whose_connection_breaks_after_sending_is_in_doubt_and_never_se
         let another = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
         (read, another.is_ok())
     });
-    in_doubt(telnyx(&url).order(&number(), &reference()).await);
+    in_doubt(telnyx(&url).order(&number(), &reference(), &owner()).await);
     let (read, another) = connections.await.unwrap();
     assert!(read > 0 && !another, "the order was sent again");
 }
@@ -259,12 +292,14 @@ async fn an_order_that_cannot_leave_is_not_accepted() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = format!("http://{}/v2", listener.local_addr().unwrap());
     drop(listener);
-    not_accepted(telnyx(&closed).order(&number(), &reference()).await);
-    not_accepted(telnyx(&closed.replace("http:", "https:")).order(&number(), &reference()).await);
-    not_accepted(telnyx("not an address").order(&number(), &reference()).await);
+    not_accepted(telnyx(&closed).order(&number(), &reference(), &owner()).await);
+    not_accepted(telnyx(&closed.replace("http:", "https:")).order(&number(), &reference(), &owner()).await);
+    not_accepted(telnyx("not an address").order(&number(), &reference(), &owner()).await);
     for secret in ["", "\"KEY0188_secret\"", r#"{"apiKey":7}"#, r#"{"apiKey":"KEY0188_secret\n"}"#] {
         let server = Server::start(|_, _| pending()).await;
-        let source = not_accepted(Telnyx::new(&server.url, Secret::given(secret)).order(&number(), &reference()).await);
+        let source = not_accepted(
+            Telnyx::new(&server.url, Secret::given(secret)).order(&number(), &reference(), &owner()).await,
+        );
         assert!(!all_of_it(source.as_ref()).contains("0188"), "{}", all_of_it(source.as_ref()));
         assert_eq!(server.lines(), Vec::<String>::new());
     }
@@ -281,7 +316,7 @@ async fn errors_show_no_token_no_address_and_no_number() {
     for url in [&silent.url, &garbled.url, &refusing.url, closed] {
         let telnyx = impatient(url);
         let mut shown = vec![];
-        match telnyx.order(&number(), &reference()).await {
+        match telnyx.order(&number(), &reference(), &owner()).await {
             Ordered::InDoubt(source) | Ordered::No(Refusal::NotAccepted(source)) => {
                 shown.push(all_of_it(source.as_ref()));
             }
@@ -312,7 +347,7 @@ async fn a_refused_key_is_read_again_before_the_next_call() {
     let config = aws::Account::local(vault.url.clone()).sdk_config();
     let secret = Secret::stored(aws_sdk_secretsmanager::Client::new(&config), "telnyx".to_owned());
     let telnyx = Telnyx::new(&carrier.url, secret);
-    not_accepted(telnyx.order(&number(), &reference()).await);
+    not_accepted(telnyx.order(&number(), &reference(), &owner()).await);
     assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), None);
     assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), None);
     let keys: Vec<String> = carrier.asked().into_iter().map(|asked| asked.authorization).collect();

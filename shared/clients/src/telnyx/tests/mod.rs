@@ -2,7 +2,7 @@ mod calls;
 mod meaning;
 mod server;
 
-use domain::{E164, PhoneNumberId, Timestamp};
+use domain::{E164, OrganizationId, PhoneNumberId, Timestamp};
 
 const NUMBER: &str = "+14155550123";
 
@@ -12,6 +12,10 @@ fn number() -> E164 {
 
 fn reference() -> PhoneNumberId {
     PhoneNumberId::new(Timestamp::from_millis(1_784_000_000_000), 7)
+}
+
+fn owner() -> OrganizationId {
+    OrganizationId::parse("org_1").unwrap()
 }
 
 /// Everything that a log could show of an error: its text, its sources, and both as `Debug`.
