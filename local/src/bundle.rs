@@ -39,9 +39,13 @@ pub struct Options {
     pub carrier_url: Option<String>,
     /// Another DynamoDB than the engine inside.
     pub dynamo_db_url: Option<String>,
+    /// How long one try of a call to the table may take.
+    pub table_time_out: Duration,
     pub clock: Arc<dyn Clock>,
     /// How long the sandbox carrier takes to settle an order.
     pub settle_after: Duration,
+    /// How long the sandbox carrier takes for every call.
+    pub carrier_delay: Duration,
     /// How long a notification that failed waits before it is tried again.
     pub visibility: Duration,
     pub prices: Prices,
@@ -60,8 +64,11 @@ impl Default for Options {
             data: None,
             carrier_url: None,
             dynamo_db_url: None,
+            // Nobody waits behind a gateway here, and the machine may be busy with something else.
+            table_time_out: Duration::from_secs(30),
             clock: Arc::new(SystemClock),
             settle_after: Duration::from_millis(300),
+            carrier_delay: Duration::ZERO,
             visibility: Duration::from_secs(5),
             prices: Prices { upfront: dollar, monthly: dollar },
             policy: PurchasePolicy::Approved,
@@ -107,7 +114,8 @@ impl Bundle {
             Some(url) => url.clone(),
             None => engine::start(file("table.db").as_deref()).await?,
         };
-        let table = Table::new(&Account::local(dynamo_db_url.clone()).sdk_config(), TABLE.to_owned());
+        let account = Account { try_time_out: options.table_time_out, ..Account::local(dynamo_db_url.clone()) };
+        let table = Table::new(&account.sdk_config(), TABLE.to_owned());
         table.create_if_absent().await.map_err(io::Error::other)?;
 
         let carrier = Carrier::with_clock(
@@ -115,6 +123,7 @@ impl Bundle {
                 api_key: CARRIER_KEY.to_owned(),
                 file: file("carrier.json"),
                 settle_after: options.settle_after,
+                delay: options.carrier_delay,
             },
             options.clock.clone(),
         )?;

@@ -9,8 +9,8 @@ use clients::Secret;
 use clients::telnyx::Telnyx;
 use domain::carrier::{Ordered, Refusal, Search};
 use domain::number::CarrierNumberId;
-use domain::{Clock, E164, Error, PhoneNumberId, Timestamp};
-use local::sandbox::carrier::{Carrier, Options};
+use domain::{Clock, E164, Error, OrganizationId, PhoneNumberId, Timestamp};
+use local::sandbox::carrier::{Carrier, Options, RateLimit};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -44,7 +44,7 @@ impl Sandbox {
 
     async fn buy(&self, number: &E164, reference: &PhoneNumberId) -> CarrierNumberId {
         assert!(self.telnyx.still_offers(number).await.expect("an answer"));
-        match self.telnyx.order(number, reference).await {
+        match self.telnyx.order(number, reference, &owner()).await {
             Ordered::Yes(resource) => resource,
             other => panic!("not bought: {other:?}"),
         }
@@ -67,7 +67,7 @@ impl Sandbox {
 }
 
 fn options(settle_after: Duration) -> Options {
-    Options { api_key: KEY.to_owned(), file: None, settle_after }
+    Options { api_key: KEY.to_owned(), settle_after, ..Options::default() }
 }
 
 fn secret(key: &str) -> Secret {
@@ -80,6 +80,10 @@ fn number(text: &str) -> E164 {
 
 fn reference(random: u128) -> PhoneNumberId {
     PhoneNumberId::new(Timestamp::from_millis(1_784_000_000_000), random)
+}
+
+fn owner() -> OrganizationId {
+    OrganizationId::parse("org_1").expect("an id")
 }
 
 fn search(area_code: Option<&str>, locality: Option<&str>, limit: u8) -> Search {
@@ -150,7 +154,7 @@ async fn a_wrong_key_is_our_trouble_and_orders_nothing() {
     let sandbox = Sandbox::prompt().await;
     let stranger = Telnyx::new(&sandbox.url, secret("KEY0000"));
     assert!(matches!(stranger.search(&search(None, None, 1)).await, Err(Error::CarrierUnavailable(_))));
-    let ordered = stranger.order(&number("+14155550123"), &reference(1)).await;
+    let ordered = stranger.order(&number("+14155550123"), &reference(1), &owner()).await;
     assert!(matches!(ordered, Ordered::No(Refusal::NotAccepted(_))), "{ordered:?}");
     assert!(sandbox.carrier.orders().is_empty());
 }
@@ -161,7 +165,7 @@ async fn of_two_orders_of_one_number_one_is_accepted() {
     let orders: Vec<_> = (0..8)
         .map(|random| {
             let telnyx = sandbox.telnyx.clone();
-            tokio::spawn(async move { telnyx.order(&number("+14155550123"), &reference(random)).await })
+            tokio::spawn(async move { telnyx.order(&number("+14155550123"), &reference(random), &owner()).await })
         })
         .collect();
     let mut bought = 0;
@@ -187,7 +191,7 @@ async fn magic_numbers_refuse_orders() {
         ("+14155560123", false, true), // not magic: nothing that this carrier sells
     ] {
         assert_eq!(sandbox.telnyx.still_offers(&number(magic)).await.unwrap(), offered, "{magic}");
-        match sandbox.telnyx.order(&number(magic), &reference(1)).await {
+        match sandbox.telnyx.order(&number(magic), &reference(1), &owner()).await {
             Ordered::No(Refusal::Taken) => assert!(taken, "{magic}"),
             Ordered::No(Refusal::NotAccepted(_)) => assert!(!taken, "{magic}"),
             other => panic!("{magic}: {other:?}"),
@@ -199,7 +203,7 @@ async fn magic_numbers_refuse_orders() {
 #[tokio::test]
 async fn a_magic_order_that_fails_later_is_pending_first_and_never_becomes_a_number() {
     let sandbox = Sandbox::start(Carrier::new(options(Duration::from_millis(20))).unwrap()).await;
-    let ordered = sandbox.telnyx.order(&number("+14155550409"), &reference(1)).await;
+    let ordered = sandbox.telnyx.order(&number("+14155550409"), &reference(1), &owner()).await;
     assert!(matches!(ordered, Ordered::No(Refusal::Taken)), "{ordered:?}");
     assert!(sandbox.carrier.requests().iter().any(|call| call.starts_with("GET /v2/number_orders/")));
     assert!(sandbox.carrier.numbers().is_empty());
@@ -211,7 +215,7 @@ async fn a_magic_outage_is_an_outage_for_every_call_that_names_the_number() {
     let down = number("+14155550503");
     assert!(matches!(sandbox.telnyx.still_offers(&down).await, Err(Error::CarrierUnavailable(_))));
     assert!(matches!(sandbox.telnyx.find(&down, &reference(1)).await, Err(Error::CarrierUnavailable(_))));
-    assert!(matches!(sandbox.telnyx.order(&down, &reference(1)).await, Ordered::InDoubt(_)));
+    assert!(matches!(sandbox.telnyx.order(&down, &reference(1), &owner()).await, Ordered::InDoubt(_)));
     assert!(sandbox.carrier.orders().is_empty());
 }
 
@@ -219,7 +223,7 @@ async fn a_magic_outage_is_an_outage_for_every_call_that_names_the_number() {
 async fn a_magic_order_whose_answer_goes_wrong_is_found_afterwards() {
     let sandbox = Sandbox::prompt().await;
     let broken = number("+14155550500");
-    assert!(matches!(sandbox.telnyx.order(&broken, &reference(1)).await, Ordered::InDoubt(_)));
+    assert!(matches!(sandbox.telnyx.order(&broken, &reference(1), &owner()).await, Ordered::InDoubt(_)));
     assert!(sandbox.telnyx.find(&broken, &reference(1)).await.unwrap().is_some());
 }
 
@@ -228,7 +232,7 @@ async fn a_magic_answer_that_never_comes_leaves_the_order_in_doubt() {
     for (magic, exists) in [("+14155550504", true), ("+14155550505", false)] {
         let sandbox = Sandbox::prompt().await;
         let telnyx = sandbox.telnyx.clone();
-        let order = tokio::spawn(async move { telnyx.order(&number(magic), &reference(1)).await });
+        let order = tokio::spawn(async move { telnyx.order(&number(magic), &reference(1), &owner()).await });
         let carrier = &sandbox.carrier;
         until(|| if exists { !carrier.orders().is_empty() } else { !carrier.requests().is_empty() }).await;
         // From here on the clock jumps to whatever is waited for next: the client's time-out.
@@ -246,7 +250,7 @@ async fn a_magic_answer_that_never_comes_leaves_the_order_in_doubt() {
 async fn a_magic_order_that_stays_pending_is_in_doubt() {
     let sandbox = Sandbox::prompt().await;
     let telnyx = sandbox.telnyx.clone();
-    let order = tokio::spawn(async move { telnyx.order(&number("+14155550202"), &reference(1)).await });
+    let order = tokio::spawn(async move { telnyx.order(&number("+14155550202"), &reference(1), &owner()).await });
     until(|| sandbox.carrier.requests().len() > 1).await;
     tokio::time::pause();
     let ordered = order.await.unwrap();
@@ -264,6 +268,41 @@ async fn a_magic_release_fails_once() {
     assert_eq!(sandbox.carrier.numbers().len(), 1);
     sandbox.telnyx.release(&resource).await.unwrap();
     assert!(sandbox.carrier.numbers().is_empty());
+}
+
+#[tokio::test]
+async fn too_many_calls_are_throttled_until_the_window_is_over() {
+    let hand = Arc::new(Hand(AtomicI64::new(1_784_000_000_000)));
+    let sandbox = Sandbox::start(Carrier::with_clock(options(Duration::ZERO), hand.clone()).unwrap()).await;
+    sandbox.carrier.limit_rate(Some(RateLimit { calls: 2, window: Duration::from_secs(30) }));
+    let find = async || sandbox.telnyx.find(&number("+14155550123"), &reference(1)).await;
+    assert!(find().await.is_ok() && find().await.is_ok());
+    hand.0.store(1_784_000_012_400, Ordering::SeqCst);
+    let Err(Error::CarrierThrottled { retry_after, .. }) = find().await else { panic!("not throttled") };
+    assert_eq!(retry_after, Duration::from_secs(18), "rounded up, so that coming back then helps");
+    let order = sandbox.telnyx.order(&number("+14155550123"), &reference(1), &owner()).await;
+    assert!(matches!(order, Ordered::No(Refusal::NotAccepted(_))), "{order:?}");
+    let body = json!({ "phone_numbers": [], "customer_reference": "ref" }).to_string();
+    let answer = sandbox.ask(Method::POST, "/number_orders", Some(&body)).await;
+    assert_eq!((answer.0, &answer.1["errors"][0]["code"]), (429, &json!("10011")));
+    assert!(sandbox.carrier.orders().is_empty());
+    let attempts = sandbox.carrier.order_attempts();
+    assert_eq!((attempts.get(reference(1).as_str()), attempts.get("ref")), (Some(&1), Some(&1)));
+    hand.0.store(1_784_000_030_000, Ordering::SeqCst);
+    assert!(find().await.is_ok() && find().await.is_ok() && find().await.is_err());
+    sandbox.carrier.limit_rate(None);
+    assert!(find().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_slow_carrier_takes_its_time_for_every_call() {
+    let delay = Duration::from_millis(20);
+    let sandbox = Sandbox::start(Carrier::new(Options { delay, ..options(Duration::ZERO) }).unwrap()).await;
+    let started = std::time::Instant::now();
+    sandbox.buy(&number("+14155550123"), &reference(1)).await;
+    let calls = u32::try_from(sandbox.carrier.requests().len()).unwrap();
+    assert_eq!(calls, 4, "a search, an order, a question and the set-up");
+    assert!(started.elapsed() >= delay * calls);
 }
 
 #[tokio::test]
@@ -325,7 +364,10 @@ async fn a_change_that_cannot_be_written_did_not_happen() {
     assert!(Carrier::new(Options { file: Some(file), ..options(Duration::ZERO) }).is_err());
     let sandbox = Sandbox::start(Carrier::new(Options { file: Some(good), ..options(Duration::ZERO) }).unwrap()).await;
     std::fs::write(&parent, "a file where the folder should be").unwrap();
-    assert!(matches!(sandbox.telnyx.order(&number("+14155550123"), &reference(1)).await, Ordered::InDoubt(_)));
+    assert!(matches!(
+        sandbox.telnyx.order(&number("+14155550123"), &reference(1), &owner()).await,
+        Ordered::InDoubt(_)
+    ));
     assert!(sandbox.carrier.orders().is_empty() && sandbox.carrier.numbers().is_empty());
 }
 

@@ -28,10 +28,11 @@ mod book;
 mod inventory;
 mod magic;
 mod query;
+mod rate;
 mod routes;
 mod wire;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,9 +44,11 @@ use domain::{Clock, SystemClock, Timestamp};
 use self::book::Book;
 pub use self::book::{OwnedNumber, PlacedOrder};
 pub use self::magic::MAGIC;
+pub use self::rate::RateLimit;
+use self::rate::Window;
 
-/// How many calls the log keeps: a process that runs for weeks must not grow with it.
-const LOGGED_CALLS: usize = 1_000;
+/// How much each log keeps: a process that runs for weeks must not grow with it.
+const LOGGED: usize = 10_000;
 
 /// How the carrier behaves.
 #[derive(Clone, Debug)]
@@ -56,12 +59,19 @@ pub struct Options {
     pub file: Option<PathBuf>,
     /// How long an order stays pending.
     pub settle_after: Duration,
+    /// How long every call takes on its way, half of it before the call has done anything.
+    pub delay: Duration,
 }
 
 impl Default for Options {
-    /// In memory, with orders that take 300 ms, and the key `sandbox`.
+    /// In memory, with orders that take 300 ms, calls that are answered at once, and the key `sandbox`.
     fn default() -> Self {
-        Self { api_key: "sandbox".to_owned(), file: None, settle_after: Duration::from_millis(300) }
+        Self {
+            api_key: "sandbox".to_owned(),
+            file: None,
+            settle_after: Duration::from_millis(300),
+            delay: Duration::ZERO,
+        }
     }
 }
 
@@ -78,6 +88,9 @@ struct Inner {
 struct State {
     book: Book,
     calls: VecDeque<String>,
+    /// The references of the orders that were sent here.
+    attempts: VecDeque<String>,
+    limit: Option<(RateLimit, Option<Window>)>,
 }
 
 impl Carrier {
@@ -98,7 +111,8 @@ impl Carrier {
             Some(file) => Book::read(file, clock.now())?,
             None => Book::new(clock.now()),
         };
-        let state = Mutex::new(State { book, calls: VecDeque::new() });
+        let state = State { book, calls: VecDeque::new(), attempts: VecDeque::new(), limit: None };
+        let state = Mutex::new(state);
         Ok(Self(Arc::new(Inner { options, clock, state })))
     }
 
@@ -107,7 +121,7 @@ impl Carrier {
         routes::router(self.clone())
     }
 
-    /// The latest calls (at most 1,000), oldest first, each as `METHOD /path`.
+    /// The latest calls (at most 10,000), oldest first, each as `METHOD /path`.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.state().calls.iter().cloned().collect()
@@ -125,29 +139,58 @@ impl Carrier {
         self.state().book.orders().to_vec()
     }
 
+    /// How often an order was sent under each reference, whatever became of it: accepted, refused, throttled, or never
+    /// answered. Counts the latest 10,000 orders.
+    #[must_use]
+    pub fn order_attempts(&self) -> BTreeMap<String, u32> {
+        let mut attempts = BTreeMap::new();
+        for reference in &self.state().attempts {
+            *attempts.entry(reference.clone()).or_default() += 1;
+        }
+        attempts
+    }
+
+    /// Takes only so many calls from now on; all of them with `None`, as at first.
+    pub fn limit_rate(&self, limit: Option<RateLimit>) {
+        self.state().limit = limit.map(|limit| (limit, None));
+    }
+
     fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
-    fn log(&self, call: String) {
-        let calls = &mut self.state().calls;
-        if calls.len() == LOGGED_CALLS {
-            calls.pop_front();
-        }
-        calls.push_back(call);
+    fn log_call(&self, call: String) {
+        push(&mut self.state().calls, call);
     }
 
-    /// Changes the book, and its file before anybody sees the change. A change that cannot be kept did not happen.
+    fn log_attempt(&self, reference: String) {
+        push(&mut self.state().attempts, reference);
+    }
+
+    /// Counts a call.
+    ///
+    /// # Errors
+    /// How long to stay away, when there have been too many.
+    fn count_call(&self) -> Result<(), Duration> {
+        match &mut self.state().limit {
+            None => Ok(()),
+            Some((limit, window)) => rate::count(window, *limit, self.now()),
+        }
+    }
+
+    /// Changes the book, and its file before anybody sees the change. A change that cannot be kept did not happen, and
+    /// one that is refused has changed nothing.
     fn change<T>(&self, change: impl FnOnce(&mut Book) -> Result<T, wire::Problem>) -> Result<T, wire::Problem> {
         let mut state = self.state();
+        let Some(file) = &self.0.options.file else {
+            return change(&mut state.book);
+        };
         let mut next = state.book.clone();
         let outcome = change(&mut next)?;
-        if let Some(file) = &self.0.options.file {
-            next.write(file).map_err(|error| {
-                tracing::error!(%error, "The sandbox carrier cannot write its file");
-                wire::Problem::unexpected()
-            })?;
-        }
+        next.write(file).map_err(|error| {
+            tracing::error!(%error, "The sandbox carrier cannot write its file");
+            wire::Problem::unexpected()
+        })?;
         state.book = next;
         Ok(outcome)
     }
@@ -155,4 +198,12 @@ impl Carrier {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Adds to a log, which forgets its oldest entry when it is full.
+fn push(log: &mut VecDeque<String>, entry: String) {
+    if log.len() == LOGGED {
+        log.pop_front();
+    }
+    log.push_back(entry);
 }

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::book::{Changes, Wanted};
+use super::book::{Changes, OwnedNumber, PlacedOrder, Wanted};
 use super::magic::Magic;
 use super::query::Filters;
 use super::wire::Problem;
@@ -19,6 +20,9 @@ use super::{Carrier, inventory, wire};
 
 /// How long an answer that never comes keeps its connection: longer than every caller waits.
 const NEVER: Duration = Duration::from_mins(1);
+
+/// The largest body that is read, in bytes.
+const LARGEST_BODY: usize = 64 * 1024;
 
 /// How long the orders of slow numbers stay pending.
 const SLOW: Duration = Duration::from_mins(1);
@@ -40,16 +44,53 @@ pub(super) fn router(carrier: Carrier) -> Router {
         .with_state(carrier)
 }
 
-/// Writes every call down and lets in those that bring the key.
+/// Writes every call down, lets in those that bring the key, as many as the limit takes, and takes its time.
 async fn admit(State(carrier): State<Carrier>, request: Request, next: Next) -> Response {
-    carrier.log(format!("{} {}", request.method(), request.uri().path()));
+    carrier.log_call(format!("{} {}", request.method(), request.uri().path()));
+    let request = match log_attempt(&carrier, request).await {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
+    };
+    let half = carrier.0.options.delay / 2;
+    pause(half).await;
     let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let key = bearer.and_then(|value| value.strip_prefix("Bearer "));
-    if key == Some(&carrier.0.options.api_key) {
-        next.run(request).await
-    } else {
+    let answer = if key != Some(&carrier.0.options.api_key) {
         Problem::unauthorized().into_response()
+    } else if let Err(wait) = carrier.count_call() {
+        throttled(wait)
+    } else {
+        next.run(request).await
+    };
+    pause(half).await;
+    answer
+}
+
+/// Writes an order down as soon as it has come, because what becomes of it is another matter.
+async fn log_attempt(carrier: &Carrier, request: Request) -> Result<Request, Problem> {
+    if request.method() != Method::POST {
+        return Ok(request);
     }
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| Problem::bad_request("The body cannot be read."))?;
+    if let Some(reference) = read_object(&body).ok().and_then(|body| text(&body["customer_reference"])) {
+        carrier.log_attempt(reference);
+    }
+    Ok(Request::from_parts(parts, body.into()))
+}
+
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
+/// Too many calls: come again in so many seconds, rounded up.
+fn throttled(wait: Duration) -> Response {
+    let mut answer = Problem::throttled().into_response();
+    let seconds = wait.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
+    answer.headers_mut().insert("x-ratelimit-reset", HeaderValue::from(seconds));
+    answer
 }
 
 /// `GET /v2/available_phone_numbers`
@@ -101,17 +142,19 @@ async fn orders(State(carrier): State<Carrier>, Query(pairs): Parameters) -> Ans
     let now = carrier.now();
     let reference = filters.one("customer_reference");
     let status = filters.one("status");
-    let mut orders = carrier.orders();
-    orders.retain(|order| reference.is_none() || order.customer_reference.as_deref() == reference);
-    orders.retain(|order| status.is_none_or(|status| order.status(now) == status));
-    orders.reverse();
+    let fits = |order: &&PlacedOrder| {
+        (reference.is_none() || order.customer_reference.as_deref() == reference)
+            && status.is_none_or(|status| order.status(now) == status)
+    };
+    // Only what fits is copied: there may be thousands of others.
+    let orders = carrier.state().book.orders().iter().rev().filter(fits).cloned().collect();
     Ok(wire::page(filters.page(orders), |order| wire::listed_order(&order, now)))
 }
 
 /// `GET /v2/number_orders/{id}`
 async fn order(State(carrier): State<Carrier>, Path(id): Path<String>) -> Answer {
-    let order = carrier.orders().into_iter().find(|order| order.id == id).ok_or_else(Problem::not_found)?;
-    Ok(wire::data(&wire::order(&order, carrier.now())))
+    let order = carrier.state().book.orders().iter().find(|order| order.id == id).cloned();
+    Ok(wire::data(&wire::order(&order.ok_or_else(Problem::not_found)?, carrier.now())))
 }
 
 /// `GET /v2/phone_numbers`
@@ -123,21 +166,27 @@ async fn numbers(State(carrier): State<Carrier>, Query(pairs): Parameters) -> An
     }
     let reference = filters.one("customer_reference");
     let connection = filters.one("connection_id");
-    let mut numbers = carrier.numbers();
-    // Digits match anywhere in a number; a plus sign is no digit, so a filter that has one matches nothing.
-    numbers.retain(|number| digits.is_none_or(|digits| number.phone_number[1..].contains(digits)));
-    numbers.retain(|number| reference.is_none() || number.customer_reference.as_deref() == reference);
-    numbers.retain(|number| connection.is_none() || number.connection_id.as_deref() == connection);
-    numbers.retain(|number| filters.one("tag").is_none_or(|tag| number.tags.iter().any(|own| own == tag)));
-    numbers.retain(|_| filters.one("status").is_none_or(|status| status == "active"));
+    let tag = filters.one("tag");
+    let status = filters.one("status");
+    let fits = |number: &&OwnedNumber| {
+        // Digits match anywhere in a number; a plus sign is no digit, so a filter that has one matches nothing.
+        digits.is_none_or(|digits| number.phone_number[1..].contains(digits))
+            && (reference.is_none() || number.customer_reference.as_deref() == reference)
+            && (connection.is_none() || number.connection_id.as_deref() == connection)
+            && tag.is_none_or(|tag| number.tags.iter().any(|own| own == tag))
+            && status.is_none_or(|status| status == "active")
+    };
+    let now = carrier.now();
+    let mut numbers: Vec<_> = carrier.state().book.numbers(now).filter(fits).cloned().collect();
     numbers.reverse();
-    Ok(wire::page(filters.page(numbers), |number| wire::number(&number, "active")))
+    Ok(wire::page(filters.page(numbers), |number| wire::number(&number)))
 }
 
 /// `GET /v2/phone_numbers/{id}`
 async fn number(State(carrier): State<Carrier>, Path(id): Path<String>) -> Answer {
-    let number = carrier.numbers().into_iter().find(|number| number.id == id).ok_or_else(Problem::not_found)?;
-    Ok(wire::data(&wire::number(&number, "active")))
+    let now = carrier.now();
+    let number = carrier.state().book.numbers(now).find(|number| number.id == id).cloned();
+    Ok(wire::data(&wire::number(&number.ok_or_else(Problem::not_found)?)))
 }
 
 /// `PATCH /v2/phone_numbers/{id}`
@@ -155,14 +204,14 @@ async fn update(State(carrier): State<Carrier>, Path(id): Path<String>, body: By
     };
     let now = carrier.now();
     let number = carrier.change(|book| book.update(&id, changes, now))?;
-    Ok(wire::data(&wire::number(&number, "active")))
+    Ok(wire::data(&wire::number(&number)))
 }
 
 /// `DELETE /v2/phone_numbers/{id}`
 async fn release(State(carrier): State<Carrier>, Path(id): Path<String>) -> Answer {
     let now = carrier.now();
     let released = carrier.change(|book| book.release(&id, now))?.ok_or_else(Problem::down)?;
-    Ok(wire::data(&wire::number(&released, "deleted")))
+    Ok(wire::data(&wire::deleted(&released)))
 }
 
 /// `GET /v2/balance`

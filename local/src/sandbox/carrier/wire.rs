@@ -90,7 +90,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self { status, code, title, detail } = self;
         let url = format!("https://developers.telnyx.com/docs/overview/errors/{code}");
-        let error = json!({ "code": code, "title": title, "detail": detail, "source": null, "meta": { "url": url } });
+        let error = json!({ "code": code, "title": title, "detail": detail, "meta": { "url": url } });
         let answer = (status, Json(json!({ "errors": [error] })));
         if status == StatusCode::TOO_MANY_REQUESTS {
             ([("x-ratelimit-reset", "1")], answer).into_response()
@@ -134,7 +134,7 @@ fn offer(number: &str) -> Value {
     json!({
         "record_type": "available_phone_number",
         "phone_number": number,
-        "vanity_format": null,
+        "vanity_format": "",
         "best_effort": false,
         "quickship": true,
         "reservable": true,
@@ -150,18 +150,13 @@ pub(super) fn order(order: &PlacedOrder, now: Timestamp) -> Value {
     shown["phone_numbers"] = json!([{
         "record_type": "number_order_phone_number",
         "id": order.line_id,
-        "order_request_id": order.id,
-        "sub_number_order_id": null,
         "bundle_id": null,
         "phone_number": order.phone_number,
         "phone_number_type": "local",
         "country_code": "US",
-        "locality": order.phone_number.get(2..5).and_then(inventory::place).map(|(city, _)| city),
-        "is_block_number": false,
         "regulatory_requirements": [],
         "requirements_met": true,
         "requirements_status": "approved",
-        "deadline": null,
         "status": order.status(now),
     }]);
     shown
@@ -173,7 +168,7 @@ pub(super) fn listed_order(order: &PlacedOrder, now: Timestamp) -> Value {
         "record_type": "number_order",
         "id": order.id,
         "status": order.status(now),
-        "phone_numbers": [{ "id": order.line_id, "phone_number": order.phone_number, "record_type": "phone_number" }],
+        "phone_numbers": [{ "id": order.line_id, "phone_number": order.phone_number }],
         "phone_numbers_count": 1,
         "requirements_met": true,
         "sub_number_orders_ids": [],
@@ -187,14 +182,26 @@ pub(super) fn listed_order(order: &PlacedOrder, now: Timestamp) -> Value {
 }
 
 /// A number of ours.
-pub(super) fn number(number: &OwnedNumber, status: &str) -> Value {
+pub(super) fn number(number: &OwnedNumber) -> Value {
+    let mut shown = common(number, "active");
+    shown["country_iso_alpha2"] = "US".into();
+    shown["source_type"] = "number_order".into();
+    shown["emergency_status"] = "disabled".into();
+    shown["inbound_call_screening"] = "disabled".into();
+    shown
+}
+
+/// A number that was given back, which shows less.
+pub(super) fn deleted(number: &OwnedNumber) -> Value {
+    common(number, "deleted")
+}
+
+fn common(number: &OwnedNumber, status: &str) -> Value {
     json!({
         "record_type": "phone_number",
         "id": number.id,
         "phone_number": number.phone_number,
-        "country_iso_alpha2": "US",
         "phone_number_type": "local",
-        "source_type": "number_order",
         "status": status,
         "tags": number.tags,
         "customer_reference": number.customer_reference,
@@ -206,14 +213,12 @@ pub(super) fn number(number: &OwnedNumber, status: &str) -> Value {
         "external_pin": null,
         "emergency_enabled": false,
         "emergency_address_id": null,
-        "emergency_status": "disabled",
         "call_forwarding_enabled": true,
         "call_recording_enabled": false,
         "caller_id_name_enabled": false,
         "cnam_listing_enabled": false,
         "deletion_lock_enabled": false,
         "hd_voice_enabled": false,
-        "inbound_call_screening": "disabled",
         "t38_fax_gateway_enabled": false,
         "purchased_at": number.purchased_at().to_string(),
         "created_at": number.active_from().to_string(),
