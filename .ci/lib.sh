@@ -1,0 +1,72 @@
+# What .ci/run and e2e/run share. It is sourced from the repository's root.
+
+# Otherwise bash would go on after a failure inside $(…), and call a broken-off installation complete.
+shopt -s inherit_errexit
+
+TARGET=${CARGO_TARGET_DIR:-target}
+TOOLS=$TARGET/tools
+export CARGO_TERM_COLOR=never SAM_CLI_TELEMETRY=0
+
+fail() {
+  echo "error: $*" >&2
+  exit 1
+}
+
+# A step that ends with this status has checked nothing, and says why.
+readonly SKIPPED=77
+
+# skip SENTENCE… ends a step that lacks what it cannot get by itself, loudly: nobody shall take it for a success.
+skip() {
+  printf '\n!!! SKIPPED: nothing was checked here.\n'
+  printf '!!! %s\n' "$@"
+  exit "$SKIPPED"
+}
+
+# need COMMAND PACKAGE TEST… installs the Debian packages, separated by spaces, when the test fails and we may;
+# otherwise it says what to do.
+need() {
+  local what=$1 packages
+  read -ra packages <<<"$2"
+  shift 2
+  if "$@" >/dev/null 2>&1; then return; fi
+  if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    echo "$what is missing: installing ${packages[*]}"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+  fi
+  "$@" >/dev/null 2>&1 || fail "$what is missing: install it (Debian: apt-get install ${packages[*]})"
+}
+
+# chosen_steps STEP… prints the steps to run, one a line: those that were asked for, or all of STEPS.
+chosen_steps() {
+  local step
+  (($# > 0)) || set -- "${STEPS[@]}"
+  for step in "$@"; do
+    [[ " ${STEPS[*]} " == *" $step "* ]] || fail "no step '$step'; there are: ${STEPS[*]}"
+  done
+  printf '%s\n' "$@"
+}
+
+# run_steps RUN STEP… runs `RUN STEP` for each, also after one that failed, and says how each of them went.
+run_steps() {
+  local run=$1 step status started failed=() skipped=()
+  shift
+  for step in "$@"; do
+    printf '\n=== %s\n' "$step"
+    started=$SECONDS
+    status=0
+    "$run" "$step" || status=$?
+    case $status in
+      0) echo "=== $step: ok, $((SECONDS - started)) s" ;;
+      "$SKIPPED")
+        echo "=== $step: SKIPPED"
+        skipped+=("$step")
+        ;;
+      *)
+        echo "=== $step: FAILED, $((SECONDS - started)) s"
+        failed+=("$step")
+        ;;
+    esac
+  done
+  ((${#skipped[@]} == 0)) || printf '\nskipped, and so not checked: %s\n' "${skipped[*]}"
+  ((${#failed[@]} == 0)) || fail "failed: ${failed[*]}"
+}
