@@ -4,6 +4,9 @@
 //! Every step is conditional on the row as it was read, so two runs at once do no harm. A row that cannot be settled is
 //! looked at again later and never keeps the others waiting.
 
+pub mod sweep;
+mod task;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +21,11 @@ use serde::Serialize;
 use table::{Due, Table};
 use tokio::time::Instant;
 
+pub use task::Task;
+
 /// Rows looked at in one run.
 const MOST: usize = 200;
-/// No row is begun after this; the function's time-out is a minute, and one row takes at most some 20 s.
+/// No row is begun after this: the next run comes after a minute, and one row takes at most some 20 s.
 const RUN: Duration = Duration::from_secs(35);
 
 /// What it takes to settle things.
@@ -73,29 +78,26 @@ impl Reconciler {
     /// What is due cannot be read. Trouble with single rows is counted and logged instead.
     pub async fn run(&self) -> Result<Report> {
         let deadline = Instant::now() + RUN;
-        let mut report = Report::default();
+        let (mut report, mut throttled) = (Report::default(), false);
         for due in self.table.due(self.clock.now(), MOST).await? {
             if Instant::now() >= deadline {
                 break;
             }
-            let outcome = match &due {
-                // Boxed, because the SDK's futures within are large.
-                Due::Number(organization, number) => {
-                    Box::pin(self.settle_number(organization, number, &mut report)).await
+            if throttled && matches!(due, Due::Number(..)) {
+                // It would hear the same; the next run goes on with it. Submissions need no carrier.
+                continue;
+            }
+            let outcome = match self.settle(&due, &mut report).await {
+                Err(Error::CarrierThrottled { retry_after, .. }) if Instant::now() + retry_after < deadline => {
+                    tokio::time::sleep(retry_after).await;
+                    self.settle(&due, &mut report).await
                 }
-                Due::Submission(organization, submission) => {
-                    Box::pin(self.queue_again(organization, submission, &mut report)).await
-                }
+                outcome => outcome,
             };
             if let Err(error) = outcome {
                 report.failed += 1;
                 tracing::warn!(work.row = ?due, error.cause = ?error, "a row could not be settled");
-                if let Error::CarrierThrottled { retry_after, .. } = error {
-                    if Instant::now() + retry_after >= deadline {
-                        break;
-                    }
-                    tokio::time::sleep(retry_after).await;
-                }
+                throttled |= matches!(error, Error::CarrierThrottled { .. });
             }
         }
         if report == Report::default() {
@@ -113,6 +115,16 @@ impl Reconciler {
             );
         }
         Ok(report)
+    }
+
+    async fn settle(&self, due: &Due, report: &mut Report) -> Result<()> {
+        // Boxed, because the SDK's futures within are large.
+        match due {
+            Due::Number(organization, number) => Box::pin(self.settle_number(organization, number, report)).await,
+            Due::Submission(organization, submission) => {
+                Box::pin(self.queue_again(organization, submission, report)).await
+            }
+        }
     }
 
     async fn settle_number(
@@ -133,8 +145,14 @@ impl Reconciler {
                 Ok(())
             }
         };
-        if settled.is_err() {
-            self.ask_again(&number).await?;
+        match &settled {
+            Ok(()) => {}
+            // The carrier was not asked about this row, which therefore does not wait the longer for its age. It does go
+            // behind the others, because what is throttled may be a kind of call that they can do without.
+            Err(Error::CarrierThrottled { retry_after, .. }) => {
+                self.table.postpone_number(&number, self.clock.now().plus(*retry_after)).await?;
+            }
+            Err(_) => self.ask_again(&number).await?,
         }
         settled
     }

@@ -1,7 +1,8 @@
 use clients::settings::Settings;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use reconciler::Reconciler;
-use serde::de::IgnoredAny;
+use reconciler::{Reconciler, Task, sweep};
+use serde_json::Value;
+use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -9,5 +10,12 @@ async fn main() -> Result<(), Error> {
     clients::logs::start(settings.log_level()?);
     let reconciler = Reconciler::from_settings(settings)?;
     reconciler.table.connect().await;
-    run(service_fn(async |_: LambdaEvent<IgnoredAny>| Ok::<_, Error>(Box::pin(reconciler.run()).await?))).await
+    run(service_fn(async |event: LambdaEvent<Value>| handle(&reconciler, event.payload).await)).await
+}
+
+async fn handle(reconciler: &Reconciler, event: Value) -> Result<Value, Error> {
+    Ok(match Task::read(event)? {
+        Task::Settle {} => serde_json::to_value(Box::pin(reconciler.run()).await?)?,
+        Task::Sweep(order) => serde_json::to_value(reconciler.sweep(&order, Instant::now() + sweep::SWEEP).await)?,
+    })
 }

@@ -39,6 +39,39 @@ fn id(row: &serde_json::Value) -> domain::PhoneNumberId {
 }
 
 #[tokio::test]
+async fn the_weekly_event_sweeps_and_changes_nothing() {
+    let app = TestApp::approved().await;
+    app.buy("+14155550142").send().await.ok();
+    let lost = app.buy("+14155550143").send().await.ok();
+    let carrier = domain::number::CarrierNumberId::parse(lost["providerResourceId"].as_str().unwrap()).unwrap();
+    app.bundle.reconciler.carrier.release(&carrier).await.unwrap();
+    // An order that is due, which a sweep leaves to the next settling run.
+    let doubtful = app.buy("+14155550500").send().await.ok();
+    let lambda = Lambda::start(BINARY, &environment(&app)).await;
+    for name in ["reconciler-sweep", "reconciler-sweep-apply"] {
+        let report = lambda.invoke(&event(name, &[])).await;
+        assert_eq!((&report["complete"], &report["next"]), (&json!(true), &json!(null)), "{name}");
+        assert_eq!(
+            (&report["atCarrier"]["matched"], &report["atCarrier"]["settling"]),
+            (&json!(1), &json!(1)),
+            "{name}"
+        );
+        assert_eq!(report["atCarrier"]["found"], json!([]), "{name}");
+        let found = json!([{
+            "numberId": lost["id"], "organizationId": app.organization.as_str(), "carrierId": carrier.as_str(),
+            "last4": "0143",
+        }]);
+        assert_eq!(report["inTable"]["found"], found, "{name}");
+    }
+    assert_eq!(app.bundle.carrier.numbers().len(), 2);
+    let path = format!("/v1/phone-numbers/{}", id(&doubtful));
+    assert_eq!(app.get(&path).send().await.ok()["setupStatus"]["status"], "action_required");
+    let log = lambda.log(&["+1415555", "415555", &app.key]);
+    let errors: Vec<_> = log.iter().filter(|line| line["level"] == "ERROR").collect();
+    assert_eq!(errors.len(), 2, "a lost number is somebody's to look at, each time: {errors:?}");
+}
+
+#[tokio::test]
 async fn a_missing_setting_is_named() {
     let app = TestApp::empty().await;
     let mut environment = environment(&app);

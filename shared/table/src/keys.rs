@@ -16,7 +16,7 @@
 //! | who owns a number, across organizations | `E164#<e164>` / `CLAIM` | buying, importing |
 //! | an API key, by its SHA-256 | `KEY#<hash>` / `KEY` | every route |
 //! | what is not settled (index `work`) | `WORK#<shard>` / `<due>#<id>` | reconciler |
-//! | months to be paid (index `work`) | `WORK#CHARGE#<shard>` / `<due>#<id>` | renewals |
+//! | months to be paid (index `work`) | `WORK#CHARGE#<shard>` / `<due>#<id>` | renewals, the sweep |
 
 use domain::api_key::ApiKeyHash;
 use domain::credits::LedgerEntry;
@@ -42,7 +42,7 @@ pub(crate) const LEDGER: &str = "LEDGER#";
 pub(crate) const WORK_SHARDS: u8 = 8;
 
 /// The whole primary key of an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) pk: String,
     pub(crate) sk: String,
@@ -161,12 +161,17 @@ impl Work {
 
     /// A month that will have to be paid. It stands apart, because a month's worth of these would bury what is urgent.
     pub(crate) fn charge(due: Timestamp, id: &str) -> Self {
-        Self { shard: format!("WORK#CHARGE#{}", shard_of(id)), due: format!("{due}#{id}") }
+        Self { shard: Self::charge_shard_name(shard_of(id)), due: format!("{due}#{id}") }
     }
 
     /// A partition of the index that holds what is unsettled.
     pub(crate) fn shard_name(shard: u8) -> String {
         format!("WORK#{shard}")
+    }
+
+    /// A partition of the index that holds months to be paid.
+    pub(crate) fn charge_shard_name(shard: u8) -> String {
+        format!("WORK#CHARGE#{shard}")
     }
 }
 

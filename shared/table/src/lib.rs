@@ -19,6 +19,7 @@ mod registrations;
 mod schema;
 mod searches;
 mod sip_connections;
+mod sweep;
 mod transaction;
 mod trouble;
 mod work;
@@ -39,6 +40,7 @@ pub use credits::LedgerLine;
 pub use idempotency::{Begun, Lease, RecordedAnswer};
 pub use kyb::Verification;
 pub use numbers::{Filter, Page, View};
+pub use sweep::{Holder, Place};
 pub use work::Due;
 
 /// The table, reachable. Cheap to clone.

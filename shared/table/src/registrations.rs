@@ -45,10 +45,14 @@ fn claim_item(number: &PhoneNumber) -> Result<Item> {
     to_item(Key::claim(&number.e164), None, &attributes)
 }
 
+pub(crate) fn read_claim(item: Item) -> Result<Claim> {
+    from_item::<ClaimItem>(item)?.try_into()
+}
+
 impl Table {
     /// Who holds a phone number.
     pub async fn claim(&self, e164: &E164) -> Result<Option<Claim>> {
-        self.get::<ClaimItem>(Key::claim(e164)).await?.map(Claim::try_from).transpose()
+        self.fetch(Key::claim(e164)).await?.map(read_claim).transpose()
     }
 
     /// All that decides whether a purchase may begin, read in one parallel batch.

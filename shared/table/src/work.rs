@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{KybId, OrganizationId, PhoneNumberId, Result, Timestamp};
+use futures_util::future::try_join_all;
 use serde::Deserialize;
 
 use crate::Table;
@@ -19,31 +20,30 @@ pub enum Due {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DueItem {
+pub(crate) struct DueItem {
     #[serde(rename = "PK")]
-    pk: String,
+    pub(crate) pk: String,
     #[serde(rename = "SK")]
-    sk: String,
-    work_due: String,
+    pub(crate) sk: String,
+    pub(crate) work_due: String,
 }
 
 impl Table {
     /// Up to `most` rows that are due, the longest overdue first. Rows that cannot be understood are logged and left.
     pub async fn due(&self, now: Timestamp, most: usize) -> Result<Vec<Due>> {
         let mut found: Vec<(String, Due)> = Vec::new();
-        for shard in 0..WORK_SHARDS {
-            for item in self.due_in(shard, now, most).await? {
-                let DueItem { pk, sk, work_due } = from_item(item)?;
-                let key = Key { pk, sk };
-                match key.named(&work_due) {
-                    Some(Named::Number(organization, number)) => {
-                        found.push((work_due, Due::Number(organization, number)));
-                    }
-                    Some(Named::Submission(organization, submission)) => {
-                        found.push((work_due, Due::Submission(organization, submission)));
-                    }
-                    None => tracing::error!(work.due = work_due, "a row in the work index cannot be understood"),
+        let shards = (0..WORK_SHARDS).map(|shard| self.due_in(shard, now, most));
+        for item in try_join_all(shards).await?.into_iter().flatten() {
+            let DueItem { pk, sk, work_due } = from_item(item)?;
+            let key = Key { pk, sk };
+            match key.named(&work_due) {
+                Some(Named::Number(organization, number)) => {
+                    found.push((work_due, Due::Number(organization, number)));
                 }
+                Some(Named::Submission(organization, submission)) => {
+                    found.push((work_due, Due::Submission(organization, submission)));
+                }
+                None => tracing::error!(work.due = work_due, "a row in the work index cannot be understood"),
             }
         }
         found.sort_by(|(one, _), (other, _)| one.cmp(other));

@@ -22,7 +22,7 @@ const UNPROCESSABLE: &[&str] = &["10027"];
 /// Nothing in stock fits the filters.
 const NOTHING_FITS: &[&str] = &["10031"];
 /// Statuses of a listed number that is not ours, or not any more.
-const NOT_OURS: &[&str] = &["deleted", "ported-out", "port-failed", "purchase-failed"];
+pub(super) const NOT_OURS: &[&str] = &["deleted", "ported-out", "port-failed", "purchase-failed"];
 
 /// How an order stands at the carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +196,7 @@ pub(super) fn released(answer: Result<Answer, Failure>) -> Result<(), Failure> {
     }
 }
 
-fn successful(answer: Answer) -> Result<Answer, Failure> {
+pub(super) fn successful(answer: Answer) -> Result<Answer, Failure> {
     if !answer.status.is_success() {
         Err(answer.refused())
     } else if answer.status != StatusCode::NO_CONTENT && !answer.body.is_object() {
@@ -207,7 +207,7 @@ fn successful(answer: Answer) -> Result<Answer, Failure> {
 }
 
 /// The entries of a list answer. One without a list is not an empty list.
-fn entries(answer: &Answer) -> Result<&[Value], Failure> {
+pub(super) fn entries(answer: &Answer) -> Result<&[Value], Failure> {
     answer.body["data"].as_array().map(Vec::as_slice).ok_or(Failure::Garbled("it has no list"))
 }
 

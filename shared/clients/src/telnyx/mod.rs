@@ -3,6 +3,7 @@
 //! Source: Telnyx API v2, number search, number orders, number configurations and API errors.
 
 mod answers;
+mod listing;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -17,6 +18,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use self::answers::{Offered, Placed, Standing};
+pub use self::listing::{HeldNumber, HeldPage};
 use self::wire::{Failure, Link};
 use crate::Secret;
 

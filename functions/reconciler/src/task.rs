@@ -1,0 +1,96 @@
+//! What an event asks the function to do.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::sweep::SweepOrder;
+
+/// What the function does, as an event says it: `{"task":"sweep"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Task {
+    /// Settles what is due. The braces make serde refuse words beside it.
+    Settle {},
+    /// Compares the carrier's numbers with the table.
+    Sweep(SweepOrder),
+}
+
+impl Task {
+    /// Reads an event. One without a task is the schedule's own, which settles.
+    ///
+    /// # Errors
+    /// The event asks for a task that there is not, or for one in a way that is not understood. A misspelt word is never
+    /// passed over, because without it another thing would be done.
+    pub fn read(event: Value) -> Result<Self, String> {
+        if event.get("task").is_none() {
+            return Ok(Self::Settle {});
+        }
+        serde_json::from_value(event).map_err(|error| {
+            format!(
+                r#"the event cannot be understood: {error}; its task is "settle", or "sweep" with apply, most, from"#
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::From;
+    use serde_json::json;
+    use std::num::NonZeroU32;
+
+    #[test]
+    fn an_event_without_a_task_settles() {
+        for event in
+            [json!({}), json!(null), json!([]), json!("sweep"), json!({ "source": "aws.events", "detail": {} })]
+        {
+            assert_eq!(Task::read(event.clone()).unwrap(), Task::Settle {}, "{event}");
+        }
+        assert_eq!(Task::read(json!({ "task": "settle" })).unwrap(), Task::Settle {});
+    }
+
+    #[test]
+    fn a_sweep_is_dry_unless_told_otherwise_and_goes_on_where_it_is_told_to() {
+        let dry = SweepOrder::default();
+        assert!(!dry.apply);
+        assert_eq!(Task::read(json!({ "task": "sweep" })).unwrap(), Task::Sweep(dry));
+        for (event, order) in [
+            (json!({ "task": "sweep", "apply": true }), SweepOrder { apply: true, ..SweepOrder::default() }),
+            (
+                json!({ "task": "sweep", "from": { "carrierPage": 7 }, "most": 3 }),
+                SweepOrder { from: From::CarrierPage(NonZeroU32::new(7).unwrap()), most: 3, ..SweepOrder::default() },
+            ),
+            (
+                json!({ "task": "sweep", "from": { "table": { "shard": 0, "after": " " } } }),
+                SweepOrder { from: From::Table(table::Place::start()), ..SweepOrder::default() },
+            ),
+        ] {
+            let task = Task::read(event).unwrap();
+            assert_eq!(task, Task::Sweep(order));
+            assert_eq!(Task::read(serde_json::to_value(&task).unwrap()).unwrap(), task, "it is told as it is written");
+        }
+    }
+
+    #[test]
+    fn an_event_that_is_misspelt_is_refused_with_the_words_that_are_accepted() {
+        for event in [
+            json!({ "task": "sweeep" }),
+            json!({ "task": "" }),
+            json!({ "task": null }),
+            json!({ "task": 1 }),
+            json!({ "task": "settle", "apply": true }),
+            json!({ "task": "sweep", "aply": true }),
+            json!({ "task": "sweep", "apply": "true" }),
+            json!({ "task": "sweep", "apply": null }),
+            json!({ "task": "sweep", "most": -1 }),
+            json!({ "task": "sweep", "from": 7 }),
+            json!({ "task": "sweep", "from": { "carrierPage": 0 } }),
+            json!({ "task": "sweep", "from": { "table": { "shard": 8, "after": "2026" } } }),
+            json!({ "task": "sweep", "from": { "table": { "shard": 0, "after": "" } } }),
+        ] {
+            let refused = Task::read(event.clone()).unwrap_err();
+            assert!(refused.contains(r#""settle", or "sweep""#), "{event}: {refused}");
+        }
+    }
+}

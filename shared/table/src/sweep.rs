@@ -1,0 +1,176 @@
+//! Many numbers at once, for comparing the table with what the carrier has: found by the index of months to be paid,
+//! or by their claims. Nothing is scanned, and every row is read as it stands now.
+
+use std::collections::{BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use domain::number::PhoneNumber;
+use domain::registration::Claim;
+use domain::{E164, Error, OrganizationId, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::Table;
+use crate::item::{Item, from_item, key_attributes};
+use crate::keys::{Key, Named, PK, WORK_DUE, WORK_INDEX, WORK_SHARD, WORK_SHARDS, Work};
+use crate::number_item::read_number;
+use crate::registrations::read_claim;
+use crate::trouble::{RETRIES, back_off, retrying, unavailable};
+use crate::work::DueItem;
+
+/// The most keys that DynamoDB reads in one batch.
+const BATCH: usize = 100;
+
+/// How far a walk over the index of months to be paid has come. As JSON it is what another walk goes on from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "UncheckedPlace")]
+pub struct Place {
+    /// The partition of the index, from 0.
+    shard: u8,
+    /// The last entry of that partition that was read.
+    after: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UncheckedPlace {
+    shard: u8,
+    after: String,
+}
+
+impl TryFrom<UncheckedPlace> for Place {
+    type Error = &'static str;
+
+    fn try_from(UncheckedPlace { shard, after }: UncheckedPlace) -> Result<Self, Self::Error> {
+        // A walk that begins beyond the last partition would end at once, as if everything had been seen.
+        if shard >= WORK_SHARDS {
+            return Err("there is no such shard");
+        }
+        // DynamoDB takes no empty key, and no longer one.
+        if !(1..=1024).contains(&after.len()) {
+            return Err("'after' must have 1 to 1024 bytes");
+        }
+        Ok(Self { shard, after })
+    }
+}
+
+impl Place {
+    /// Before everything. Entries begin with a year, and no year begins with a space.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::of(0)
+    }
+
+    fn of(shard: u8) -> Self {
+        Self { shard, after: " ".to_owned() }
+    }
+}
+
+/// What holds a phone number here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Row(Box<PhoneNumber>),
+    /// There is a claim, but no row that can be understood.
+    Unreadable,
+}
+
+impl Table {
+    /// Up to a hundred numbers that months have to be paid for, which every active managed number is one of, and where
+    /// to go on; `None` when the walk is over.
+    ///
+    /// The index is a moment behind, so a number bought during the walk may be missing; a number paid during the walk
+    /// may come twice. Rows that cannot be understood are logged and left.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the table cannot be asked.
+    pub async fn charged_numbers(&self, place: &Place) -> Result<(Vec<PhoneNumber>, Option<Place>)> {
+        let call = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(WORK_INDEX)
+            .key_condition_expression(format!("{WORK_SHARD} = :shard AND {WORK_DUE} > :after"))
+            .expression_attribute_values(":shard", AttributeValue::S(Work::charge_shard_name(place.shard)))
+            .expression_attribute_values(":after", AttributeValue::S(place.after.clone()))
+            .limit(i32::try_from(BATCH).unwrap_or(i32::MAX));
+        let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
+        let mut keys = BTreeSet::new();
+        let mut after = None;
+        for entry in answer.items.unwrap_or_default() {
+            let DueItem { pk, sk, work_due } = from_item(entry)?;
+            let key = Key { pk, sk };
+            if matches!(key.named(&work_due), Some(Named::Number(..))) {
+                keys.insert(key);
+            }
+            after = Some(work_due);
+        }
+        // A page is the last one when DynamoDB says so, not when it is short: it also stops after a megabyte.
+        let next = match (answer.last_evaluated_key, after) {
+            (Some(_), Some(after)) => Some(Place { shard: place.shard, after }),
+            _ => Some(place.shard + 1).filter(|shard| *shard < WORK_SHARDS).map(Place::of),
+        };
+        let rows = self.fetch_all(keys).await?;
+        Ok((rows.into_iter().filter_map(readable).collect(), next))
+    }
+
+    /// What holds each of these phone numbers here; those that nobody holds are left out. Two rounds of batches,
+    /// however many organizations they belong to.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the table cannot be asked.
+    pub async fn holders(&self, numbers: &BTreeSet<E164>) -> Result<HashMap<E164, Holder>> {
+        let by_key: HashMap<String, &E164> = numbers.iter().map(|number| (Key::claim(number).pk, number)).collect();
+        let mut claims: Vec<(&E164, Option<Claim>)> = Vec::new();
+        for item in self.fetch_all(numbers.iter().map(Key::claim).collect()).await? {
+            let pk = item.get(PK).and_then(|pk| pk.as_s().ok());
+            if let Some(number) = pk.and_then(|pk| by_key.get(pk)) {
+                claims.push((number, read_claim(item).ok()));
+            }
+        }
+        let keys =
+            claims.iter().flat_map(|(_, claim)| claim).map(|claim| Key::number(&claim.organization, &claim.number));
+        let rows: Vec<PhoneNumber> = self.fetch_all(keys.collect()).await?.into_iter().filter_map(readable).collect();
+        let mut rows: HashMap<E164, PhoneNumber> = rows.into_iter().map(|row| (row.e164.clone(), row)).collect();
+        let mut holder = |number| rows.remove(number).map_or(Holder::Unreadable, |row| Holder::Row(Box::new(row)));
+        Ok(claims.into_iter().map(|(number, _)| number).map(|number| (number.clone(), holder(number))).collect())
+    }
+
+    /// Whether there is such an organization.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the table cannot be asked.
+    pub async fn knows(&self, organization: &OrganizationId) -> Result<bool> {
+        Ok(self.fetch(Key::organization(organization)).await?.is_some())
+    }
+
+    /// Items by their keys, as they stand now, in no order. Where nothing is, nothing comes.
+    async fn fetch_all(&self, keys: BTreeSet<Key>) -> Result<Vec<Item>> {
+        let keys: Vec<Item> = keys.into_iter().map(|key| key_attributes(key).into()).collect();
+        let mut items = Vec::new();
+        for batch in keys.chunks(BATCH) {
+            items.extend(self.fetch_batch(batch.to_vec()).await?);
+        }
+        Ok(items)
+    }
+
+    async fn fetch_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        for tries in 0..=RETRIES {
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+            let call = self.client.batch_get_item().request_items(&self.name, wanted.map_err(Error::internal)?);
+            let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
+            items.extend(answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default());
+            // What DynamoDB was too busy for, or what did not fit into 16 MB.
+            let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
+            keys = left.map(|left| left.keys).unwrap_or_default();
+            if keys.is_empty() {
+                return Ok(items);
+            }
+            back_off(tries).await;
+        }
+        Err(Error::Busy("DynamoDB keeps leaving keys of a batch unread".into()))
+    }
+}
+
+fn readable(item: Item) -> Option<PhoneNumber> {
+    read_number(item).inspect_err(|error| tracing::error!(error.cause = ?error, "a row cannot be understood")).ok()
+}
