@@ -13,6 +13,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::faults::{Faults, Side, forward};
+use crate::plain_http;
+
 /// What happens to calls from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weather {
@@ -38,6 +41,7 @@ pub struct Dynamo {
 
 struct Inner {
     engine_url: String,
+    faults: Faults,
     http: reqwest::Client,
     weather: Mutex<Weather>,
     calls: AtomicU64,
@@ -51,10 +55,11 @@ struct Inner {
 impl Dynamo {
     /// # Panics
     /// No port is free.
-    pub async fn start(engine_url: String) -> Self {
+    pub async fn start(engine_url: String, faults: Faults) -> Self {
         let inner = Arc::new(Inner {
             engine_url,
-            http: reqwest::Client::builder().no_proxy().build().expect("a client"),
+            faults,
+            http: plain_http(),
             weather: Mutex::new(Weather::Fair),
             calls: AtomicU64::new(0),
             hold: Mutex::default(),
@@ -72,6 +77,29 @@ impl Dynamo {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Asks the engine itself, past everything that can be made to fail and past the product's own code.
+    ///
+    /// # Panics
+    /// The engine refuses.
+    pub async fn ask(&self, operation: &str, body: &Value) -> Value {
+        let call = self
+            .inner
+            .http
+            .post(&self.inner.engine_url)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header("x-amz-date", "20260101T000000Z")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, \
+                 Signature=none",
+            );
+        let answer = call.body(body.to_string()).send().await.expect("the engine answers");
+        let (status, text) = (answer.status(), answer.text().await.expect("the engine's answer"));
+        assert!(status.is_success(), "{operation}: {text}");
+        serde_json::from_str(&text).expect("JSON")
     }
 
     pub fn set(&self, weather: Weather) {
@@ -131,13 +159,16 @@ async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
         }
         _ => {}
     }
-    let mut request = inner.http.post(&inner.engine_url).body(body);
-    for (name, value) in headers {
-        if name != "host" && name != "content-length" {
-            request = request.header(name, value);
+    let deliver = || {
+        let mut request = inner.http.post(&inner.engine_url).body(body.clone());
+        for (name, value) in headers {
+            if name != "host" && name != "content-length" {
+                request = request.header(name, value);
+            }
         }
-    }
-    let answer = request.send().await.expect("the engine answers");
+        async move { forward(request).await }
+    };
+    let answer = inner.faults.pass(Side::Table, format!("table {operation}"), deliver).await;
     let write = !matches!(operation.as_str(), "GetItem" | "Query");
     if weather == Weather::Forgetful && write && unlucky(call) {
         return if call.is_multiple_of(2) {
@@ -146,15 +177,7 @@ async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
             broken_off()
         };
     }
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let body = answer.bytes().await.expect("the engine's answer");
-    let mut response = (status, body).into_response();
-    for name in ["content-type", "x-amz-crc32", "x-amzn-requestid"] {
-        if let Some(value) = headers.get(name) {
-            response.headers_mut().insert(name, value.clone());
-        }
-    }
-    response
+    answer
 }
 
 /// True for about a third of all calls, without a pattern that callers could fall into step with.
@@ -163,13 +186,13 @@ const fn unlucky(call: u64) -> bool {
 }
 
 /// An answer whose connection closes before its body has come.
-fn broken_off() -> Response {
+pub(crate) fn broken_off() -> Response {
     let nothing = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "injected");
     let body = Body::from_stream(futures_util::stream::iter([Err::<Bytes, _>(nothing)]));
     (StatusCode::OK, [("content-type", "application/x-amz-json-1.0")], body).into_response()
 }
 
-fn throttle() -> Response {
+pub(crate) fn throttle() -> Response {
     refuse(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException", &json!({}))
 }
 
@@ -182,7 +205,7 @@ fn conflict(body: &Bytes) -> Response {
     refuse(StatusCode::BAD_REQUEST, "TransactionCanceledException", &json!({ "CancellationReasons": reasons }))
 }
 
-fn refuse(status: StatusCode, kind: &str, more: &Value) -> Response {
+pub(crate) fn refuse(status: StatusCode, kind: &str, more: &Value) -> Response {
     let mut body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "injected" });
     if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
         body.extend(more.clone());

@@ -1,11 +1,17 @@
 //! Races: one winner, one debit, and the books are right afterwards. Each race runs in fair weather, and again with
 //! the conflicts, throttles and lost answers that real DynamoDB gives.
 
+use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
+use local::Options;
 use serde_json::{Value, json};
 use tests::dynamo::Weather;
-use tests::{Answer, TestApp};
+use tests::{Answer, Call, TestApp, approved};
+
+/// The weathers in which what is asked for can be done.
+const WORKABLE: [Weather; 3] = [Weather::Fair, Weather::Contended, Weather::Forgetful];
 
 /// Runs `many` calls at once and returns their answers.
 async fn race<F>(app: &Arc<TestApp>, many: usize, call: impl Fn(Arc<TestApp>, usize) -> F) -> Vec<Answer>
@@ -24,13 +30,14 @@ fn winners(answers: &[Answer]) -> Vec<&Value> {
     answers.iter().filter(|answer| answer.status == 200).map(|answer| &answer.body).collect()
 }
 
-async fn fifty_buyers(weather: Weather) {
-    let app = Arc::new(TestApp::approved().await);
+/// A hundred buyers of one number, of whom `bought` get it.
+async fn hundred_buyers(weather: Weather, carrier_delay: Duration, bought: usize) {
+    let app = Arc::new(TestApp::start(approved(), Options { carrier_delay, ..Options::default() }).await);
     app.get("/v1/phone-numbers").send().await.ok();
     app.dynamo.set(weather);
-    let answers = race(&app, 50, |app, _| async move { app.buy("+14155550142").send().await }).await;
+    let answers = race(&app, 100, |app, _| async move { app.buy("+14155550142").send().await }).await;
     app.dynamo.set(Weather::Fair);
-    assert_eq!(winners(&answers).len(), 1, "one number is sold once");
+    assert_eq!(winners(&answers).len(), bought, "one number is sold once");
     for answer in answers {
         match answer.status {
             200 => {}
@@ -40,25 +47,48 @@ async fn fifty_buyers(weather: Weather) {
         }
     }
     let rows = app.get("/v1/phone-numbers").send().await.ok();
-    assert_eq!(rows.as_array().unwrap().len(), 1, "{rows}");
-    assert_eq!(app.balance().await, 98_000_000, "one debit");
-    assert_eq!(app.bundle.carrier.orders().len(), 1, "one order");
+    assert_eq!(rows.as_array().unwrap().len(), bought, "{rows}");
+    assert_eq!(app.balance().await, if bought == 1 { 98_000_000 } else { 100_000_000 });
+    assert_eq!(app.bundle.carrier.order_attempts().into_values().collect::<Vec<_>>(), vec![1; bought]);
     app.check_books().await;
 }
 
+/// Slow enough for all hundred to be under way before the first has its answer.
+const SLOW: Duration = Duration::from_millis(100);
+
 #[tokio::test]
-async fn fifty_buyers_of_one_number_make_one_purchase() {
-    fifty_buyers(Weather::Fair).await;
+async fn a_hundred_buyers_of_one_number_make_one_purchase() {
+    hundred_buyers(Weather::Fair, Duration::ZERO, 1).await;
 }
 
 #[tokio::test]
-async fn fifty_buyers_of_one_number_make_one_purchase_under_conflicts_and_throttles() {
-    fifty_buyers(Weather::Contended).await;
+async fn a_hundred_buyers_of_one_number_make_one_purchase_under_conflicts_and_throttles() {
+    hundred_buyers(Weather::Contended, Duration::ZERO, 1).await;
 }
 
 #[tokio::test]
-async fn fifty_buyers_of_one_number_make_one_purchase_when_answers_are_lost() {
-    fifty_buyers(Weather::Forgetful).await;
+async fn a_hundred_buyers_of_one_number_make_one_purchase_when_answers_are_lost() {
+    hundred_buyers(Weather::Forgetful, Duration::ZERO, 1).await;
+}
+
+#[tokio::test]
+async fn a_hundred_buyers_at_a_slow_carrier_make_one_purchase() {
+    hundred_buyers(Weather::Fair, SLOW, 1).await;
+}
+
+#[tokio::test]
+async fn a_hundred_buyers_at_a_slow_carrier_make_one_purchase_under_conflicts_and_throttles() {
+    hundred_buyers(Weather::Contended, SLOW, 1).await;
+}
+
+#[tokio::test]
+async fn a_hundred_buyers_at_a_slow_carrier_make_one_purchase_when_answers_are_lost() {
+    hundred_buyers(Weather::Forgetful, SLOW, 1).await;
+}
+
+#[tokio::test]
+async fn a_hundred_buyers_buy_nothing_while_the_table_takes_no_transactions() {
+    hundred_buyers(Weather::NoTransactions, Duration::ZERO, 0).await;
 }
 
 async fn fifty_links(weather: Weather) {
@@ -193,7 +223,7 @@ async fn one_version_is_changed_once() {
 
 #[tokio::test]
 async fn releases_of_one_number_at_once_release_it_once() {
-    for weather in [Weather::Fair, Weather::Contended] {
+    for weather in WORKABLE {
         let app = Arc::new(TestApp::approved().await);
         let row = app.buy("+14155550142").send().await.ok();
         let path = format!("/v1/phone-numbers/{}", row["id"].as_str().unwrap());
@@ -209,4 +239,118 @@ async fn releases_of_one_number_at_once_release_it_once() {
         assert_eq!(app.get("/v1/phone-numbers").send().await.ok(), json!([]));
         app.check_books().await;
     }
+}
+
+/// A managed number that is being released, with an agent, and somebody who wants something of it at that moment.
+struct Release<'a> {
+    app: &'a TestApp,
+    e164: &'a str,
+    path: &'a str,
+    /// The key of another organization, which may buy too.
+    stranger: &'a str,
+}
+
+/// In calls to the table. The last one lets the first call end, so that each side wins somewhere.
+const HEAD_STARTS: [usize; 5] = [0, 1, 2, 3, usize::MAX];
+
+/// Sends two calls. The second one sets out once `head_start` calls have reached the table, or the first one is done:
+/// with each head start it meets the first at another step.
+async fn staggered(app: &TestApp, first: Call, head_start: usize, second: Call) -> (Answer, Answer) {
+    let before = app.dynamo.seen().len();
+    let done = Cell::new(false);
+    let first = async {
+        let answer = first.send().await;
+        done.set(true);
+        answer
+    };
+    let second = async {
+        while !done.get() && app.dynamo.seen().len() - before < head_start {
+            tokio::task::yield_now().await;
+        }
+        second.send().await
+    };
+    tokio::join!(first, second)
+}
+
+/// Races releases against a rival: in each weather the rival comes at every step of the release, and the release at
+/// every step of the rival. `refusals` are what the rival may be told instead of a success. Whatever was answered, the
+/// books are right, and DELETE again ends with the number gone.
+async fn race_releases(rival: impl Fn(&Release<'_>) -> Call, refusals: &[(u16, &str)]) {
+    for weather in WORKABLE {
+        let app = TestApp::approved().await;
+        let stranger = app.stranger(approved()).await;
+        let (mut won, mut lost) = (0, 0);
+        for round in 0..20_usize {
+            let e164 = format!("+1415555{:04}", 1000 + round);
+            let bought = app.post("/v1/phone-numbers", &json!({ "e164": e164, "agentId": "agent_1" })).send().await;
+            let path = format!("/v1/phone-numbers/{}", bought.ok()["id"].as_str().unwrap());
+            let (release, head_start) = (app.delete(&path), HEAD_STARTS[round / 2 % HEAD_STARTS.len()]);
+            let rival = rival(&Release { app: &app, e164: &e164, path: &path, stranger: &stranger });
+            app.dynamo.set(weather);
+            let (released, rivaled) = if round.is_multiple_of(2) {
+                staggered(&app, release, head_start, rival).await
+            } else {
+                let (rivaled, released) = staggered(&app, rival, head_start, release).await;
+                (released, rivaled)
+            };
+            app.dynamo.set(Weather::Fair);
+            app.check_books().await;
+            match (rivaled.status, rivaled.body["code"].as_str()) {
+                (200, _) => won += 1,
+                (503, Some("BUSY")) => {}
+                (status, Some(code)) if refusals.contains(&(status, code)) => lost += 1,
+                _ => panic!("round {round}, {weather:?}: {}", rivaled.text),
+            }
+            let again = app.delete(&path).send().await;
+            if released.status == 200 {
+                again.refused(404, "NOT_FOUND");
+            } else {
+                released.refused(503, "BUSY");
+                assert!(matches!(again.status, 200 | 404), "{}", again.text);
+            }
+            // What the rival has got instead makes room for the next round, unless it is the stranger's.
+            if let Some(id) = rivaled.body["id"].as_str() {
+                app.delete(&format!("/v1/phone-numbers/{id}")).send().await;
+            }
+        }
+        assert!(won > 0 && lost > 0, "{weather:?}: the rival won {won} times and lost {lost} times");
+        app.check_books().await;
+    }
+}
+
+const GONE_OR_GOING: [(u16, &str); 2] = [(404, "NOT_FOUND"), (409, "PHONE_NUMBER_BUSY")];
+
+#[tokio::test]
+async fn a_release_races_an_update() {
+    let label = json!({ "label": "x" });
+    race_releases(|release| release.app.patch(release.path, &label), &GONE_OR_GOING).await;
+}
+
+#[tokio::test]
+async fn a_release_races_a_link() {
+    let link = json!({ "agentId": "agent_2" });
+    race_releases(|release| release.app.patch(release.path, &link), &GONE_OR_GOING).await;
+}
+
+#[tokio::test]
+async fn a_release_races_a_stranger_who_buys_the_number() {
+    let buy = |release: &Release<'_>| release.app.buy(release.e164).key(release.stranger);
+    race_releases(buy, &[(409, "PHONE_NUMBER_ALREADY_REGISTERED")]).await;
+}
+
+#[tokio::test]
+async fn a_release_races_a_buyer_of_the_number_for_the_same_agent() {
+    let buy = |release: &Release<'_>| {
+        release.app.post("/v1/phone-numbers", &json!({ "e164": release.e164, "agentId": "agent_1" }))
+    };
+    race_releases(buy, &[(409, "PHONE_NUMBER_ALREADY_REGISTERED"), (409, "AGENT_ALREADY_LINKED")]).await;
+}
+
+#[tokio::test]
+async fn a_release_races_an_import_of_the_number_for_the_same_agent() {
+    let import = |release: &Release<'_>| {
+        let body = json!({ "e164": release.e164, "sipConnectionInstallationId": "sip_up", "agentId": "agent_1" });
+        release.app.post("/v1/phone-numbers/import", &body)
+    };
+    race_releases(import, &[(409, "PHONE_NUMBER_ALREADY_REGISTERED"), (409, "AGENT_ALREADY_LINKED")]).await;
 }

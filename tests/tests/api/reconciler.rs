@@ -1,12 +1,18 @@
 //! What the reconciler makes of orders in doubt, releases that stopped half-way, and submissions that nobody heard of.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::number::{CarrierNumberId, PhoneNumber, Prices, Routing};
+use domain::organization::PurchasePolicy;
+use domain::{Clock, E164, MicroUsd, PhoneNumberId, Timestamp};
+use futures_util::{StreamExt, stream};
+use local::sandbox::carrier::RateLimit;
 use reconciler::Report;
 use serde_json::{Value, json};
-use tests::TestApp;
 use tests::dynamo::Weather;
+use tests::{TestApp, with_credit_for};
 
 use super::kyb::full_form;
 
@@ -143,4 +149,226 @@ async fn two_runs_at_once_do_each_thing_once() {
         assert_eq!(app.balance().await, 96_000_000);
         app.check_books().await;
     }
+}
+
+/// What has become of an order whose outcome nobody has recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It takes another minute; then the number is there.
+    Pending,
+    Delivered,
+    Failed,
+    NeverSent,
+}
+
+/// Rows in doubt, as purchases leave them that die after their transaction. Row 0 is the oldest.
+struct Backlog {
+    rows: Vec<(PhoneNumber, Fate)>,
+}
+
+impl Backlog {
+    /// Each row is one millisecond younger than the one before it.
+    fn new(app: &TestApp, fates: impl IntoIterator<Item = Fate>) -> Self {
+        let now = app.clock.now().millis();
+        let dollar = MicroUsd::from_micros(1_000_000);
+        let prices = Prices { upfront: dollar, monthly: dollar };
+        let (mut slow, mut failing, mut ordinary) = (numbers(202..203), numbers(409..410), numbers(1_000..1_010));
+        let rows = (now..).zip(fates).map(|(millis, fate)| {
+            let e164 = match fate {
+                Fate::Pending => slow.next(),
+                Fate::Failed => failing.next(),
+                Fate::Delivered | Fate::NeverSent => ordinary.next(),
+            };
+            let (e164, at) = (e164.expect("enough numbers"), Timestamp::from_millis(millis));
+            let id = PhoneNumberId::new(at, rand::random());
+            (PhoneNumber::ordering(id, app.organization.clone(), e164, Routing::default(), prices, at), fate)
+        });
+        Self { rows: rows.collect() }
+    }
+
+    /// Pays for all of it.
+    async fn pay(&self, app: &TestApp) {
+        let owner = app.bundle.table.organization(&app.organization).await.unwrap();
+        let (table, owner) = (&app.bundle.table, &owner);
+        let pay = async |number| table.begin_purchase(owner, number, PurchasePolicy::Approved, None).await;
+        let paid: Vec<_> = stream::iter(&self.rows).map(|(number, _)| pay(number)).buffer_unordered(8).collect().await;
+        assert!(paid.iter().all(Result::is_ok), "{paid:?}");
+    }
+
+    /// Confirms all of it, as if the carrier had.
+    async fn activate(&self, app: &TestApp) {
+        let (table, now) = (&app.bundle.table, app.clock.now());
+        let activate = async |number: &PhoneNumber| {
+            let resource = CarrierNumberId::parse(number.e164.digits()).unwrap();
+            table.transition(number.clone(), |number| number.activate(resource.clone(), now)).await
+        };
+        let done: Vec<_> =
+            stream::iter(&self.rows).map(|(number, _)| activate(number)).buffer_unordered(8).collect().await;
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
+    }
+
+    /// Sends the orders of this fate.
+    async fn order(&self, app: &TestApp, fate: Fate) {
+        let (http, url) = (reqwest::Client::new(), format!("{}/number_orders", app.bundle.carrier_url));
+        let post = |(number, _): &(PhoneNumber, Fate)| {
+            let body = json!({
+                "phone_numbers": [{ "phone_number": number.e164.as_str() }], "customer_reference": number.id.as_str(),
+            });
+            http.post(&url).bearer_auth("sandbox").body(body.to_string()).send()
+        };
+        let these = self.rows.iter().filter(|(_, known)| *known == fate);
+        let sent: Vec<_> = stream::iter(these).map(post).buffer_unordered(8).collect().await;
+        assert!(sent.into_iter().all(|answer| answer.unwrap().status() == 200));
+    }
+
+    /// The delivered rows that are set up, by their place in the backlog.
+    fn delivered(&self, app: &TestApp) -> Vec<bool> {
+        let numbers = app.bundle.carrier.numbers();
+        let tagged = numbers.iter().filter(|number| !number.tags.is_empty());
+        let done: HashSet<_> = tagged.filter_map(|number| number.customer_reference.as_deref()).collect();
+        let these = self.rows.iter().filter(|(_, fate)| *fate == Fate::Delivered);
+        these.map(|(number, _)| done.contains(number.id.as_str())).collect()
+    }
+}
+
+/// The sandbox carrier's numbers with these lines, area code by area code.
+fn numbers(lines: std::ops::Range<u16>) -> impl Iterator<Item = E164> {
+    // Among the area codes that begin so, each is a place.
+    let codes = (201..500).chain(601..700);
+    let texts = codes.flat_map(move |code| lines.clone().map(move |line| format!("+1{code}555{line:04}")));
+    texts.filter_map(|text| E164::parse(&text).ok()).filter(E164::is_us)
+}
+
+/// The calls that a run has made to the table and to the carrier.
+async fn counted_run(app: &TestApp) -> (Report, usize, usize) {
+    let before = (app.dynamo.seen().len(), app.bundle.carrier.requests().len());
+    let report = app.bundle.reconciler.run().await.unwrap();
+    (report, app.dynamo.seen().len() - before.0, app.bundle.carrier.requests().len() - before.1)
+}
+
+fn looked_at(report: &Report) -> u32 {
+    let Report { adopted, given_back, waiting, handed_over, released, queued, settled_already, failed } = *report;
+    adopted + given_back + waiting + handed_over + released + queued + settled_already + failed
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_orders_in_doubt_are_settled_within_the_carriers_rate_limit() {
+    let app = TestApp::with(with_credit_for(1_000)).await;
+    let mixed = [Fate::Failed, Fate::NeverSent, Fate::NeverSent].repeat(150);
+    let fates = [vec![Fate::Pending; 150], vec![Fate::Delivered; 400], mixed].concat();
+    let backlog = Backlog::new(&app, fates);
+    backlog.pay(&app).await;
+    backlog.order(&app, Fate::Delivered).await;
+    backlog.order(&app, Fate::Failed).await;
+    app.clock.advance(A_WHILE);
+    backlog.order(&app, Fate::Pending).await;
+    let orders = app.bundle.carrier.order_attempts();
+    // A window longer than a run may last: whoever is throttled has to leave the rest to the next run.
+    let limit = RateLimit { calls: 400, window: A_WHILE };
+    app.bundle.carrier.limit_rate(Some(limit));
+    let (mut total, mut runs, mut put_off, mut full) = (Report::default(), 0, 0, 0);
+    while total.adopted < 550 || total.given_back < 150 || total.waiting < 450 {
+        let (report, table_calls, carrier_calls) = counted_run(&app).await;
+        let looked = looked_at(&report);
+        runs += 1;
+        assert!(runs <= 12, "{total:?}");
+        assert!(looked <= 200, "{report:?}");
+        full += u32::from(looked == 200);
+        // One call too many ends the run.
+        assert!(report.failed <= 1 && carrier_calls <= limit.calls as usize + report.failed as usize, "{report:?}");
+        assert!(looked == 200 || report.failed == 1 || total.adopted + report.adopted == 550, "{report:?}");
+        // What is due takes a query for each of eight shards; a row takes a read and a write, and three questions.
+        assert!(table_calls <= 8 + 2 * looked as usize && carrier_calls <= 3 * looked as usize, "{report:?}");
+        put_off += report.failed;
+        let delivered = backlog.delivered(&app);
+        let end = delivered.iter().rposition(|set_up| *set_up).map_or(0, |last| last + 1);
+        let overtaken = delivered[..end].iter().filter(|set_up| !**set_up).count();
+        assert!(overtaken <= put_off as usize, "{overtaken} rows were overtaken, {put_off} were throttled");
+        total = Report {
+            adopted: total.adopted + report.adopted,
+            given_back: total.given_back + report.given_back,
+            waiting: total.waiting + report.waiting,
+            failed: total.failed + report.failed,
+            ..total
+        };
+        app.clock.advance(A_WHILE);
+    }
+    assert!(full >= 1 && put_off >= 1, "neither limit was met: {full} full runs, {put_off} throttled");
+    assert_eq!((total.adopted, total.given_back), (550, 150));
+    assert_eq!(app.bundle.carrier.order_attempts(), orders, "nothing was ordered");
+    assert_eq!(app.balance().await, 150 * 2_000_000, "what failed was given back, the rest is paid for");
+    let rows = app.get("/v1/phone-numbers").send().await.ok();
+    let with = |status: &str| {
+        let rows = rows.as_array().unwrap().iter();
+        rows.filter(|row| row["setupStatus"]["status"] == status).count()
+    };
+    assert_eq!((with("ready"), with("action_required")), (550, 300));
+}
+
+#[tokio::test]
+async fn a_row_that_the_carrier_was_too_busy_for_waits_as_long_as_the_carrier_asks_and_no_longer() {
+    let app = TestApp::approved().await;
+    let backlog = Backlog::new(&app, [Fate::Delivered; 2]);
+    backlog.pay(&app).await;
+    backlog.order(&app, Fate::Delivered).await;
+    // By its age alone, a row would wait a quarter of an hour.
+    app.clock.advance(Duration::from_hours(1));
+    app.bundle.carrier.limit_rate(Some(RateLimit { calls: 0, window: Duration::from_secs(50) }));
+    let (report, _, calls) = counted_run(&app).await;
+    assert_eq!((report, calls), (Report { failed: 1, ..Report::default() }, 1), "the others would hear the same");
+    app.bundle.carrier.limit_rate(None);
+    assert_eq!(run_after(&app, Duration::ZERO).await, Report { adopted: 1, ..Report::default() });
+    assert_eq!(run_after(&app, Duration::from_secs(50)).await, Report { adopted: 1, ..Report::default() });
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn a_carrier_that_is_too_busy_keeps_no_submission_from_staff() {
+    let app = TestApp::approved().await;
+    let backlog = Backlog::new(&app, [Fate::Delivered]);
+    backlog.pay(&app).await;
+    let stranger = app.stranger(local::seed::World::default()).await;
+    app.bundle.queue.set_down(true);
+    app.post("/v1/phone-numbers/kyb/submit", &full_form()).key(&stranger).send().await.ok();
+    app.bundle.queue.set_down(false);
+    app.bundle.carrier.limit_rate(Some(RateLimit { calls: 0, window: Duration::from_secs(50) }));
+    let report = run_after(&app, Duration::from_hours(1)).await;
+    assert_eq!(report, Report { failed: 1, queued: 1, ..Report::default() });
+    app.bundle.queue.settled().await;
+    assert_eq!(app.bundle.slack.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_short_pause_that_the_carrier_asks_for_is_kept_within_the_run() {
+    let app = TestApp::approved().await;
+    let backlog = Backlog::new(&app, [Fate::Delivered; 2]);
+    backlog.pay(&app).await;
+    backlog.order(&app, Fate::Delivered).await;
+    app.clock.advance(A_WHILE);
+    app.bundle.carrier.limit_rate(Some(RateLimit { calls: 2, window: Duration::from_secs(1) }));
+    let (report, _, calls) = counted_run(&app).await;
+    assert_eq!((report, calls), (Report { adopted: 2, ..Report::default() }, 5), "one call was too many");
+    app.check_books().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_settled_numbers_add_no_call_to_a_run() {
+    let app = TestApp::with(with_credit_for(1_002)).await;
+    let mut first = Backlog::new(&app, [Fate::Delivered; 1_002]);
+    let mut settled = Backlog { rows: first.rows.split_off(1) };
+    let second = Backlog { rows: settled.rows.split_off(1_000) };
+    let run_with_one_in_doubt = async |row: Backlog| {
+        row.pay(&app).await;
+        row.order(&app, Fate::Delivered).await;
+        app.clock.advance(A_WHILE);
+        counted_run(&app).await
+    };
+    let idle = counted_run(&app).await;
+    let busy = run_with_one_in_doubt(first).await;
+    assert_eq!((idle.0, idle.2, busy.0.adopted), (Report::default(), 0, 1));
+
+    settled.pay(&app).await;
+    settled.activate(&app).await;
+    assert_eq!(counted_run(&app).await, idle);
+    assert_eq!(run_with_one_in_doubt(second).await, busy);
 }

@@ -1,0 +1,245 @@
+//! The audit of a whole world: every item of the table, and what the carrier says that we own and have ordered.
+//!
+//! Only a test may read a table as a whole. It does so past the product's own code, so that a mistake there cannot hide
+//! itself.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Value, json};
+
+use crate::TestApp;
+
+/// Everything that an audit looks at, by what it is looked up by.
+struct Books {
+    /// By PK and SK.
+    items: HashMap<(String, String), Item>,
+    /// The sort keys of rows, by their ids: these are unique across organizations.
+    rows: HashMap<String, (String, String)>,
+    /// Numbers that are ours at the carrier, by its id.
+    owned: HashMap<String, Owned>,
+    /// References under which the carrier has taken orders, with how many.
+    ordered: HashMap<String, usize>,
+}
+
+struct Owned {
+    e164: String,
+    reference: String,
+    tags: Vec<String>,
+}
+
+/// An item in DynamoDB's JSON.
+struct Item(Value);
+
+impl Item {
+    fn text(&self, attribute: &str) -> &str {
+        self.0[attribute]["S"].as_str().unwrap_or_default()
+    }
+
+    fn number(&self, attribute: &str) -> i64 {
+        self.0[attribute]["N"].as_str().map_or(0, |number| number.parse().expect("a number"))
+    }
+
+    fn sort_key_starts_with(&self, prefix: &str) -> bool {
+        self.text("SK").starts_with(prefix)
+    }
+}
+
+/// What is wrong in this world, a sentence for each; empty when the books are right.
+///
+/// An order that the carrier may still confirm counts as right. [`unfinished`] tells whether one is left.
+///
+/// # Panics
+/// The engine does not answer.
+pub async fn violations(app: &TestApp) -> Vec<String> {
+    let books = Books::read(app).await;
+    let mut wrong = Vec::new();
+    books.check_money(&mut wrong);
+    books.check_rows(&mut wrong);
+    books.check_claims_and_links(&mut wrong);
+    books.check_carrier(&mut wrong);
+    wrong
+}
+
+/// What is still under way: orders without an outcome, releases that have not ended, rows that wait in the work index.
+///
+/// # Panics
+/// The engine does not answer.
+pub async fn unfinished(app: &TestApp) -> Vec<String> {
+    let books = Books::read(app).await;
+    let mut open = Vec::new();
+    for row in books.rows() {
+        let state = row.text("orderState");
+        let waits = row.text("workShard");
+        let listed = waits.starts_with("WORK#") && !waits.starts_with("WORK#CHARGE#");
+        if listed || matches!(state, "ordering" | "releasing") {
+            let known = if books.ordered.contains_key(row.text("id")) { "has" } else { "never got" };
+            open.push(format!("{state}: the carrier {known} its order"));
+        }
+    }
+    open
+}
+
+impl Books {
+    async fn read(app: &TestApp) -> Self {
+        let (mut items, mut rows) = (HashMap::new(), HashMap::new());
+        let mut start = Value::Null;
+        loop {
+            let mut body = json!({ "TableName": app.bundle.table_name, "ConsistentRead": true });
+            if !start.is_null() {
+                body["ExclusiveStartKey"] = start;
+            }
+            let mut page = app.dynamo.ask("Scan", &body).await;
+            for item in page["Items"].as_array_mut().expect("items").drain(..).map(Item) {
+                let key = (item.text("PK").to_owned(), item.text("SK").to_owned());
+                if item.sort_key_starts_with("NUMBER#") {
+                    rows.insert(item.text("id").to_owned(), key.clone());
+                }
+                items.insert(key, item);
+            }
+            start = page["LastEvaluatedKey"].take();
+            if start.is_null() {
+                break;
+            }
+        }
+        let owned = app.bundle.carrier.numbers().into_iter().map(|number| {
+            let reference = number.customer_reference.unwrap_or_default();
+            (number.id, Owned { e164: number.phone_number, reference, tags: number.tags })
+        });
+        let mut ordered = HashMap::new();
+        for reference in app.bundle.carrier.orders().into_iter().filter_map(|order| order.customer_reference) {
+            *ordered.entry(reference).or_default() += 1;
+        }
+        Self { items, rows, owned: owned.collect(), ordered }
+    }
+
+    fn item(&self, pk: &str, sk: &str) -> Option<&Item> {
+        self.items.get(&(pk.to_owned(), sk.to_owned()))
+    }
+
+    fn row(&self, id: &str) -> Option<&Item> {
+        self.items.get(self.rows.get(id)?)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Item> {
+        self.rows.values().filter_map(|key| self.items.get(key))
+    }
+
+    fn managed(&self) -> impl Iterator<Item = &Item> {
+        self.rows().filter(|row| row.text("source") == "managed")
+    }
+
+    fn named<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Item> {
+        self.items.values().filter(move |item| item.sort_key_starts_with(prefix))
+    }
+
+    /// The ledger adds up to the balance, which is not below zero, and what was paid for is there, was given back, or
+    /// was released.
+    fn check_money(&self, wrong: &mut Vec<String>) {
+        let mut sums: HashMap<&str, i64> = HashMap::new();
+        let mut references: HashMap<(&str, &str), usize> = HashMap::new();
+        for entry in self.named("LEDGER#") {
+            *sums.entry(entry.text("PK")).or_default() += entry.number("amountMicroUsd");
+            *references.entry((entry.text("PK"), entry.text("reference"))).or_default() += 1;
+        }
+        let twice = references.iter().filter(|(_, times)| **times > 1);
+        wrong.extend(twice.map(|((_, reference), _)| format!("{reference} is in the ledger twice")));
+        for credits in self.named("CREDITS") {
+            let balance = credits.number("balanceMicroUsd");
+            let sum = sums.remove(credits.text("PK")).unwrap_or_default();
+            if balance < 0 || balance != sum {
+                wrong.push(format!("the balance is {balance}, the ledger says {sum}"));
+            }
+        }
+        wrong.extend(sums.keys().map(|organization| format!("{organization} has a ledger and no balance")));
+        let held: HashSet<&str> = self.owned.values().map(|number| number.reference.as_str()).collect();
+        for entry in self.named("LEDGER#") {
+            let Some(id) = entry.text("reference").strip_prefix("purchase:") else { continue };
+            let row = self.row(id).is_some();
+            let refunded = references.contains_key(&(entry.text("PK"), format!("refund:{id}").as_str()));
+            let (ordered, owned) = (self.ordered.contains_key(id), held.contains(id));
+            let released = !row && !refunded && ordered && !owned;
+            if usize::from(row) + usize::from(refunded) + usize::from(released) != 1 {
+                wrong.push(format!("paid for {id}: row {row}, refunded {refunded}, ordered {ordered}, owned {owned}"));
+            }
+        }
+        for row in self.managed() {
+            let paid = format!("purchase:{}", row.text("id"));
+            if !references.contains_key(&(row.text("PK"), paid.as_str())) {
+                wrong.push(format!("{} is not paid for", row.text("id")));
+            }
+        }
+    }
+
+    /// Every row has its claim and its link, and imports are counted.
+    fn check_rows(&self, wrong: &mut Vec<String>) {
+        let mut imported: HashMap<&str, i64> = HashMap::new();
+        for row in self.rows() {
+            let id = row.text("id");
+            let claim = self.item(&format!("E164#{}", row.text("e164")), "CLAIM");
+            let holds = |claim: &Item| {
+                claim.text("numberId") == id && claim.text("organizationId") == row.text("organizationId")
+            };
+            if !claim.is_some_and(holds) {
+                wrong.push(format!("{id} does not hold its claim"));
+            }
+            let agent = row.text("agentId");
+            let link = self.item(row.text("PK"), &format!("AGENTLINK#{agent}"));
+            if !agent.is_empty() && link.is_none_or(|link| link.text("numberId") != id) {
+                wrong.push(format!("{id} does not hold its agent's link"));
+            }
+            if row.text("source") == "sip_trunk" {
+                *imported.entry(row.text("PK")).or_default() += 1;
+            }
+        }
+        for counter in self.named("IMPORTS") {
+            let (counted, found) =
+                (counter.number("imported"), imported.remove(counter.text("PK")).unwrap_or_default());
+            if counted != found {
+                wrong.push(format!("{counted} imports are counted, {found} are there"));
+            }
+        }
+        wrong.extend(imported.keys().map(|organization| format!("{organization} has imports that nobody counts")));
+    }
+
+    /// No claim and no link without its row.
+    fn check_claims_and_links(&self, wrong: &mut Vec<String>) {
+        for claim in self.named("CLAIM") {
+            let row = self.row(claim.text("numberId"));
+            if row.is_none_or(|row| claim.text("PK") != format!("E164#{}", row.text("e164"))) {
+                wrong.push(format!("the claim of {} has no row", claim.text("numberId")));
+            }
+        }
+        for link in self.named("AGENTLINK#") {
+            let agent = link.text("SK").trim_start_matches("AGENTLINK#");
+            let row = self.row(link.text("numberId"));
+            if row.is_none_or(|row| row.text("agentId") != agent || row.text("PK") != link.text("PK")) {
+                wrong.push(format!("the link of {agent} has no row"));
+            }
+        }
+    }
+
+    /// Every number at the carrier has its row, every confirmed row its number, and no row two orders.
+    fn check_carrier(&self, wrong: &mut Vec<String>) {
+        for (id, number) in &self.owned {
+            match self.row(&number.reference).filter(|row| row.text("e164") == number.e164) {
+                None => wrong.push(format!("the carrier's number {id} has no row")),
+                Some(row) if row.text("orderState") == "ordering" => {}
+                Some(row) => {
+                    if row.text("resourceId") != id {
+                        wrong.push(format!("{} names another number than the carrier's {id}", number.reference));
+                    }
+                    if number.tags != [row.text("organizationId")] {
+                        wrong.push(format!("the carrier's number {id} is not set up"));
+                    }
+                }
+            }
+        }
+        for row in self.managed().filter(|row| row.text("orderState") == "active") {
+            if !self.owned.contains_key(row.text("resourceId")) {
+                wrong.push(format!("{} is in use, and the carrier does not have it", row.text("id")));
+            }
+        }
+        let twice = self.ordered.iter().filter(|(_, orders)| **orders > 1);
+        wrong.extend(twice.map(|(reference, orders)| format!("{reference} was ordered {orders} times")));
+    }
+}

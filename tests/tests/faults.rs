@@ -1,0 +1,493 @@
+//! Buying, importing and releasing, with every call to the table and to the carrier struck by every fault.
+//!
+//! A clean run of a flow tells which calls it makes. Then the flow runs once for each of them and each fault; after that
+//! the reconciler runs as its schedule would let it, the customer does what a customer does, and the books are audited.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::TestApp;
+use tests::books::{unfinished, violations};
+use tests::faults::{Fault, Faults, Place};
+use tokio::task::JoinSet;
+
+/// What is done while calls are struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Flow {
+    Buy,
+    BuyPending,
+    BuyRefused,
+    BuyKeyed,
+    Import,
+    ImportKeyed,
+    Release,
+    ReleaseImported,
+    Adopt,
+    GiveBack,
+    FinishRelease,
+}
+
+impl Flow {
+    const ALL: [Self; 11] = [
+        Self::Buy,
+        Self::BuyPending,
+        Self::BuyRefused,
+        Self::BuyKeyed,
+        Self::Import,
+        Self::ImportKeyed,
+        Self::Release,
+        Self::ReleaseImported,
+        Self::Adopt,
+        Self::GiveBack,
+        Self::FinishRelease,
+    ];
+
+    const fn describe(self) -> &'static str {
+        match self {
+            Self::Buy => "buy",
+            Self::BuyPending => "buy, the order stays pending for a while",
+            Self::BuyRefused => "buy, the carrier refuses the order",
+            Self::BuyKeyed => "buy under an `Idempotency-Key`, and again",
+            Self::Import => "import",
+            Self::ImportKeyed => "import under an `Idempotency-Key`, and again",
+            Self::Release => "release",
+            Self::ReleaseImported => "release an imported number",
+            Self::Adopt => "reconciler: an order in doubt that the carrier has",
+            Self::GiveBack => "reconciler: an order in doubt that has failed",
+            Self::FinishRelease => "reconciler: a release that stopped half-way",
+        }
+    }
+
+    /// The last four digits of the flow's number: what the sandbox carrier does with it.
+    const fn magic(self) -> &'static str {
+        match self {
+            Self::BuyPending => "0202",
+            Self::BuyRefused => "0404",
+            Self::Adopt => "0500",
+            Self::GiveBack => "0409",
+            Self::FinishRelease => "0523",
+            Self::Buy | Self::BuyKeyed | Self::Import | Self::ImportKeyed | Self::Release | Self::ReleaseImported => {
+                "0142"
+            }
+        }
+    }
+
+    const fn imports(self) -> bool {
+        matches!(self, Self::Import | Self::ImportKeyed | Self::ReleaseImported)
+    }
+
+    const fn keyed(self) -> bool {
+        matches!(self, Self::BuyKeyed | Self::ImportKeyed)
+    }
+
+    /// Whether nothing may be left in the end, whatever happens.
+    const fn ends_empty(self) -> bool {
+        matches!(self, Self::BuyRefused | Self::Release | Self::ReleaseImported | Self::GiveBack | Self::FinishRelease)
+    }
+}
+
+/// How a flow ended, once everything was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// The number is there.
+    There,
+    /// Nothing is there, and nothing was paid for it or all was given back.
+    Nothing,
+    /// The number is paid for, and its order certainly never reached the carrier: a person gives it back.
+    Person,
+}
+
+/// Area codes, one for each flow that runs in one world.
+const AREA_CODES: [u16; 24] = [
+    201, 202, 203, 205, 206, 207, 208, 209, 210, 212, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 229, 231, 234,
+    239,
+];
+
+/// A world in which flows run one after another, each with a number of its own.
+struct World {
+    app: Arc<TestApp>,
+    faults: Faults,
+    used: usize,
+}
+
+impl World {
+    async fn start() -> Self {
+        let faults = Faults::default();
+        Self { app: Arc::new(TestApp::struck_by(&faults).await), faults, used: 0 }
+    }
+
+    /// Makes everything ready for a flow.
+    async fn prepare(&mut self, flow: Flow) -> Run {
+        let (app, faults) = (self.app.clone(), self.faults.clone());
+        let number = format!("+1{}555{}", AREA_CODES[self.used], flow.magic());
+        self.used += 1;
+        let mut run = Run { flow, app, faults, number, path: String::new() };
+        match flow {
+            Flow::Buy | Flow::BuyRefused | Flow::BuyKeyed | Flow::Import | Flow::ImportKeyed => {}
+            Flow::BuyPending => {
+                // Time passes once the carrier has been asked, so that the second question finds the order done.
+                let clock = run.app.clock.clone();
+                run.faults.after("carrier GET /number_orders/{id}", move || clock.advance(Duration::from_secs(61)));
+            }
+            Flow::Release | Flow::ReleaseImported => run.path = path(&run.register().send().await.ok()),
+            Flow::Adopt => drop(run.register().send().await.ok()),
+            Flow::GiveBack => {
+                run.faults.arm(Some((Place::Named("carrier POST /number_orders"), Fault::ErrorAfter)));
+                run.register().send().await.ok();
+            }
+            Flow::FinishRelease => {
+                let row = run.register().send().await.ok();
+                run.app.delete(&path(&row)).send().await.refused(503, "CARRIER_UNAVAILABLE");
+            }
+        }
+        // The row is due now, and the API key has to be looked up again.
+        run.app.clock.advance(Duration::from_mins(2));
+        run
+    }
+
+    /// Whether another flow can run here: there is a number left, and the last flow has left nothing.
+    const fn is_good(&self, last: Outcome, wrong: &[String]) -> bool {
+        self.used < AREA_CODES.len() && wrong.is_empty() && !matches!(last, Outcome::Person)
+    }
+}
+
+/// One flow in its world.
+struct Run {
+    flow: Flow,
+    app: Arc<TestApp>,
+    faults: Faults,
+    number: String,
+    /// The number's address, where the flow begins with one.
+    path: String,
+}
+
+impl Run {
+    /// Buys or imports the flow's number for an agent.
+    fn register(&self) -> tests::Call {
+        let (path, body) = if self.flow.imports() {
+            let body = json!({ "e164": self.number, "sipConnectionInstallationId": "sip_up", "agentId": "agent_1" });
+            ("/v1/phone-numbers/import", body)
+        } else {
+            ("/v1/phone-numbers", json!({ "e164": self.number, "agentId": "agent_1" }))
+        };
+        let call = self.app.post(path, &body);
+        if self.flow.keyed() { call.header("idempotency-key", "key-1") } else { call }
+    }
+
+    async fn rows(&self) -> Vec<Value> {
+        self.app.get("/v1/phone-numbers").send().await.ok().as_array().unwrap().clone()
+    }
+
+    /// Does it once; the status of the answer, where there is somebody to answer.
+    async fn act(&self) -> Option<u16> {
+        match self.flow {
+            Flow::Adopt | Flow::GiveBack | Flow::FinishRelease => {
+                let _ = self.app.bundle.reconciler.run().await;
+                None
+            }
+            Flow::Release | Flow::ReleaseImported => Some(self.app.delete(&self.path).send().await.status),
+            _ => Some(self.register().send().await.status),
+        }
+    }
+
+    /// Does it while one call is struck. A process that dies leaves nothing behind but what it had sent.
+    async fn act_struck(self: &Arc<Self>) -> Option<u16> {
+        let run = self.clone();
+        let mut acting = tokio::spawn(async move { run.act().await });
+        let status = tokio::select! {
+            status = &mut acting => status.unwrap(),
+            () = self.faults.struck() => {
+                acting.abort();
+                self.faults.gone().await;
+                None
+            }
+        };
+        self.faults.spare();
+        status
+    }
+
+    /// What happens in the day after: the schedule, calls that arrive late, and a customer who tries again.
+    async fn settle(&self, fault: Option<Fault>, wrong: &mut Vec<String>) {
+        let pauses =
+            [Duration::from_mins(2), Duration::from_mins(20), Duration::from_hours(2), Duration::from_hours(25)];
+        for (round, pause) in pauses.into_iter().enumerate() {
+            if (fault == Some(Fault::Late) && round == 0) || (fault == Some(Fault::Later) && round == 1) {
+                self.faults.deliver_late().await;
+            }
+            self.app.clock.advance(pause);
+            if !unfinished(&self.app).await.is_empty()
+                && let Err(error) = self.app.bundle.reconciler.run().await
+            {
+                wrong.push(format!("the reconciler fails: {error:?}"));
+            }
+            if round == 0 && self.flow.keyed() {
+                for _ in 0..2 {
+                    let again = self.register().send().await;
+                    if again.status != 200 {
+                        wrong.push(format!("the same key again is answered {} {}", again.status, again.text));
+                    }
+                }
+            }
+            if round == 1 && matches!(self.flow, Flow::Release | Flow::ReleaseImported) {
+                for row in self.rows().await {
+                    let again = self.app.delete(&path(&row)).send().await;
+                    if again.status != 200 {
+                        wrong.push(format!("releasing again is answered {} {}", again.status, again.text));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks at everything once nothing moves any more.
+    async fn judge(&self, status: Option<u16>, wrong: &mut Vec<String>) -> Outcome {
+        wrong.extend(violations(&self.app).await);
+        let open = unfinished(&self.app).await;
+        let rows = self.rows().await;
+        let outcome = match (rows.len(), open.as_slice()) {
+            (0, []) => Outcome::Nothing,
+            (1, []) => Outcome::There,
+            (1, [only]) if only == "ordering: the carrier never got its order" => Outcome::Person,
+            _ => {
+                wrong.push(format!("{} rows, and still open: {open:?}", rows.len()));
+                Outcome::There
+            }
+        };
+        let registers = !matches!(self.flow, Flow::Release | Flow::ReleaseImported);
+        match status {
+            Some(200) if registers && outcome == Outcome::Nothing && self.flow != Flow::BuyRefused => {
+                wrong.push("answered as done, and nothing is there".to_owned());
+            }
+            Some(400..=499) if registers && outcome != Outcome::Nothing && !self.flow.keyed() => {
+                wrong.push("answered as refused, and it has happened".to_owned());
+            }
+            _ => {}
+        }
+        if self.flow.ends_empty() && outcome == Outcome::There {
+            wrong.push("the number is still there".to_owned());
+        }
+        if self.flow == Flow::Adopt && outcome != Outcome::There {
+            wrong.push("the number that the carrier has is not there".to_owned());
+        }
+        if outcome == Outcome::There {
+            // The next flow needs the agent.
+            for row in rows {
+                self.app.delete(&path(&row)).send().await.ok();
+            }
+        }
+        let orders = self.faults.spare().iter().filter(|step| *step == "carrier POST /number_orders").count();
+        if orders > 1 && !self.flow.keyed() {
+            wrong.push(format!("the order was sent {orders} times"));
+        }
+        outcome
+    }
+}
+
+fn path(row: &Value) -> String {
+    format!("/v1/phone-numbers/{}", row["id"].as_str().unwrap())
+}
+
+/// The calls that a flow makes when nothing goes wrong.
+async fn steps_of(flow: Flow, world: &mut World) -> Vec<String> {
+    let run = world.prepare(flow).await;
+    run.faults.arm(None);
+    let status = run.act().await;
+    assert_eq!(status.unwrap_or(200), if flow == Flow::BuyRefused { 409 } else { 200 }, "{flow:?}");
+    let steps = run.faults.spare();
+    let mut wrong = Vec::new();
+    run.settle(None, &mut wrong).await;
+    let expected = if flow.ends_empty() { Outcome::Nothing } else { Outcome::There };
+    assert_eq!(run.judge(status, &mut wrong).await, expected, "{flow:?}");
+    assert_eq!(wrong, Vec::<String>::new(), "{flow:?}");
+    steps
+}
+
+/// One call of one flow, struck by one fault.
+#[derive(Clone, Debug)]
+struct Case {
+    flow: Flow,
+    step: usize,
+    name: String,
+    fault: Fault,
+}
+
+impl Case {
+    async fn strike(&self, world: &mut World) -> (Outcome, Vec<String>) {
+        let run = Arc::new(world.prepare(self.flow).await);
+        run.faults.arm(Some((Place::Nth(self.step), self.fault)));
+        let status = run.act_struck().await;
+        let mut wrong = Vec::new();
+        run.settle(Some(self.fault), &mut wrong).await;
+        let outcome = run.judge(status, &mut wrong).await;
+        (outcome, wrong)
+    }
+}
+
+type Cases = Arc<Mutex<Vec<Case>>>;
+
+/// Works cases off, in a world that is replaced when it is used up.
+async fn work(cases: Cases) -> Vec<(Case, Outcome, Vec<String>)> {
+    let (mut world, mut done) = (World::start().await, Vec::new());
+    loop {
+        let (next, left) = {
+            let mut cases = cases.lock().unwrap();
+            (cases.pop(), cases.len())
+        };
+        let Some(case) = next else { return done };
+        if left.is_multiple_of(100) {
+            eprintln!("{left} cases left beside {}", case.flow.describe());
+        }
+        let (outcome, wrong) = case.strike(&mut world).await;
+        if !wrong.is_empty() {
+            eprintln!("{case:?}: {wrong:#?}");
+        }
+        if !world.is_good(outcome, &wrong) {
+            world = World::start().await;
+        }
+        done.push((case, outcome, wrong));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_struck_by_every_fault_leaves_the_books_right() {
+    let (mut quick, mut waiting) = (Vec::new(), Vec::new());
+    let mut world = World::start().await;
+    let mut steps = BTreeMap::new();
+    for flow in Flow::ALL {
+        let names = steps_of(flow, &mut world).await;
+        for (step, name) in names.iter().enumerate() {
+            for fault in Fault::ALL.into_iter().filter(|fault| fault.differs_for(name)) {
+                let case = Case { flow, step, name: name.clone(), fault };
+                if fault.waits() { waiting.push(case) } else { quick.push(case) }
+            }
+        }
+        steps.insert(flow, names);
+    }
+    println!("{} cases, of which {} wait for time-outs", quick.len() + waiting.len(), waiting.len());
+    let mut workers = JoinSet::new();
+    // Those that wait for time-outs use no processor meanwhile, so there may be many of them at once.
+    for (cases, at_once) in [(quick, 3), (waiting, 24)] {
+        let cases: Cases = Arc::new(Mutex::new(cases));
+        (0..at_once).for_each(|_| drop(workers.spawn(work(cases.clone()))));
+    }
+    let mut figures: BTreeMap<Flow, Vec<Outcome>> = BTreeMap::new();
+    let mut all_wrong = Vec::new();
+    while let Some(done) = workers.join_next().await {
+        for (case, outcome, wrong) in done.unwrap() {
+            figures.entry(case.flow).or_default().push(outcome);
+            if !wrong.is_empty() {
+                all_wrong.push(format!("{case:?}: {wrong:?}"));
+            }
+        }
+    }
+    all_wrong.sort();
+    assert!(all_wrong.is_empty(), "{} cases with wrong books:\n{}", all_wrong.len(), all_wrong.join("\n"));
+    assert_published(&page(&steps, &figures));
+}
+
+#[tokio::test]
+async fn the_audit_sees_each_kind_of_wrong_books() {
+    for (tampering, expected) in [
+        (("CREDITS", "credits"), "the ledger says"),
+        (("LEDGER", "entry"), "is not paid for"),
+        (("CLAIM", "claim"), "does not hold its claim"),
+        (("AGENTLINK", "link"), "does not hold its agent's link"),
+        (("NUMBER", "row"), "has no row"),
+        (("carrier", "order"), "has no row"),
+        (("carrier", "release"), "the carrier does not have it"),
+        (("carrier", "tags"), "is not set up"),
+    ] {
+        let app = TestApp::approved().await;
+        let body = json!({ "e164": "+14155550142", "agentId": "agent_1" });
+        let row = app.post("/v1/phone-numbers", &body).send().await.ok();
+        assert_eq!(violations(&app).await, Vec::<String>::new());
+        tamper(&app, &row, tampering).await;
+        let found = violations(&app).await.join("\n");
+        assert!(found.contains(expected), "{tampering:?}: {found}");
+    }
+}
+
+/// Does what only a mistake in the product could do.
+async fn tamper(app: &TestApp, row: &Value, (place, what): (&str, &str)) {
+    let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let carrier =
+        |method, path: &str| http.request(method, format!("{}/{path}", app.bundle.carrier_url)).bearer_auth("sandbox");
+    let number = format!("phone_numbers/{}", row["providerResourceId"].as_str().unwrap());
+    let done = match what {
+        "order" => {
+            let order = json!({ "phone_numbers": [{ "phone_number": "+12125550142" }], "customer_reference": "pn_1" });
+            carrier(reqwest::Method::POST, "number_orders").json(&order).send().await
+        }
+        "release" => carrier(reqwest::Method::DELETE, &number).send().await,
+        "tags" => carrier(reqwest::Method::PATCH, &number).json(&json!({ "tags": [] })).send().await,
+        _ => {
+            let table = app.bundle.table_name;
+            let items = app.dynamo.ask("Scan", &json!({ "TableName": table })).await;
+            let of_purchase = |item: &&Value| {
+                let key = format!(
+                    "{}{}",
+                    item["SK"]["S"].as_str().unwrap(),
+                    item["reference"]["S"].as_str().unwrap_or_default()
+                );
+                key.starts_with(place) && (place != "LEDGER" || key.contains("purchase:"))
+            };
+            let item = items["Items"].as_array().unwrap().iter().find(of_purchase).unwrap();
+            let key = json!({ "PK": item["PK"], "SK": item["SK"] });
+            if what == "credits" {
+                let change = json!({
+                    "TableName": table, "Key": key, "UpdateExpression": "SET balanceMicroUsd = :more",
+                    "ExpressionAttributeValues": { ":more": { "N": "99000000" } },
+                });
+                app.dynamo.ask("UpdateItem", &change).await;
+            } else {
+                app.dynamo.ask("DeleteItem", &json!({ "TableName": table, "Key": key })).await;
+            }
+            return;
+        }
+    };
+    assert!(done.unwrap().status().is_success(), "{what}");
+}
+
+/// The figures as they stand in the documentation.
+fn page(steps: &BTreeMap<Flow, Vec<String>>, figures: &BTreeMap<Flow, Vec<Outcome>>) -> String {
+    let mut text = String::from(
+        "| flow | calls | cases | number there | nothing left | waits for a person | wrong books |\n|---|---|---|---|---|---|---|\n",
+    );
+    let row = |text: &mut String, name: &str, calls: usize, outcomes: &[Outcome]| {
+        let ended = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
+        let (there, nothing, person) = (ended(Outcome::There), ended(Outcome::Nothing), ended(Outcome::Person));
+        writeln!(text, "| {name} | {calls} | {} | {there} | {nothing} | {person} | 0 |", outcomes.len()).unwrap();
+    };
+    for (flow, outcomes) in figures {
+        row(&mut text, flow.describe(), steps[flow].len(), outcomes);
+    }
+    let all: Vec<Outcome> = figures.values().flatten().copied().collect();
+    row(&mut text, "**all**", steps.values().map(Vec::len).sum(), &all);
+    let faults: Vec<_> = Fault::ALL.into_iter().map(Fault::describe).collect();
+    write!(
+        text,
+        "\nThe faults: {}. For a call that only reads, those that differ merely in whether and when it was ",
+        faults.join("; ")
+    )
+    .unwrap();
+    text.push_str("carried out are one.\n");
+    text
+}
+
+/// Holds the documentation against what was just measured.
+fn assert_published(figures: &str) {
+    const PAGE: &str = include_str!("../../docs/buying-and-releasing.md");
+    let (before, rest) = PAGE.split_once("<!-- figures: written by the test -->\n").unwrap();
+    let (published, after) = rest.split_once("<!-- end of figures -->").unwrap();
+    if published.trim() != figures.trim() {
+        let new = format!("{before}<!-- figures: written by the test -->\n\n{figures}\n<!-- end of figures -->{after}");
+        let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/buying-and-releasing.md");
+        std::fs::write(file, new).unwrap();
+        panic!("docs/buying-and-releasing.md is out of date; the new page: cp {file} docs/\n{figures}");
+    }
+}
