@@ -1,7 +1,14 @@
 # What can be done here. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci e2e
+.PHONY: help run test package build ci e2e
+
+# What the functions are built for: x86_64 or arm64, as the template's parameter Architecture says.
+ARCHITECTURE ?= x86_64
+# Each package in functions/ is one function.
+FUNCTIONS := $(notdir $(wildcard functions/*))
+LAMBDA_TARGET := $(ARCHITECTURE:arm64=aarch64)-unknown-linux-gnu
+LAMBDA_DIR := $(or $(CARGO_TARGET_DIR),target)/lambda/$(ARCHITECTURE)
 
 # The carrier's published description, for `make e2e`.
 export CARRIER_DESCRIPTION
@@ -14,6 +21,19 @@ run: ## Run the whole bundle on this machine; stop it with Ctrl-C
 
 test: ## Run every test; needs nothing but Rust and a C compiler
 	cargo test --workspace
+
+package: build ## Build all functions for Lambda and say how large they are (ARCHITECTURE=arm64 or x86_64)
+	@wc -c $(FUNCTIONS:%=$(LAMBDA_DIR)/%/bootstrap)
+
+# All of them in one go: what they share is compiled once, and the links run beside each other. cargo-lambda links
+# against the C library that Lambda has, not against the newer one that this machine may have.
+build:
+	cargo lambda build --release --locked --target $(LAMBDA_TARGET) --lambda-dir $(LAMBDA_DIR) $(FUNCTIONS:%=--package %)
+
+# What `sam build` asks for, once for each function, with the function's name in the template: build-KybNotifier puts
+# the program of functions/kyb-notifier where SAM wants it. After the first one there is nothing left to build.
+build-%: build
+	cp $(LAMBDA_DIR)/$(shell echo $* | sed 's/\(.\)\([A-Z]\)/\1-\2/g' | tr A-Z a-z)/bootstrap $(ARTIFACTS_DIR)/bootstrap
 
 ci: ## Run the gate that every change passes
 	.ci/run

@@ -70,3 +70,42 @@ run_steps() {
   ((${#skipped[@]} == 0)) || printf '\nskipped, and so not checked: %s\n' "${skipped[*]}"
   ((${#failed[@]} == 0)) || fail "failed: ${failed[*]}"
 }
+
+# python_tools LIST prints the folder of the Python tools that a list of pins names. A new list gets a new folder, a
+# broken-off install none, and two who ask at once get one install.
+python_tools() {
+  local list=$1 sum venv
+  need python3 python3 command -v python3 >&2
+  need "python3's venv" python3-venv python3 -c 'import venv, ensurepip' >&2
+  sum=$(python3 -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()[:16])' \
+    "$list")
+  venv=$TOOLS/python-$sum
+  installed_once "$venv" install_python_tools "$list" "$venv" >&2
+  realpath "$venv"
+}
+
+install_python_tools() {
+  local list=$1 venv=$2
+  echo "installing the Python tools of $list into $venv"
+  python3 -m venv "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$list"
+  "$venv/bin/python" -m pip --disable-pip-version-check check
+}
+
+# installed_once FOLDER INSTALL… runs INSTALL unless an earlier run has ended well. Whoever comes meanwhile waits for
+# it.
+installed_once() {
+  local folder=$1 lock
+  shift
+  [[ ! -e $folder/complete ]] || return 0
+  mkdir -p "$TOOLS"
+  exec {lock}>"$folder.lock"
+  # Of what util-linux brings everywhere but on macOS, where two at once are the user's own affair.
+  ! command -v flock >/dev/null || flock "$lock"
+  if [[ ! -e $folder/complete ]]; then
+    rm -rf "$folder"
+    "$@"
+    touch "$folder/complete"
+  fi
+  exec {lock}>&-
+}

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
 use clients::Secret;
 use clients::aws::Account;
 use clients::queue::NotificationQueue;
+use clients::slack::SigningSecret;
 use clients::telnyx::Telnyx;
 use domain::number::Prices;
 use domain::organization::PurchasePolicy;
@@ -28,6 +31,7 @@ use crate::{engine, openapi};
 const TABLE: &str = "phone-numbers";
 const CARRIER_KEY: &str = "sandbox";
 const BOT_TOKEN: &str = "xoxb-sandbox";
+const SIGNING_SECRET: &str = "sandbox-signing-secret";
 
 /// How a bundle is to run.
 pub struct Options {
@@ -53,6 +57,8 @@ pub struct Options {
     pub import_monthly_fee: MicroUsd,
     pub import_limit: u32,
     pub sip_host: String,
+    /// The Slack users who may decide about verifications; empty lets everybody.
+    pub reviewers: Vec<String>,
 }
 
 impl Default for Options {
@@ -75,6 +81,7 @@ impl Default for Options {
             import_monthly_fee: MicroUsd::ZERO,
             import_limit: 1_000,
             sip_host: "sip.example.com".to_owned(),
+            reviewers: Vec::new(),
         }
     }
 }
@@ -87,6 +94,10 @@ pub struct Bundle {
     pub carrier_url: String,
     pub slack_url: String,
     pub slack_messages_url: String,
+    pub queue_url: String,
+    /// What opens the sandbox carrier and the sandbox Slack, in the form in which Secrets Manager holds it.
+    pub carrier_secret: String,
+    pub slack_secret: String,
     pub dynamo_db_url: String,
     pub table_name: &'static str,
     pub table: Table,
@@ -127,20 +138,25 @@ impl Bundle {
             },
             options.clock.clone(),
         )?;
-        let slack = Slack::new(slack::Options { bot_token: BOT_TOKEN.to_owned(), file: file("slack.json") })?;
-        let slack_url = format!("{base_url}/sandbox/slack");
-        let queue = Queue::new(
-            Notifier {
-                table: table.clone(),
-                slack: clients::slack::Slack::new(&format!("{slack_url}/api"), slack_secret()),
+        let slack = Slack::new(slack::Options {
+            bot_token: BOT_TOKEN.to_owned(),
+            file: file("slack.json"),
+            clicks: Some(slack::Clicks {
+                url: format!("{base_url}/slack/interactions"),
+                signing_secret: SIGNING_SECRET.to_owned(),
                 clock: options.clock.clone(),
-            },
+            }),
+        })?;
+        let slack_url = format!("{base_url}/sandbox/slack");
+        let bot = clients::slack::Slack::new(&format!("{slack_url}/api"), Secret::given(&slack_secret()));
+        let queue = Queue::new(
+            Notifier { table: table.clone(), slack: bot.clone(), clock: options.clock.clone() },
             options.visibility,
         );
 
         let carrier_url = options.carrier_url.clone().unwrap_or_else(|| format!("{base_url}/sandbox/carrier/v2"));
         let queue_url = format!("{base_url}/sandbox/queue");
-        let clients = Clients::new(&carrier_url, queue_url);
+        let clients = Clients::new(&carrier_url, queue_url.clone(), bot);
         let reconciler = Reconciler {
             table: table.clone(),
             carrier: clients.carrier.clone(),
@@ -152,6 +168,8 @@ impl Bundle {
             .merge(docs())
             .nest("/sandbox/carrier", carrier.router())
             .nest("/sandbox/slack", slack.router())
+            // As people write it, too.
+            .route("/sandbox/slack/", get(|| async { Redirect::to("/sandbox/slack") }))
             // The slash is how the SDK calls an endpoint.
             .nest("/sandbox/queue/", queue.router())
             .fallback_service(api);
@@ -167,6 +185,9 @@ impl Bundle {
             base_url,
             carrier_url,
             slack_url,
+            queue_url,
+            carrier_secret: carrier_secret(),
+            slack_secret: slack_secret(),
             dynamo_db_url,
             table_name: TABLE,
             table,
@@ -203,21 +224,23 @@ fn docs() -> SwaggerUi {
 struct Clients {
     carrier: Telnyx,
     queue: NotificationQueue,
+    slack: clients::slack::Slack,
 }
 
 impl Clients {
-    fn new(carrier_url: &str, queue_url: String) -> Self {
-        let secret = Secret::given(&format!(r#"{{"apiKey":"{CARRIER_KEY}"}}"#));
+    fn new(carrier_url: &str, queue_url: String, slack: clients::slack::Slack) -> Self {
+        let secret = Secret::given(&carrier_secret());
         let account = Account::local(queue_url.clone());
         Self {
-            carrier: Telnyx::new(carrier_url, secret),
+            carrier: Telnyx::new(carrier_url, secret, TABLE),
             queue: NotificationQueue::new(&account.sdk_config(), queue_url),
+            slack,
         }
     }
 }
 
 /// The routers of all functions, as Lambda runs them.
-fn routes(options: &Options, table: &Table, Clients { carrier, queue }: Clients) -> Router {
+fn routes(options: &Options, table: &Table, Clients { carrier, queue, slack }: Clients) -> Router {
     let clock = options.clock.clone();
     let keys = ApiKeys::new(table.clone(), clock.clone());
     let sip_host: Arc<str> = options.sip_host.as_str().into();
@@ -247,9 +270,20 @@ fn routes(options: &Options, table: &Table, Clients { carrier, queue }: Clients)
         limit: options.import_limit,
         sip_host,
     }))
-    .merge(kyb::router(kyb::App { keys, table: table.clone(), queue, clock }))
+    .merge(kyb::router(kyb::App { keys, table: table.clone(), queue, clock: clock.clone() }))
+    .merge(kyb_review::router(kyb_review::App {
+        table: table.clone(),
+        slack,
+        signing: SigningSecret::new(Secret::given(&slack_secret())),
+        clock,
+        reviewers: options.reviewers.clone().into(),
+    }))
 }
 
-fn slack_secret() -> Secret {
-    Secret::given(&format!(r#"{{"botToken":"{BOT_TOKEN}","channel":"C0SANDBOX"}}"#))
+fn carrier_secret() -> String {
+    format!(r#"{{"apiKey":"{CARRIER_KEY}"}}"#)
+}
+
+fn slack_secret() -> String {
+    format!(r#"{{"botToken":"{BOT_TOKEN}","channel":"C0SANDBOX","signingSecret":"{SIGNING_SECRET}"}}"#)
 }

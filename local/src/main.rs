@@ -27,7 +27,8 @@ struct Arguments {
     /// Forget what earlier runs have kept
     #[arg(long)]
     fresh: bool,
-    /// Write addresses, ids and keys into this file as JSON once everything answers
+    /// Write addresses, ids and keys into this file too, as JSON, once everything answers; they always stand in
+    /// ready.json of the data folder
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
     /// Ask another carrier than the sandbox, such as `http://127.0.0.1:9999/v2`
@@ -37,6 +38,9 @@ struct Arguments {
     #[arg(long)]
     openapi: bool,
 }
+
+/// Where the operator's command line finds the run, within its folder.
+const READY: &str = "ready.json";
 
 /// What a run keeps; `--fresh` removes just these.
 const KEPT: [&str; 6] =
@@ -70,11 +74,14 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     let seeds = seed(&bundle.table, &arguments.data.join("organizations.json"), SystemClock.now()).await?;
     io::stdout().write_all(greeting(&bundle, &seeds).as_bytes())?;
     tokio::spawn(reconcile(bundle.reconciler.clone()));
-    if let Some(file) = arguments.ready_file {
-        write_ready_file(&file, &bundle, &seeds)?;
+    let ready = arguments.data.join(READY);
+    for file in [Some(&ready), arguments.ready_file.as_ref()].into_iter().flatten() {
+        write_ready_file(file, &bundle, &seeds)?;
     }
     stop_requested().await?;
     writeln!(io::stdout(), "\nStopping.")?;
+    // Nobody is to find a run there that is gone.
+    let _ = std::fs::remove_file(ready);
     bundle.stop().await
 }
 
@@ -115,6 +122,10 @@ fn write_ready_file(file: &Path, bundle: &Bundle, seeds: &[Seed]) -> io::Result<
         "docsUrl": bundle.docs_url,
         "carrierUrl": bundle.carrier_url,
         "slackMessagesUrl": bundle.slack_messages_url,
+        "slackApiUrl": format!("{}/api", bundle.slack_url),
+        "slackSecret": bundle.slack_secret,
+        "carrierSecret": bundle.carrier_secret,
+        "queueUrl": bundle.queue_url,
         "dynamoDbUrl": bundle.dynamo_db_url,
         "tableName": bundle.table_name,
         "organizations": seeds,
@@ -160,6 +171,7 @@ The phone-number service is running. Ctrl-C stops it; what it keeps is there aga
   Slack     {slack_url}/ (what staff see)
   Carrier   {carrier_url}
   DynamoDB  {dynamo_db_url} (table {table_name})
+  Operator  cargo run -p ops -- --local verifications queue
 
 Organizations and their API keys
 {organizations}

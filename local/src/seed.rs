@@ -4,13 +4,17 @@ use std::io;
 use std::path::Path;
 
 use domain::api_key::{ApiKey, Grant, Scope};
+use domain::audit::Actor;
 use domain::credits::LedgerEntry;
-use domain::kyb::{Brand, Declaration, Filing, Review, Submission, SubmittedBy};
+use domain::kyb::{Brand, Decision, Declaration, Filing, Review, Submission, SubmittedBy};
 use domain::organization::Organization;
 use domain::sip_connection::SipConnection;
 use domain::{AgentId, ApiKeyId, KybId, MicroUsd, Name, OrganizationId, Prose, SipConnectionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use table::Table;
+
+/// Whom the audit trail names for what is seeded.
+const SEED: Actor = Actor::System("seed");
 
 /// What a newcomer needs to know of a seeded organization.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -131,11 +135,11 @@ pub async fn plant(table: &Table, seed: &Seed, world: &World, now: Timestamp) ->
         let by = SubmittedBy { api_key: key_id.clone(), user_id: None, email: None };
         let review = Review { at: now, reviewer_id: "seed".to_owned(), reviewer_email: None };
         let submitted = Submission::submit(None, &id, KybId::new(now, rand::random()), filing, by, now)?;
-        table.replace_submission(None, &submitted.approve(review)?).await?;
+        table.replace_submission(None, &submitted.decide(&Decision::Approve, review)?.0, &SEED).await?;
     }
     // Last, because it tells that all the rest is there.
     let grant = Grant { id: key_id, organization: id, scopes: Scope::ALL.to_vec(), created_at: now, revoked_at: None };
-    table.create_api_key(&key.hash(), &grant).await
+    table.create_api_key(&key.hash(), &grant, &SEED).await
 }
 
 /// An SMS brand, so that the overview of the organization without a verification shows a prefill.

@@ -32,7 +32,7 @@ impl Sandbox {
         let url = format!("http://{}/v2", listener.local_addr().expect("an address"));
         let router = carrier.router();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let telnyx = Telnyx::new(&url, secret(KEY));
+        let telnyx = Telnyx::new(&url, secret(KEY), "numbers");
         let http = Client::builder().tls_certs_only([]).build().expect("a client without TLS");
         Self { carrier, url, telnyx, http }
     }
@@ -152,7 +152,7 @@ async fn searches_without_coverage_are_empty() {
 #[tokio::test]
 async fn a_wrong_key_is_our_trouble_and_orders_nothing() {
     let sandbox = Sandbox::prompt().await;
-    let stranger = Telnyx::new(&sandbox.url, secret("KEY0000"));
+    let stranger = Telnyx::new(&sandbox.url, secret("KEY0000"), "numbers");
     assert!(matches!(stranger.search(&search(None, None, 1)).await, Err(Error::CarrierUnavailable(_))));
     let ordered = stranger.order(&number("+14155550123"), &reference(1), &owner()).await;
     assert!(matches!(ordered, Ordered::No(Refusal::NotAccepted(_))), "{ordered:?}");

@@ -1,24 +1,26 @@
 //! The Slack client against the sandbox Slack, over loopback HTTP.
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::StatusCode;
 use axum::http::header::{LOCATION, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
-use axum::routing;
+use axum::{Json, Router, routing};
 use clients::Secret;
-use clients::slack::{Slack, SlackError};
+use clients::slack::verification::message;
+use clients::slack::{SigningSecret, Slack, SlackError};
 use domain::kyb::{
-    Address, BusinessProfile, Country, Declaration, Delivery, Email, Filing, Representative, Submission, SubmittedBy,
-    Website,
+    Address, BusinessProfile, Case, Country, Decision, Declaration, Delivery, Email, Filing, Representative, Review,
+    Submission, SubmittedBy, Website,
 };
-use domain::{ApiKeyId, KybId, Name, OrganizationId, Prose, Timestamp};
-use local::sandbox::slack::{Failure, Options, Slack as Sandbox};
+use domain::{ApiKeyId, Clock, KybId, Name, OrganizationId, Prose, SystemClock, Timestamp};
+use local::sandbox::slack::{Clicks, Failure, Options, Outcome, Slack as Sandbox};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -39,7 +41,7 @@ async fn answering(answer: impl IntoResponse + Clone + Send + Sync + 'static) ->
 }
 
 fn sandbox() -> Sandbox {
-    Sandbox::new(Options { bot_token: TOKEN.to_owned(), file: None }).unwrap()
+    Sandbox::new(Options { bot_token: TOKEN.to_owned(), file: None, clicks: None }).unwrap()
 }
 
 fn client(url: &str, token: &str, channel: &str) -> Slack {
@@ -167,9 +169,158 @@ async fn a_slack_that_never_answers_is_given_up_after_eight_seconds() {
 }
 
 #[tokio::test]
+async fn a_message_is_rewritten_in_its_place_and_only_where_there_is_one() {
+    let (sandbox, url, slack) = running().await;
+    let now = Timestamp::from_millis(1_784_000_000_000);
+    let case = |filing| Case { submission: submitted(filing, now), earlier: None };
+    let [short, full] = filings("Acme", "Reminders");
+    let first = post(&slack).await.unwrap();
+    let second = post(&slack).await.unwrap();
+    for _ in 0..2 {
+        slack.rewrite(&first, &case(short.clone())).await.unwrap();
+    }
+    let seen = sandbox.messages();
+    assert_eq!((seen.len(), &seen[0].ts, seen[0].text.as_str()), (2, &second.ts, "hello"));
+    assert_eq!((&seen[1].ts, &seen[1].blocks), (&first.ts, &message(&case(short.clone())).blocks));
+
+    let refused = async |place: Delivery| {
+        let outcome = slack.rewrite(&place, &case(full.clone())).await;
+        code(outcome.map(|()| place))
+    };
+    assert_eq!(refused(Delivery { ts: "1.000000".to_owned(), ..first.clone() }).await, "message_not_found");
+    assert_eq!(refused(Delivery { channel: "#verification".to_owned(), ..first.clone() }).await, "message_not_found");
+    let stranger = client(&url, "xoxb-wrong", "C1");
+    let strange = stranger.rewrite(&first, &case(full.clone())).await;
+    assert_eq!(code(strange.map(|()| first.clone())), "invalid_auth");
+    sandbox.fail_next(Failure::RateLimited { retry_after_secs: 3 });
+    assert!(matches!(slack.rewrite(&first, &case(full.clone())).await, Err(SlackError::RateLimited { .. })));
+}
+
+#[tokio::test]
+async fn one_person_is_told_and_nobody_else() {
+    let (sandbox, _, slack) = running().await;
+    slack.post_ephemeral("C012AB3CD", "U0SAM", "Not you").await.unwrap();
+    let note = sandbox.notes().remove(0);
+    assert_eq!((note.channel.as_str(), note.user.as_str(), note.text.as_str()), ("C012AB3CD", "U0SAM", "Not you"));
+    assert!(sandbox.messages().is_empty());
+    for (user, text, expected) in [("", "x", "user_not_in_channel"), ("U0SAM", " ", "no_text")] {
+        let refused = slack.post_ephemeral("C012AB3CD", user, text).await;
+        assert!(matches!(refused, Err(SlackError::Refused(code)) if code == expected), "{user} {text}");
+    }
+}
+
+/// An app that opens a form at each click with this trigger, `None` being the click's own, and remembers what it was
+/// sent.
+async fn clickable(
+    trigger: Option<&'static str>,
+    answer: Value,
+) -> (Sandbox, Slack, Arc<Mutex<Vec<(HeaderMap, Bytes)>>>) {
+    let calls: Arc<Mutex<Vec<(HeaderMap, Bytes)>>> = Arc::default();
+    let (seen, bot) = (calls.clone(), Arc::new(OnceLock::<Slack>::new()));
+    let known = bot.clone();
+    let app = move |headers: HeaderMap, body: Bytes| {
+        let (seen, bot, answer) = (seen.clone(), known.clone(), answer.clone());
+        async move {
+            seen.lock().unwrap().push((headers, body.clone()));
+            let payload = payload(&body);
+            if payload["type"] == "view_submission" {
+                return Json(answer).into_response();
+            }
+            let view = json!({
+                "type": "modal", "callback_id": "c", "title": plain("Why?"), "submit": plain("Go"),
+                "private_metadata": "kept",
+                "blocks": [{"type": "input", "block_id": "why", "label": plain("Why"),
+                    "element": {"type": "plain_text_input", "action_id": "why"}}],
+            });
+            let trigger = trigger.unwrap_or(payload["trigger_id"].as_str().unwrap());
+            let opened = bot.get().unwrap().open_view(trigger, &view).await;
+            // A trigger opens one view.
+            let again = bot.get().unwrap().open_view(trigger, &view).await;
+            assert!(again.is_err());
+            if opened.is_ok() { ().into_response() } else { StatusCode::IM_A_TEAPOT.into_response() }
+        }
+    };
+    let url = serve(Router::new().route("/slack/interactions", routing::post(app))).await;
+    let clicks = Clicks {
+        url: format!("{url}/slack/interactions"),
+        signing_secret: "signing".to_owned(),
+        clock: Arc::new(SystemClock),
+    };
+    let sandbox = Sandbox::new(Options { bot_token: TOKEN.to_owned(), file: None, clicks: Some(clicks) }).unwrap();
+    let slack = client(&serve(sandbox.router()).await, TOKEN, "#verification");
+    assert!(bot.set(slack.clone()).is_ok());
+    (sandbox, slack, calls)
+}
+
+fn plain(text: &str) -> Value {
+    json!({"type": "plain_text", "text": text})
+}
+
+fn payload(body: &[u8]) -> Value {
+    let fields: Vec<_> = url::form_urlencoded::parse(body).collect();
+    assert_eq!((fields.len(), &*fields[0].0), (1, "payload"));
+    serde_json::from_str(&fields[0].1).unwrap()
+}
+
+async fn click(sandbox: &Sandbox, slack: &Slack, action: &str) -> Outcome {
+    let button = json!({"type": "button", "action_id": "go", "value": "ours", "text": plain("Go")});
+    let actions = json!([{"type": "actions", "block_id": "b", "elements": [button]}]);
+    let Delivery { channel, ts } = slack.post("hello", &actions).await.unwrap();
+    sandbox.click("U0SAM", &channel, &ts, action).await
+}
+
+#[tokio::test]
+async fn a_click_is_signed_and_sent_and_opens_what_the_app_opens() {
+    let (sandbox, slack, calls) = clickable(None, Value::Null).await;
+    let outcome = click(&sandbox, &slack, "go").await;
+    let opened = outcome.view.expect("a form");
+    assert_eq!((outcome.failure, &opened.view["title"]["text"]), (None, &json!("Why?")));
+    let (headers, body) = calls.lock().unwrap()[0].clone();
+    let secret = SigningSecret::new(Secret::given(r#"{"signingSecret":"signing"}"#));
+    secret.verify(&headers, &body, SystemClock.now()).await.unwrap();
+    assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
+    let sent = payload(&body);
+    assert_eq!((&sent["type"], &sent["user"]["id"]), (&json!("block_actions"), &json!("U0SAM")));
+    let action = &sent["actions"][0];
+    assert_eq!((&action["block_id"], &action["value"]), (&json!("b"), &json!("ours")));
+
+    let values = HashMap::from([("why".to_owned(), json!("because"))]);
+    assert_eq!(sandbox.submit("U0SAM", &opened.id, &values).await, Outcome::default());
+    let sent = payload(&calls.lock().unwrap()[1].1);
+    assert_eq!((&sent["view"]["private_metadata"], &sent["view"]["callback_id"]), (&json!("kept"), &json!("c")));
+    assert_eq!(sent["view"]["state"]["values"]["why"]["why"]["value"], "because");
+    assert!(sandbox.submit("U0SAM", &opened.id, &values).await.failure.is_some(), "it is closed now");
+    assert!(click(&sandbox, &slack, "other").await.failure.is_some(), "there is no such button");
+}
+
+#[tokio::test]
+async fn a_form_stays_open_or_changes_as_the_app_says() {
+    let notice = json!({"type": "modal", "title": plain("No"), "blocks": []});
+    for (answer, title, errors, failed) in [
+        (json!({"response_action": "errors", "errors": {"why": "No"}}), "Why?", 1, false),
+        (json!({"response_action": "update", "view": notice}), "No", 0, false),
+        (json!({"response_action": "update", "view": {"type": "home"}}), "Why?", 0, true),
+        (json!({"response_action": "dance"}), "Why?", 0, true),
+    ] {
+        let (sandbox, slack, _) = clickable(None, answer.clone()).await;
+        let opened = click(&sandbox, &slack, "go").await.view.unwrap();
+        let outcome = sandbox.submit("U0SAM", &opened.id, &HashMap::new()).await;
+        assert_eq!((outcome.errors.len(), outcome.failure.is_some()), (errors, failed), "{answer}");
+        assert_eq!(outcome.view.unwrap().view["title"]["text"], title, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_trigger_that_slack_has_not_given_opens_nothing() {
+    let (sandbox, slack, _) = clickable(Some("1.2.3"), Value::Null).await;
+    let outcome = click(&sandbox, &slack, "go").await;
+    assert_eq!((outcome.view, outcome.failure.as_deref()), (None, Some("The app answered with status code 418")));
+}
+
+#[tokio::test]
 async fn messages_outlive_the_process_and_the_page_brings_nothing_from_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options { bot_token: TOKEN.to_owned(), file: Some(folder.path().join("slack.json")) };
+    let options = Options { bot_token: TOKEN.to_owned(), file: Some(folder.path().join("slack.json")), clicks: None };
     let url = serve(Sandbox::new(options.clone()).unwrap().router()).await;
     let delivery = post(&client(&url, TOKEN, "C012AB3CD")).await.unwrap();
     assert_eq!(delivery.channel, "C012AB3CD");
@@ -217,6 +368,12 @@ fn filings(name: &str, text: &str) -> [Filing; 2] {
     [Filing::Short(declaration), Filing::Full(Box::new((business, representative)))]
 }
 
+fn submitted(filing: Filing, now: Timestamp) -> Submission {
+    let by = SubmittedBy { api_key: ApiKeyId::new(now, 1), user_id: None, email: None };
+    let organization = OrganizationId::parse("org_1").unwrap();
+    Submission::submit(None, &organization, KybId::new(now, 2), filing, by, now).unwrap()
+}
+
 #[tokio::test]
 async fn an_announcement_of_the_longest_or_most_hostile_answers_is_taken() {
     let (sandbox, _, slack) = running().await;
@@ -228,10 +385,11 @@ async fn an_announcement_of_the_longest_or_most_hostile_answers_is_taken() {
         ("<!channel> *Acme*".to_owned(), "<https://evil.example|https://slack.com>\n\n\n@here".to_owned()),
     ] {
         for filing in filings(&name, &text) {
-            let by = SubmittedBy { api_key: ApiKeyId::new(now, 1), user_id: None, email: None };
-            let organization = OrganizationId::parse("org_1").unwrap();
-            let submission = Submission::submit(None, &organization, KybId::new(now, 2), filing, by, now).unwrap();
-            let message = kyb_notifier::message::announcement(&submission);
+            let earlier = filings("Other", "Other")[1].clone();
+            let decision = Decision::Reject { reason: Prose::parse(&text).unwrap(), issues: Vec::new() };
+            let review = Review { at: now, reviewer_id: "U1".to_owned(), reviewer_email: None };
+            let (earlier, _) = submitted(earlier, now).decide(&decision, review).unwrap();
+            let message = message(&Case { submission: submitted(filing, now), earlier: Some(earlier) });
             slack.post(&message.text, &message.blocks).await.unwrap();
             assert_eq!(sandbox.messages()[0].blocks, message.blocks);
         }

@@ -27,6 +27,8 @@ pub enum Weather {
     Forgetful,
     /// Transactions are throttled; all else passes.
     NoTransactions,
+    /// Transactions that delete something are throttled; all else passes.
+    NoRemovals,
     /// Every call is throttled.
     Throttled,
     /// Every call fails.
@@ -154,6 +156,7 @@ async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
         Weather::Down => return refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &json!({})),
         Weather::Throttled => return throttle(),
         Weather::NoTransactions if transaction => return throttle(),
+        Weather::NoRemovals if transaction && deletes(&body) => return throttle(),
         Weather::Contended if unlucky(call) => {
             return if transaction { conflict(&body) } else { throttle() };
         }
@@ -180,9 +183,14 @@ async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
     answer
 }
 
-/// True for about a third of all calls, without a pattern that callers could fall into step with.
+/// True for about a third of all calls, without a pattern that callers could fall into step with, and never for more
+/// than three in a row: who calls alone and tries again comes through.
 const fn unlucky(call: u64) -> bool {
-    (call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).is_multiple_of(3)
+    const fn drawn(call: u64) -> bool {
+        (call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).is_multiple_of(3)
+    }
+    let before = call.wrapping_sub(1);
+    drawn(call) && !(drawn(before) && drawn(before.wrapping_sub(1)) && drawn(before.wrapping_sub(2)))
 }
 
 /// An answer whose connection closes before its body has come.
@@ -194,6 +202,11 @@ pub(crate) fn broken_off() -> Response {
 
 pub(crate) fn throttle() -> Response {
     refuse(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException", &json!({}))
+}
+
+fn deletes(transaction: &Bytes) -> bool {
+    let transaction: Value = serde_json::from_slice(transaction).expect("a JSON request");
+    transaction["TransactItems"].as_array().is_some_and(|items| items.iter().any(|item| item["Delete"].is_object()))
 }
 
 /// The first item of the transaction is being written by another one.

@@ -18,6 +18,7 @@ use std::time::Duration;
 pub use answer::{Answer, Call};
 pub use clock::TestClock;
 use domain::api_key::{ApiKey, Grant, Scope};
+use domain::audit::Actor;
 use domain::{ApiKeyId, Clock, MicroUsd, OrganizationId};
 use dynamo::Dynamo;
 use faults::{CarrierWire, Faults};
@@ -135,7 +136,11 @@ impl TestApp {
             created_at: self.clock.now(),
             revoked_at: None,
         };
-        self.bundle.table.create_api_key(&key.hash(), &grant).await.expect("the key is stored");
+        self.bundle
+            .table
+            .create_api_key(&key.hash(), &grant, &Actor::System("tests"))
+            .await
+            .expect("the key is stored");
         key.reveal().to_owned()
     }
 
@@ -180,6 +185,26 @@ impl TestApp {
     /// The table does not answer.
     pub async fn balance(&self) -> i64 {
         self.bundle.table.balance(&self.organization).await.expect("a balance").micros()
+    }
+
+    /// Every item of the table, as it is stored.
+    ///
+    /// # Panics
+    /// The engine does not answer.
+    pub async fn items(&self) -> Vec<Value> {
+        let (mut items, mut start) = (Vec::new(), Value::Null);
+        loop {
+            let mut scan = json!({ "TableName": self.bundle.table_name, "ConsistentRead": true });
+            if !start.is_null() {
+                scan["ExclusiveStartKey"] = start;
+            }
+            let mut answer = self.dynamo.ask("Scan", &scan).await;
+            items.extend(answer["Items"].as_array().expect("items").iter().cloned());
+            start = answer["LastEvaluatedKey"].take();
+            if start.is_null() {
+                return items;
+            }
+        }
     }
 
     /// Checks that the books are right, everybody's.

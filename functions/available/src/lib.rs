@@ -35,7 +35,7 @@ impl App {
         Ok(Self {
             keys: ApiKeys::new(table.clone(), clock.clone()),
             table,
-            carrier: Telnyx::new(&settings.telnyx_url(), settings.telnyx_secret()?),
+            carrier: Telnyx::new(&settings.telnyx_url(), settings.telnyx_secret()?, &settings.table_name()?),
             clock,
             prices: settings.prices()?,
         })

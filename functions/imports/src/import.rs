@@ -3,9 +3,9 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::number::{PhoneNumber, Routing, Source, Trunk};
 use domain::registration::ConnectionStanding;
-use domain::{E164, Name, OrganizationId, Result, SipConnectionId};
+use domain::{E164, Name, Result, SipConnectionId};
 use table::View;
-use web::{ApiResult, Attempt, Fields, JsonBody, Once, PhoneNumberRow, RequestKey, Write};
+use web::{ApiResult, Attempt, Caller, Fields, JsonBody, Once, PhoneNumberRow, RequestKey, Write};
 
 use crate::App;
 
@@ -38,7 +38,7 @@ pub(crate) async fn import(
     let organization = &caller.organization;
     let route = "POST /v1/phone-numbers/import";
     let once = Once { table: &app.table, clock: &*app.clock, organization, route, key, body: digest };
-    once.run(async |attempt| import_number(&app, organization, parse(fields)?, &attempt).await.map(Json)).await
+    once.run(async |attempt| import_number(&app, &caller, parse(fields)?, &attempt).await.map(Json)).await
 }
 
 fn parse(mut fields: Fields) -> Result<Import> {
@@ -56,13 +56,8 @@ fn parse(mut fields: Fields) -> Result<Import> {
     fields.finish(e164.zip(trunk).map(|(e164, trunk)| Import { e164, trunk, provider_name, routing }))
 }
 
-async fn import_number(
-    app: &App,
-    organization: &OrganizationId,
-    import: Import,
-    attempt: &Attempt,
-) -> Result<PhoneNumberRow> {
-    let now = app.clock.now();
+async fn import_number(app: &App, caller: &Caller, import: Import, attempt: &Attempt) -> Result<PhoneNumberRow> {
+    let (organization, now) = (&caller.organization, app.clock.now());
     if attempt.is_resumed() {
         let earlier = app.table.number(organization, &attempt.seed.number()).await?;
         if let Some(number) = earlier.numbers {
@@ -88,6 +83,6 @@ async fn import_number(
     let source = Source::SipTrunk { trunk, provider_name: provider_name.or_else(installed_name) };
     let number =
         PhoneNumber::imported(attempt.seed.number(), organization.clone(), e164, source, routing, app.monthly_fee, now);
-    app.table.import_number(&number, app.limit, attempt.lease.as_ref()).await?;
+    app.table.import_number(&number, app.limit, attempt.lease.as_ref(), &caller.actor()).await?;
     Ok(PhoneNumberRow::new(&number, &connections, &owner, &app.sip_host, now))
 }

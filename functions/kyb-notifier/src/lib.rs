@@ -4,16 +4,16 @@
 //! the submission, so whatever dies before that happens again, and whatever comes twice after it does nothing.
 
 mod batch;
-pub mod message;
-mod text;
 
 use std::error::Error;
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use clients::settings::{Settings, SettingsError};
+use clients::slack::verification::{Message, message};
 use clients::slack::{Slack, SlackError};
-use domain::kyb::{Delivery, Status, Submission};
-use domain::{Clock, KybId, OrganizationId};
+use domain::kyb::{Case, Delivery, Status, Submission};
+use domain::{Clock, KybId, OrganizationId, SystemClock};
 use serde::Deserialize;
 use table::Table;
 use tokio::time::timeout;
@@ -37,6 +37,16 @@ struct Job {
 }
 
 impl Notifier {
+    /// # Errors
+    /// A setting is missing or malformed.
+    pub fn from_settings(settings: Settings) -> Result<Self, SettingsError> {
+        Ok(Self {
+            table: Table::new(&settings.account()?.sdk_config(), settings.table_name()?),
+            slack: Slack::new(&settings.slack_url(), settings.slack_secret()?),
+            clock: Arc::new(SystemClock),
+        })
+    }
+
     /// Announces the submissions that the batch names. The answer names the messages that have to come again; one
     /// that can never succeed is among them each time, until the queue puts it aside for a person to look at.
     ///
@@ -45,23 +55,43 @@ impl Notifier {
         batch::run(&event, self).await
     }
 
-    async fn announce(&self, submission: &Submission) -> Result<(), Again> {
+    async fn announce(&self, case: &Case) -> Result<(), Again> {
+        let submission = &case.submission;
         let (organization, id) = (&submission.organization, &submission.id);
-        let message = message::announcement(submission);
-        let posted = timeout(POST, self.slack.post(&message.text, &message.blocks)).await;
+        let Message { text, blocks } = message(case);
+        let posted = timeout(POST, self.slack.post(&text, &blocks)).await;
         let posted = posted.unwrap_or_else(|late| Err(SlackError::Failed(late.into())));
         let delivery = posted.map_err(|error| after(submission, error))?;
-        self.record(submission, Some(&delivery)).await?;
+        let awaited = self.record(submission, Some(&delivery)).await?;
         let waited = submission.filed().map(|filed| self.clock.now().since(filed.at).as_millis());
         let waited = waited.and_then(|millis| u64::try_from(millis).ok());
         tracing::info!(
             organization.id = %organization, kyb.submission.id = %id, kyb.announced_after_ms = waited,
             slack.message.ts = delivery.ts, "staff were told of a business verification"
         );
+        if !awaited {
+            self.show_decision(submission, &delivery).await;
+        }
         Ok(())
     }
 
-    async fn record(&self, submission: &Submission, delivery: Option<&Delivery>) -> Result<(), Again> {
+    /// Somebody has decided while the message was on its way, so it came with buttons that do nothing any more.
+    async fn show_decision(&self, submission: &Submission, delivery: &Delivery) {
+        let (organization, id) = (&submission.organization, &submission.id);
+        let shown = async {
+            let case = self.table.case(organization, id).await?.ok_or(domain::Error::NotFound)?;
+            Ok::<_, Box<dyn Error + Send + Sync>>(self.slack.rewrite(delivery, &case).await?)
+        };
+        // The decision stands whatever comes of this, and a click on a button shows it too.
+        if let Err(error) = timeout(POST, shown).await.unwrap_or_else(|late| Err(late.into())) {
+            tracing::warn!(
+                organization.id = %organization, kyb.submission.id = %id, error.message = chain(&*error),
+                "a message about a decided verification could not be rewritten"
+            );
+        }
+    }
+
+    async fn record(&self, submission: &Submission, delivery: Option<&Delivery>) -> Result<bool, Again> {
         self.table.notified(submission, delivery).await.map_err(|error| {
             tracing::warn!(
                 organization.id = %submission.organization, kyb.submission.id = %submission.id,
@@ -79,13 +109,13 @@ impl Work for Notifier {
             tracing::warn!(sqs.message_id = message.message_id, "a queue message names no submission");
             return Err(Again::Later);
         };
-        let read = timeout(READ, self.table.submission(&organization, &id)).await;
+        let read = timeout(READ, self.table.case(&organization, &id)).await;
         match read.unwrap_or_else(|late| Err(domain::Error::Busy(late.into()))) {
-            Ok(Some(submission)) if submission.delivery.is_none() && submission.status() == Status::Submitted => {
-                self.announce(&submission).await
+            Ok(Some(case)) if case.submission.delivery.is_none() && case.submission.status() == Status::Submitted => {
+                self.announce(&case).await
             }
             // It was announced before, or decided before anybody was told: what remains is to take it off the list.
-            Ok(Some(submission)) => self.record(&submission, None).await,
+            Ok(Some(case)) => self.record(&case.submission, None).await.map(drop),
             Ok(None) => {
                 tracing::warn!(
                     organization.id = %organization, kyb.submission.id = %id,

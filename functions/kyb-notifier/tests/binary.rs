@@ -1,6 +1,7 @@
 //! The built binary, run as Lambda runs it.
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
+use domain::audit::Actor;
 use domain::kyb::{Declaration, Filing, Submission, SubmittedBy};
 use domain::{ApiKeyId, Clock, KybId, Name, Prose};
 use local::sandbox::slack::Failure;
@@ -20,7 +21,7 @@ async fn submitted(app: &TestApp) -> Submission {
     let by = SubmittedBy { api_key: ApiKeyId::new(now, 1), user_id: None, email: None };
     let filing = Filing::Short(declaration);
     let submission = Submission::submit(None, &app.organization, KybId::new(now, 2), filing, by, now).unwrap();
-    assert!(app.bundle.table.replace_submission(None, &submission).await.unwrap());
+    assert!(app.bundle.table.replace_submission(None, &submission, &Actor::System("tests")).await.unwrap());
     submission
 }
 

@@ -5,10 +5,15 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use clients::Secret;
 use clients::aws::Account;
 use clients::slack::Slack;
-use domain::kyb::{Declaration, Filing, Review, Submission, SubmittedBy};
+use domain::audit::Actor;
+use domain::kyb::{Decision, Declaration, Filing, Review, Status, Submission, SubmittedBy};
+use domain::organization::Organization;
 use domain::{ApiKeyId, KybId, Name, OrganizationId, Prose, SystemClock, Timestamp};
 use kyb_notifier::Notifier;
 use local::sandbox::slack::{Failure, Options, Slack as Sandbox};
@@ -32,14 +37,19 @@ async fn listen() -> (TcpListener, String) {
 
 impl World {
     async fn new() -> Self {
+        Self::behind(|_, router| router).await
+    }
+
+    /// A world whose Slack stands behind something.
+    async fn behind(gate: impl FnOnce(Table, Router) -> Router) -> Self {
         let (listener, engine) = listen().await;
         tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
         let table = Table::new(&Account::local(engine).sdk_config(), "table".to_owned());
         table.create_if_absent().await.unwrap();
 
-        let sandbox = Sandbox::new(Options { bot_token: TOKEN.to_owned(), file: None }).unwrap();
+        let sandbox = Sandbox::new(Options { bot_token: TOKEN.to_owned(), file: None, clicks: None }).unwrap();
         let (listener, url) = listen().await;
-        let router = sandbox.router();
+        let router = gate(table.clone(), sandbox.router());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let secret = format!(r##"{{"botToken":"{TOKEN}","channel":"#verification"}}"##);
         let slack = Slack::new(&format!("{url}/api"), Secret::given(&secret));
@@ -55,10 +65,26 @@ impl World {
         };
         let by = SubmittedBy { api_key: ApiKeyId::new(NOW, 1), user_id: None, email: None };
         let organization = OrganizationId::parse(organization).unwrap();
+        let holder = Organization {
+            id: organization.clone(),
+            name: "Customer Text Inc".to_owned(),
+            buying_enabled: true,
+            purchase_policy: None,
+            hold: None,
+            cursor_key: [0; 32],
+        };
+        assert!(self.table.create_organization(&holder).await.unwrap());
         let submission =
             Submission::submit(None, &organization, KybId::new(NOW, 2), Filing::Short(declaration), by, NOW).unwrap();
-        assert!(self.table.replace_submission(None, &submission).await.unwrap());
+        assert!(self.table.replace_submission(None, &submission, &Actor::System("tests")).await.unwrap());
         submission
+    }
+
+    async fn approve(table: &Table, submission: &Submission) {
+        let review = Review { at: NOW, reviewer_id: "U1".to_owned(), reviewer_email: None };
+        let actor = Actor::Reviewer { id: "U1".to_owned(), email: None };
+        let (organization, id) = (&submission.organization, &submission.id);
+        table.decide(organization, id, &Decision::Approve, &review, &actor).await.unwrap();
     }
 
     async fn stored(&self, submission: &Submission) -> Submission {
@@ -113,12 +139,34 @@ async fn a_poison_message_fails_and_the_others_go_on() {
 async fn a_submission_decided_before_anyone_was_told_is_not_announced() {
     let world = World::new().await;
     let submission = world.submitted("org_1").await;
-    let review = Review { at: NOW, reviewer_id: "U1".to_owned(), reviewer_email: None };
-    let approved = submission.clone().approve(review).unwrap();
-    assert!(world.table.replace_submission(Some(submission.clone()), &approved).await.unwrap());
+    World::approve(&world.table, &submission).await;
     assert_eq!(world.handle(&[body(&submission)]).await, NONE);
     assert!(world.sandbox.messages().is_empty());
     assert_eq!(world.stored(&submission).await.delivery, None);
+}
+
+#[tokio::test]
+async fn a_submission_decided_while_its_message_is_on_its_way_is_shown_as_decided() {
+    let world = World::behind(|table, slack| {
+        slack.layer(from_fn(move |request: Request, next: Next| {
+            let table = table.clone();
+            async move {
+                if request.uri().path().ends_with("/chat.postMessage") {
+                    let organization = OrganizationId::parse("org_1").unwrap();
+                    let current = table.verification(&organization).await.unwrap().current.unwrap();
+                    World::approve(&table, &current).await;
+                }
+                next.run(request).await
+            }
+        }))
+    })
+    .await;
+    let submission = world.submitted("org_1").await;
+    assert_eq!(world.handle(&[body(&submission)]).await, NONE);
+    let seen = world.sandbox.messages();
+    assert_eq!((seen.len(), seen[0].text.as_str()), (1, "Business verification approved: Customer Text Inc"));
+    let stored = world.stored(&submission).await;
+    assert_eq!((stored.status(), stored.delivery.unwrap().ts), (Status::Approved, seen[0].ts.clone()));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use web::ErrorBody;
 
 use crate::rows::{
     AddressRow, DeclarationRow, HoldReason, NotificationStatus, OverviewRow, OverviewStatus, PrefillRow, ProfileRow,
-    RepresentativeRow, SubmissionRow, SubmissionStatus,
+    RejectionIssueRow, RepresentativeRow, SubmissionRow, SubmissionStatus,
 };
 
 #[derive(OpenApi)]
@@ -24,6 +24,7 @@ use crate::rows::{
         OverviewStatus,
         PrefillRow,
         ProfileRow,
+        RejectionIssueRow,
         RepresentativeRow,
         SubmissionRow,
         SubmissionStatus,

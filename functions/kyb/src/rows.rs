@@ -1,7 +1,9 @@
 //! The verification, as callers see it.
 
 use domain::Timestamp;
-use domain::kyb::{Address, Brand, BusinessProfile, Declaration, Filing, Notification, Representative, Submission};
+use domain::kyb::{
+    Address, Brand, BusinessProfile, Declaration, Filing, Notification, RejectionIssue, Representative, Submission,
+};
 use domain::organization::Hold;
 use serde::Serialize;
 use table::Verification;
@@ -117,6 +119,8 @@ pub(crate) struct SubmissionRow {
     /// Why staff rejected or revoked it.
     #[schema(required)]
     rejection_reason: Option<String>,
+    /// What staff marked when they rejected it; `rejectionReason` says the rest. Empty unless it was rejected.
+    rejection_issues: Vec<RejectionIssueRow>,
     /// Since when the organization may not buy; only an approval clears it.
     #[schema(required, format = DateTime)]
     access_hold_at: Option<String>,
@@ -134,6 +138,17 @@ pub(crate) struct SubmissionRow {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
+}
+
+/// What staff say about one field of a rejected verification.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PhoneNumberKybRejectionIssue)]
+pub(crate) struct RejectionIssueRow {
+    /// Where the field stands, with dots.
+    #[schema(examples("businessProfile.website"))]
+    path: String,
+    #[schema(max_length = 2000, examples("The website shows another business"))]
+    message: String,
 }
 
 /// Who the business is and what it will use numbers for. No required text may be blank.
@@ -248,6 +263,7 @@ impl SubmissionRow {
             reviewer_email: review.and_then(|review| review.reviewer_email.clone()),
             reviewed_at: review.map(|review| text(review.at)),
             rejection_reason: submission.reason().map(ToString::to_string),
+            rejection_issues: submission.rejection_issues().iter().map(RejectionIssueRow::from).collect(),
             access_hold_at: hold.map(|hold| text(hold.at)),
             access_hold_reason: hold.map(|hold| hold.reason.as_str()),
             slack_notification_status,
@@ -256,6 +272,12 @@ impl SubmissionRow {
             created_at: text(submission.created_at),
             updated_at: text(submission.updated_at),
         }
+    }
+}
+
+impl From<&RejectionIssue> for RejectionIssueRow {
+    fn from(issue: &RejectionIssue) -> Self {
+        Self { path: issue.path.clone(), message: issue.message.to_string() }
     }
 }
 

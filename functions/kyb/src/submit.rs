@@ -63,7 +63,7 @@ async fn submit_filing(
     let file = |current: Option<&Submission>| {
         Submission::submit(current, organization, id.clone(), filing.clone(), by.clone(), now)
     };
-    let (mut submitted, holder) = app.table.file_submission(organization, file).await?;
+    let (mut submitted, holder) = app.table.file_submission(organization, file, &caller.actor()).await?;
     submitted.notification = announce(app, &submitted).await;
     Ok((submitted, holder.hold))
 }

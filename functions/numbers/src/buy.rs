@@ -1,11 +1,12 @@
 use axum::extract::State;
 use axum::response::Response;
+use domain::audit::Actor;
 use domain::carrier::{Ordered, Refusal};
 use domain::number::{PhoneNumber, Routing};
-use domain::{E164, Error, OrganizationId, Result};
+use domain::{E164, Error, Result};
 use table::View;
 use tokio::time::Instant;
-use web::{ApiResult, Attempt, Fields, JsonBody, Once, RequestKey, Write};
+use web::{ApiResult, Attempt, Caller, Fields, JsonBody, Once, RequestKey, Write};
 
 use crate::App;
 
@@ -39,7 +40,7 @@ pub(crate) async fn buy(
     let route = "POST /v1/phone-numbers";
     let once = Once { table: &app.table, clock: &*app.clock, organization, route, key, body: digest };
     once.run(async |attempt| {
-        let number = purchase_number(&app, organization, parse(fields)?, &attempt).await?;
+        let number = purchase_number(&app, &caller, parse(fields)?, &attempt).await?;
         Ok(app.row(&number))
     })
     .await
@@ -58,10 +59,11 @@ fn parse(mut fields: Fields) -> Result<Purchase> {
 /// asked, so whatever the carrier then does, there is a row that tells of it.
 async fn purchase_number(
     app: &App,
-    organization: &OrganizationId,
+    caller: &Caller,
     Purchase { e164, routing }: Purchase,
     attempt: &Attempt,
 ) -> Result<View<PhoneNumber>> {
+    let (organization, actor) = (&caller.organization, caller.actor());
     if attempt.is_resumed() {
         let View { numbers, sip_connections, organization } =
             app.table.number(organization, &attempt.seed.number()).await?;
@@ -85,24 +87,27 @@ async fn purchase_number(
     }
     let now = app.clock.now();
     let number = PhoneNumber::ordering(attempt.seed.number(), organization.clone(), e164, routing, app.prices, now);
-    app.table.begin_purchase(&gates.organization, &number, app.policy, attempt.lease.as_ref()).await?;
-    let number = order(app, number).await?;
+    app.table.begin_purchase(&gates.organization, &number, app.policy, attempt.lease.as_ref(), &actor).await?;
+    let number = order(app, number, &actor).await?;
     Ok(View { numbers: number, sip_connections: Vec::new(), organization: gates.organization })
 }
 
 /// Orders a number that is paid for. From here on the row stays unless the carrier certainly refuses.
-async fn order(app: &App, number: PhoneNumber) -> Result<PhoneNumber> {
+async fn order(app: &App, number: PhoneNumber, actor: &Actor) -> Result<PhoneNumber> {
     match app.carrier.order(&number.e164, &number.id, &number.organization).await {
         Ordered::Yes(resource) => {
             let activate = |number: PhoneNumber| number.activate(resource.clone(), app.clock.now());
-            let active = Box::pin(app.table.transition(number.clone(), activate)).await;
+            let active = Box::pin(app.table.transition(number.clone(), activate, "activated", actor)).await;
             Ok(active.unwrap_or_else(|error| unrecorded(number, &error)))
         }
-        Ordered::No(refusal) => match (Box::pin(app.table.give_back(number.clone())).await, refusal) {
-            (Ok(()), Refusal::Taken) => Err(Error::Unavailable),
-            (Ok(()), Refusal::NotAccepted(source)) => Err(Error::CarrierUnavailable(source)),
-            (Err(error), _) => Ok(unrecorded(number, &error)),
-        },
+        Ordered::No(refusal) => {
+            let given_back = Box::pin(app.table.give_back(number.clone(), actor, app.clock.now())).await;
+            match (given_back, refusal) {
+                (Ok(()), Refusal::Taken) => Err(Error::Unavailable),
+                (Ok(()), Refusal::NotAccepted(source)) => Err(Error::CarrierUnavailable(source)),
+                (Err(error), _) => Ok(unrecorded(number, &error)),
+            }
+        }
         Ordered::InDoubt(source) => {
             tracing::warn!(number.id = %number.id, error.cause = %source, "an order is in doubt");
             Ok(number)

@@ -1,5 +1,6 @@
 use axum::Json;
 use axum::extract::State;
+use domain::audit::Actor;
 use domain::number::{PhoneNumber, Source};
 use domain::{Error, Result};
 use serde::Serialize;
@@ -33,20 +34,22 @@ pub(crate) async fn release(
     NumberPath(id): NumberPath,
 ) -> ApiResult<Json<Released>> {
     let number = app.table.find_number(&caller.organization, &id).await?.ok_or(Error::NotFound)?;
+    let actor = caller.actor();
     match number.source {
-        Source::Managed(_) => release_managed(&app, number).await?,
-        Source::SipTrunk { .. } => app.table.remove_number(number).await?,
+        Source::Managed(_) => release_managed(&app, number, &actor).await?,
+        Source::SipTrunk { .. } => app.table.remove_number(number, &actor, app.clock.now()).await?,
     }
     Ok(Json(Released { released: true }))
 }
 
 /// First out of use, then back to the carrier, then out of the table: wherever this stops, DELETE again continues.
-async fn release_managed(app: &App, number: PhoneNumber) -> Result<()> {
-    let releasing = app.table.transition(number, |number| number.release(app.clock.now())).await?;
+async fn release_managed(app: &App, number: PhoneNumber, actor: &Actor) -> Result<()> {
+    let release = |number: PhoneNumber| number.release(app.clock.now());
+    let releasing = app.table.transition(number, release, "release_begun", actor).await?;
     if let Some(resource) = releasing.resource() {
         app.carrier.release(resource).await?;
     }
-    match app.table.remove_number(releasing).await {
+    match app.table.remove_number(releasing, actor, app.clock.now()).await {
         // Another DELETE has finished the same release.
         Err(Error::NotFound) => Ok(()),
         removed => removed,

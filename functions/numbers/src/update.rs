@@ -26,7 +26,8 @@ pub(crate) async fn update(
     JsonBody { fields, .. }: JsonBody,
 ) -> ApiResult<Row> {
     let patch = parse(fields)?;
-    let number = app.table.patch_number(&caller.organization, &id, &patch, expected, app.clock.now()).await?;
+    let (organization, actor, now) = (&caller.organization, caller.actor(), app.clock.now());
+    let number = app.table.patch_number(organization, &id, &patch, expected, &actor, now).await?;
     Ok(app.row(&number))
 }
 

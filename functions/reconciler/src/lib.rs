@@ -13,6 +13,7 @@ use std::time::Duration;
 use clients::queue::NotificationQueue;
 use clients::settings::{Settings, SettingsError};
 use clients::telnyx::Telnyx;
+use domain::audit::Actor;
 use domain::kyb::{Notification, Status};
 use domain::number::{Order, PhoneNumber, Source};
 use domain::settlement::{HANDED_OVER_AFTER, Settlement, ask_again_after};
@@ -27,6 +28,8 @@ pub use task::Task;
 const MOST: usize = 200;
 /// No row is begun after this: the next run comes after a minute, and one row takes at most some 20 s.
 const RUN: Duration = Duration::from_secs(35);
+/// Whom the audit trail names for what is settled here.
+const ACTOR: Actor = Actor::System("reconciler");
 
 /// What it takes to settle things.
 #[derive(Clone)]
@@ -47,7 +50,7 @@ pub struct Report {
     pub given_back: u32,
     /// Orders and releases that are asked about again later.
     pub waiting: u32,
-    /// Orders without a word for a day: a person decides.
+    /// Orders and releases without an outcome for a day: a person decides.
     pub handed_over: u32,
     /// Releases that are finished now.
     pub released: u32,
@@ -66,7 +69,7 @@ impl Reconciler {
         let account = settings.account()?;
         Ok(Self {
             table: Table::new(&account.sdk_config(), settings.table_name()?),
-            carrier: Telnyx::new(&settings.telnyx_url(), settings.telnyx_secret()?),
+            carrier: Telnyx::new(&settings.telnyx_url(), settings.telnyx_secret()?, &settings.table_name()?),
             queue: NotificationQueue::new(&account.sdk_config(), settings.notifications_queue_url()?),
             clock: Arc::new(SystemClock),
         })
@@ -145,21 +148,24 @@ impl Reconciler {
                 Ok(())
             }
         };
-        match &settled {
-            Ok(()) => {}
+        let Err(error) = &settled else { return Ok(()) };
+        if self.age(&number) >= HANDED_OVER_AFTER {
+            self.hand_over(&number, error, report);
+        }
+        match error {
             // The carrier was not asked about this row, which therefore does not wait the longer for its age. It does go
             // behind the others, because what is throttled may be a kind of call that they can do without.
-            Err(Error::CarrierThrottled { retry_after, .. }) => {
+            Error::CarrierThrottled { retry_after, .. } => {
                 self.table.postpone_number(&number, self.clock.now().plus(*retry_after)).await?;
             }
-            Err(_) => self.ask_again(&number).await?,
+            _ => self.ask_again(&number).await?,
         }
         settled
     }
 
     async fn settle_order(&self, number: PhoneNumber, report: &mut Report) -> Result<()> {
         let now = self.clock.now();
-        let age = now.since(number.created_at);
+        let age = self.age(&number);
         let owned = self.carrier.find(&number.e164, &number.id).await?;
         let standing = match &owned {
             Some(_) => domain::settlement::OrderStanding::Done,
@@ -169,12 +175,13 @@ impl Reconciler {
             Settlement::Adopt(resource) => {
                 self.carrier.configure(&resource, &number.organization).await?;
                 let known = number.clone();
-                self.table.transition(known, |number| number.activate(resource.clone(), now)).await?;
+                let activate = |number: PhoneNumber| number.activate(resource.clone(), now);
+                self.table.transition(known, activate, "activated", &ACTOR).await?;
                 report.adopted += 1;
                 tracing::info!(number.id = %number.id, "an order in doubt was confirmed by the carrier");
             }
             Settlement::GiveBack => {
-                self.table.give_back(number.clone()).await?;
+                self.table.give_back(number.clone(), &ACTOR, now).await?;
                 report.given_back += 1;
                 tracing::info!(number.id = %number.id, "an order in doubt had failed; everything was given back");
             }
@@ -184,12 +191,7 @@ impl Reconciler {
             }
             Settlement::HandOver => {
                 self.ask_again(&number).await?;
-                report.handed_over += 1;
-                let hours = HANDED_OVER_AFTER.as_secs() / 3600;
-                tracing::error!(
-                    number.id = %number.id, organization.id = %number.organization, order.standing = ?standing,
-                    order.age_s = age.as_secs(), "an order has had no outcome for {hours} hours; decide it by hand"
-                );
+                self.hand_over(&number, &standing, report);
             }
         }
         Ok(())
@@ -200,7 +202,7 @@ impl Reconciler {
             self.carrier.release(resource).await?;
         }
         let id = number.id.clone();
-        match self.table.remove_number(number).await {
+        match self.table.remove_number(number, &ACTOR, self.clock.now()).await {
             // A DELETE of the customer's has finished it meanwhile.
             Ok(()) | Err(Error::NotFound) => {}
             Err(error) => return Err(error),
@@ -227,12 +229,26 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn ask_again(&self, number: &PhoneNumber) -> Result<()> {
-        let now = self.clock.now();
+    /// Tells a person of a row that has not been settled for a day, and of what keeps it so. It is asked about further.
+    fn hand_over(&self, number: &PhoneNumber, reason: &dyn std::fmt::Debug, report: &mut Report) {
+        report.handed_over += 1;
+        tracing::error!(
+            number.id = %number.id, organization.id = %number.organization, number.reason = ?reason,
+            number.age_s = self.age(number).as_secs(),
+            "an order or a release has had no outcome for {} hours; decide it by hand", HANDED_OVER_AFTER.as_secs() / 3600
+        );
+    }
+
+    /// How long a number has been in its state: ordered, or being released.
+    fn age(&self, number: &PhoneNumber) -> Duration {
         let since = match number.source {
             Source::Managed(Order::Releasing { .. }) => number.updated_at,
             Source::Managed(_) | Source::SipTrunk { .. } => number.created_at,
         };
-        self.table.postpone_number(number, now.plus(ask_again_after(now.since(since)))).await
+        self.clock.now().since(since)
+    }
+
+    async fn ask_again(&self, number: &PhoneNumber) -> Result<()> {
+        self.table.postpone_number(number, self.clock.now().plus(ask_again_after(self.age(number)))).await
     }
 }

@@ -37,6 +37,7 @@ impl Task {
 mod tests {
     use super::*;
     use crate::sweep::From;
+    use domain::number::CarrierNumberId;
     use serde_json::json;
     use std::num::NonZeroU32;
 
@@ -53,13 +54,22 @@ mod tests {
     #[test]
     fn a_sweep_is_dry_unless_told_otherwise_and_goes_on_where_it_is_told_to() {
         let dry = SweepOrder::default();
+        let orphans = vec![CarrierNumberId::parse("12").unwrap()];
         assert!(!dry.apply);
         assert_eq!(Task::read(json!({ "task": "sweep" })).unwrap(), Task::Sweep(dry));
         for (event, order) in [
             (json!({ "task": "sweep", "apply": true }), SweepOrder { apply: true, ..SweepOrder::default() }),
             (
-                json!({ "task": "sweep", "from": { "carrierPage": 7 }, "most": 3 }),
-                SweepOrder { from: From::CarrierPage(NonZeroU32::new(7).unwrap()), most: 3, ..SweepOrder::default() },
+                json!({ "task": "sweep", "from": { "carrier": { "page": 7, "orphans": ["12"] } }, "most": 500 }),
+                SweepOrder {
+                    from: From::Carrier { page: NonZeroU32::new(7).unwrap(), orphans: orphans.clone() },
+                    most: 500,
+                    ..SweepOrder::default()
+                },
+            ),
+            (
+                json!({ "task": "sweep", "from": { "orphans": ["12"] } }),
+                SweepOrder { from: From::Orphans(orphans), ..SweepOrder::default() },
             ),
             (
                 json!({ "task": "sweep", "from": { "table": { "shard": 0, "after": " " } } }),
@@ -85,7 +95,13 @@ mod tests {
             json!({ "task": "sweep", "apply": null }),
             json!({ "task": "sweep", "most": -1 }),
             json!({ "task": "sweep", "from": 7 }),
-            json!({ "task": "sweep", "from": { "carrierPage": 0 } }),
+            json!({ "task": "sweep", "most": 501 }),
+            json!({ "task": "sweep", "from": { "carrierPage": 7 } }),
+            // Without the orphans of the pages before it nobody could say how many there are.
+            json!({ "task": "sweep", "from": { "carrier": { "page": 7 } } }),
+            json!({ "task": "sweep", "from": { "carrier": { "page": 0, "orphans": [] } } }),
+            json!({ "task": "sweep", "from": { "carrier": { "page": 1, "orphans": [], "count": 1 } } }),
+            json!({ "task": "sweep", "from": { "orphans": ["../1"] } }),
             json!({ "task": "sweep", "from": { "table": { "shard": 8, "after": "2026" } } }),
             json!({ "task": "sweep", "from": { "table": { "shard": 0, "after": "" } } }),
         ] {

@@ -1,26 +1,29 @@
-//! The sandbox Slack: takes messages as Slack does, keeps them, and shows them as staff would see them.
+//! The sandbox Slack: takes messages as Slack does, keeps them, and shows them as staff would see them; what staff click
+//! is signed and sent as Slack does.
 //!
 //! It is stricter than convenient on purpose. What Slack would refuse is refused here with the same code, so that a
 //! message which is too long or malformed is found on a developer's machine.
 
+mod api;
 mod blocks;
+mod staff;
 mod store;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::Serialize;
 
+pub use staff::{Clicks, Opened, Outcome};
 pub use store::Message;
+
+use staff::Desk;
 use store::Store;
 
 const PAGE: &str = include_str!("slack/page.html");
@@ -29,15 +32,14 @@ const PAGE: &str = include_str!("slack/page.html");
 const PAGE_POLICY: &str = "default-src 'none'; connect-src 'self'; img-src data:; style-src 'unsafe-inline'; \
 script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The most characters of a message's `text`; Slack cuts or refuses what is longer.
-const MOST_TEXT: usize = 40_000;
-
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// The token that callers have to show.
     pub bot_token: String,
     /// Where the messages are kept; `None` forgets them with the process.
     pub file: Option<PathBuf>,
+    /// Where clicks go; `None` for a workspace whose messages can only be read.
+    pub clicks: Option<Clicks>,
 }
 
 /// What goes wrong with a call, for tests.
@@ -53,23 +55,26 @@ pub enum Failure {
     Hang,
 }
 
+/// What one person has been told in a channel, and nobody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    pub channel: String,
+    pub user: String,
+    pub text: String,
+}
+
 /// One workspace with one bot. Clones share the messages.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Slack(Arc<Workspace>);
 
-#[derive(Debug)]
 struct Workspace {
     bot_token: String,
     messages: Mutex<Store>,
+    /// Gone with the process, as they are gone from Slack when somebody reloads.
+    notes: Mutex<Vec<Note>>,
     failures: Mutex<VecDeque<Failure>>,
-}
-
-/// The parts of a call that are used. Slack takes many more, and ignores those that it does not know.
-#[derive(Deserialize)]
-struct Post {
-    channel: Option<String>,
-    text: Option<String>,
-    blocks: Option<Value>,
+    down: std::sync::atomic::AtomicBool,
+    desk: Desk,
 }
 
 impl Slack {
@@ -78,35 +83,60 @@ impl Slack {
     /// # Errors
     /// The file exists but cannot be read, or holds something else. It is never overwritten then.
     pub fn new(options: Options) -> std::io::Result<Self> {
-        let messages = Mutex::new(Store::open(options.file)?);
-        Ok(Self(Arc::new(Workspace { bot_token: options.bot_token, messages, failures: Mutex::default() })))
+        Ok(Self(Arc::new(Workspace {
+            bot_token: options.bot_token,
+            messages: Mutex::new(Store::open(options.file)?),
+            notes: Mutex::default(),
+            failures: Mutex::default(),
+            down: false.into(),
+            desk: Desk::new(options.clicks),
+        })))
     }
 
-    /// Slack's API under `/api`, the messages as JSON at `/messages` (newest first), the page at `/`.
+    /// Slack's API under `/api`, the messages as JSON at `/messages` (newest first), the page at `/`, and what the page
+    /// asks for when somebody clicks.
     ///
-    /// It may be nested under any path; the page finds the messages beside itself.
+    /// It may be nested under any path; the page finds the rest beside itself.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/", get(page))
             .route("/messages", get(messages))
-            .route("/api/chat.postMessage", post(post_message))
+            .route("/click", post(staff::click))
+            .route("/submit", post(staff::submit))
+            .route("/api/{method}", post(api::call))
             .with_state(self.clone())
     }
 
     /// Makes one of the next calls fail: calls fail in the order in which failures are asked for, one for each.
     pub fn fail_next(&self, failure: Failure) {
-        self.0.failures.lock().unwrap_or_else(PoisonError::into_inner).push_back(failure);
+        lock(&self.0.failures).push_back(failure);
+    }
+
+    /// Makes every call fail from now on, or succeed again.
+    pub fn set_down(&self, down: bool) {
+        self.0.down.store(down, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// What staff see, newest first.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
-        self.0.messages.lock().unwrap_or_else(PoisonError::into_inner).newest_first()
+        lock(&self.0.messages).newest_first()
+    }
+
+    /// What single people have been told, oldest first.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Note> {
+        lock(&self.0.notes).clone()
     }
 
     fn next_failure(&self) -> Option<Failure> {
-        self.0.failures.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        let down = self.0.down.load(std::sync::atomic::Ordering::SeqCst);
+        if down { Some(Failure::Down) } else { lock(&self.0.failures).pop_front() }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn page() -> Response {
@@ -115,87 +145,4 @@ async fn page() -> Response {
 
 async fn messages(State(slack): State<Slack>) -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(slack.messages())).into_response()
-}
-
-/// `POST /api/chat.postMessage`
-async fn post_message(State(slack): State<Slack>, headers: HeaderMap, body: Bytes) -> Response {
-    match slack.next_failure() {
-        Some(Failure::RateLimited { retry_after_secs }) => {
-            let wait = [(RETRY_AFTER, retry_after_secs.to_string())];
-            return (StatusCode::TOO_MANY_REQUESTS, wait, refusal("ratelimited")).into_response();
-        }
-        Some(Failure::Error(code)) => return refusal(&code).into_response(),
-        Some(Failure::Down) => return (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong").into_response(),
-        Some(Failure::Hang) => std::future::pending().await,
-        None => {}
-    }
-    if let Err(code) = authorize(&headers, &slack.0.bot_token) {
-        return refusal(code).into_response();
-    }
-    let (channel, text, blocks) = match read(&headers, &body) {
-        Ok(post) => post,
-        Err(refused) => return refused.into_response(),
-    };
-    let stored = slack.0.messages.lock().unwrap_or_else(PoisonError::into_inner).add(&channel, text, blocks);
-    match stored {
-        Ok(message) => Json(json!({
-            "ok": true,
-            "channel": message.channel,
-            "ts": message.ts,
-            "message": {
-                "type": "message",
-                "subtype": "bot_message",
-                "text": message.text,
-                "ts": message.ts,
-                "bot_id": "B00000001",
-                "blocks": message.blocks,
-            },
-        }))
-        .into_response(),
-        Err(error) => {
-            tracing::error!(error = %error, "the sandbox Slack cannot write its file");
-            (StatusCode::INTERNAL_SERVER_ERROR, "The sandbox cannot keep the message").into_response()
-        }
-    }
-}
-
-fn authorize(headers: &HeaderMap, bot_token: &str) -> Result<(), &'static str> {
-    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or("not_authed")?;
-    if header.strip_prefix("Bearer ") == Some(bot_token) { Ok(()) } else { Err("invalid_auth") }
-}
-
-/// The channel, the text and the blocks of a call that Slack would take.
-fn read(headers: &HeaderMap, body: &[u8]) -> Result<(String, String, Value), Json<Value>> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !kind.starts_with("application/json") {
-        return Err(refusal("invalid_post_type"));
-    }
-    let post: Post = serde_json::from_slice(body).map_err(|_| refusal("invalid_json"))?;
-    let channel = post.channel.filter(|channel| !channel.trim().is_empty());
-    let channel = channel.ok_or_else(|| refusal("channel_not_found"))?;
-    let text = post.text.unwrap_or_default();
-    let blocks = post.blocks.unwrap_or_else(|| json!([]));
-    if text.trim().is_empty() && blocks.as_array().is_some_and(Vec::is_empty) {
-        return Err(refusal("no_text"));
-    }
-    if blocks::units(&text) > MOST_TEXT {
-        return Err(refusal("msg_too_long"));
-    }
-    let faults = blocks::faults(&blocks);
-    if !faults.is_empty() {
-        return Err(Json(json!({
-            "ok": false,
-            "error": "invalid_blocks",
-            "errors": faults,
-            "response_metadata": {"messages": faults.iter().map(|fault| format!("[ERROR] {fault}")).collect::<Vec<_>>()},
-        })));
-    }
-    if blocks::total(&blocks) > blocks::MOST_TOGETHER {
-        return Err(refusal("msg_blocks_too_long"));
-    }
-    Ok((channel, text, blocks))
-}
-
-fn refusal(code: &str) -> Json<Value> {
-    Json(json!({"ok": false, "error": code}))
 }

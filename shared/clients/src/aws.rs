@@ -4,11 +4,18 @@ use std::time::Duration;
 
 use crate::aws_http::http_client;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_runtime_api::client::{behavior_version::BehaviorVersion, http::SharedHttpClient};
+use aws_smithy_types::retry::{ReconnectMode, RetryConfig};
+use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::{SdkConfig, region::Region};
 
 use crate::settings::Settings;
+
+/// The HTTP client for configurations that find their credentials by other means than [`Account`].
+#[must_use]
+pub fn over_http() -> SharedHttpClient {
+    http_client(false)
+}
 
 /// Where AWS is and who we are there. Lambda gives all of it in the environment, for as long as the process lives,
 /// so the chain of credential providers (and the three SDKs it brings) is not needed.
@@ -56,13 +63,16 @@ impl Account {
             .operation_attempt_timeout(self.try_time_out)
             .operation_timeout(self.try_time_out * 3)
             .build();
+        // Our HTTP client does not tell connections apart, and being asked to close one is logged as an error each time.
+        let retries = RetryConfig::standard().with_max_attempts(3);
+        let retries = retries.with_reconnect_mode(ReconnectMode::ReuseAllConnections);
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(http_client(self.endpoint_url.as_ref().is_some_and(|url| url.starts_with("http://"))))
             .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(3));
+            .retry_config(retries);
         if let Some(endpoint_url) = &self.endpoint_url {
             config = config.endpoint_url(endpoint_url);
         }

@@ -17,6 +17,202 @@ use tracing::level_filters::LevelFilter;
 use crate::Secret;
 use crate::aws::Account;
 
+/// A variable as an operator has to know it. The README's table is made of these.
+#[derive(Debug)]
+pub struct Variable {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    /// What holds without it.
+    pub default: Option<&'static str>,
+    pub read_by: Readers,
+    pub set_by: Setter,
+}
+
+/// Which functions read a variable.
+#[derive(Debug)]
+pub enum Readers {
+    Every,
+    These(&'static [&'static str]),
+}
+
+impl Readers {
+    /// Whether the function of this name is one of them.
+    #[must_use]
+    pub fn include(&self, function: &str) -> bool {
+        match self {
+            Self::Every => true,
+            Self::These(names) => names.contains(&function),
+        }
+    }
+}
+
+/// Who gives a variable its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setter {
+    /// The template, for each function that reads it.
+    Template,
+    /// Lambda itself.
+    Lambda,
+    /// Nobody in a deployment. Whoever tries a function out by hand may.
+    Hand,
+}
+
+/// Every variable that [`Settings`] reads, but for the endpoints of single services.
+pub const VARIABLES: [Variable; 21] = [
+    Variable {
+        name: "TABLE_NAME",
+        meaning: "the DynamoDB table",
+        default: None,
+        read_by: Readers::Every,
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "LOG_LEVEL",
+        meaning: "the least level that is logged: `error`, `warn`, `info` or `debug`",
+        default: Some("info"),
+        read_by: Readers::Every,
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "UPFRONT_PRICE_USD",
+        meaning: "charged once for a bought number",
+        default: Some("1.00"),
+        read_by: Readers::These(&["numbers", "available"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "MONTHLY_PRICE_USD",
+        meaning: "charged each month for a bought number, the first one at once",
+        default: Some("1.00"),
+        read_by: Readers::These(&["numbers", "available"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "PURCHASE_POLICY",
+        meaning: "which verification may buy: `approved` or `submitted`",
+        default: Some("approved"),
+        read_by: Readers::These(&["numbers"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "SIP_HOST",
+        meaning: "where customers forward imported numbers' calls to",
+        default: None,
+        read_by: Readers::These(&["numbers", "imports"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "IMPORT_MONTHLY_FEE_USD",
+        meaning: "charged each month for an imported number",
+        default: Some("0"),
+        read_by: Readers::These(&["imports"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "IMPORT_LIMIT",
+        meaning: "numbers that one organization may import",
+        default: Some("1000"),
+        read_by: Readers::These(&["imports"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "TELNYX_URL",
+        meaning: "the carrier's API",
+        default: Some("https://api.telnyx.com/v2"),
+        read_by: Readers::These(&["numbers", "available", "reconciler"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "TELNYX_SECRET_ARN",
+        meaning: "secret `{\"apiKey\":\"…\",\"connectionId\":\"…\"}`; the connection is optional",
+        default: None,
+        read_by: Readers::These(&["numbers", "available", "reconciler"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "SLACK_URL",
+        meaning: "Slack's Web API",
+        default: Some("https://slack.com/api"),
+        read_by: Readers::These(&["kyb-notifier", "kyb-review"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "SLACK_SECRET_ARN",
+        meaning: "secret `{\"botToken\":\"xoxb-…\",\"channel\":\"C…\",\"signingSecret\":\"…\"}`; kyb-notifier does without the last",
+        default: None,
+        read_by: Readers::These(&["kyb-notifier", "kyb-review"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "SLACK_REVIEWERS",
+        meaning: "ids of the Slack users who may decide, such as `U012AB3CD,U045EF6GH`; empty lets everybody who sees the message",
+        default: Some(""),
+        read_by: Readers::These(&["kyb-review"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "NOTIFICATIONS_QUEUE_URL",
+        meaning: "the queue of notifications",
+        default: None,
+        read_by: Readers::These(&["kyb", "reconciler"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "TELNYX_SECRET",
+        meaning: "the carrier's secret itself, which wins over its ARN",
+        default: Some(""),
+        read_by: Readers::These(&["numbers", "available", "reconciler"]),
+        set_by: Setter::Hand,
+    },
+    Variable {
+        name: "SLACK_SECRET",
+        meaning: "Slack's secret itself, which wins over its ARN",
+        default: Some(""),
+        read_by: Readers::These(&["kyb-notifier", "kyb-review"]),
+        set_by: Setter::Hand,
+    },
+    Variable {
+        name: "AWS_ENDPOINT_URL",
+        meaning: "another AWS, such as a local one; `AWS_ENDPOINT_URL_SQS` and its like win over it for one service",
+        default: Some(""),
+        read_by: Readers::Every,
+        set_by: Setter::Hand,
+    },
+    Variable {
+        name: "AWS_REGION",
+        meaning: "where the table, the queue and the secrets are",
+        default: None,
+        read_by: Readers::Every,
+        set_by: Setter::Lambda,
+    },
+    Variable {
+        name: "AWS_ACCESS_KEY_ID",
+        meaning: "the function's own credentials",
+        default: None,
+        read_by: Readers::Every,
+        set_by: Setter::Lambda,
+    },
+    Variable {
+        name: "AWS_SECRET_ACCESS_KEY",
+        meaning: "the same",
+        default: None,
+        read_by: Readers::Every,
+        set_by: Setter::Lambda,
+    },
+    Variable {
+        name: "AWS_SESSION_TOKEN",
+        meaning: "the same",
+        default: Some(""),
+        read_by: Readers::Every,
+        set_by: Setter::Lambda,
+    },
+];
+
+/// What holds without a variable; nothing where it has no default.
+fn default_of(name: &str) -> &'static str {
+    VARIABLES.iter().find(|variable| variable.name == name).and_then(|variable| variable.default).unwrap_or_default()
+}
+
 /// A variable that is missing or malformed.
 #[derive(thiserror::Error)]
 #[error("environment variable {name} {reason}")]
@@ -43,7 +239,13 @@ impl Settings {
     #[must_use]
     pub fn from_env() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-        Self { read: |name| std::env::var(name).ok() }
+        Self::from_reader(|name| std::env::var(name).ok())
+    }
+
+    /// Variables from elsewhere, such as the template whose functions a test starts.
+    #[must_use]
+    pub const fn from_reader(read: fn(&str) -> Option<String>) -> Self {
+        Self { read }
     }
 
     /// The least level that is logged: `error`, `warn`, `info` or `debug`. There is no `trace`, because at that level the
@@ -52,7 +254,7 @@ impl Settings {
     /// # Errors
     /// `LOG_LEVEL` is another word.
     pub fn log_level(self) -> Result<LevelFilter, SettingsError> {
-        self.parsed("LOG_LEVEL", "info", |text| {
+        self.parsed("LOG_LEVEL", |text| {
             const WORDS: &str = "must be 'error', 'warn', 'info' or 'debug'";
             text.parse().ok().filter(|level| *level < LevelFilter::TRACE && *level > LevelFilter::OFF).ok_or(WORDS)
         })
@@ -83,7 +285,7 @@ impl Settings {
     /// # Errors
     /// `UPFRONT_PRICE_USD` or `MONTHLY_PRICE_USD` is not an amount.
     pub fn prices(self) -> Result<Prices, SettingsError> {
-        let price = |name| self.parsed(name, "1.00", MicroUsd::parse);
+        let price = |name| self.parsed(name, MicroUsd::parse);
         Ok(Prices { upfront: price("UPFRONT_PRICE_USD")?, monthly: price("MONTHLY_PRICE_USD")? })
     }
 
@@ -92,7 +294,7 @@ impl Settings {
     /// # Errors
     /// `IMPORT_MONTHLY_FEE_USD` is not an amount.
     pub fn import_monthly_fee(self) -> Result<MicroUsd, SettingsError> {
-        self.parsed("IMPORT_MONTHLY_FEE_USD", "0", MicroUsd::parse)
+        self.parsed("IMPORT_MONTHLY_FEE_USD", MicroUsd::parse)
     }
 
     /// How many numbers one organization may import.
@@ -100,13 +302,13 @@ impl Settings {
     /// # Errors
     /// `IMPORT_LIMIT` is not a whole number.
     pub fn import_limit(self) -> Result<u32, SettingsError> {
-        self.parsed("IMPORT_LIMIT", "1000", |text| text.parse().map_err(|_| "must be a whole number such as 1000"))
+        self.parsed("IMPORT_LIMIT", |text| text.parse().map_err(|_| "must be a whole number such as 1000"))
     }
 
     /// # Errors
     /// `PURCHASE_POLICY` is neither `approved` nor `submitted`.
     pub fn purchase_policy(self) -> Result<PurchasePolicy, SettingsError> {
-        self.parsed("PURCHASE_POLICY", "approved", PurchasePolicy::parse)
+        self.parsed("PURCHASE_POLICY", PurchasePolicy::parse)
     }
 
     /// The host that customers forward their trunks' calls to.
@@ -126,13 +328,13 @@ impl Settings {
     /// The carrier's base address.
     #[must_use]
     pub fn telnyx_url(self) -> String {
-        self.optional("TELNYX_URL").unwrap_or_else(|| "https://api.telnyx.com/v2".to_owned())
+        self.or_default("TELNYX_URL")
     }
 
     /// The base address of Slack's Web API.
     #[must_use]
     pub fn slack_url(self) -> String {
-        self.optional("SLACK_URL").unwrap_or_else(|| "https://slack.com/api".to_owned())
+        self.or_default("SLACK_URL")
     }
 
     /// The queue of verification notifications.
@@ -152,7 +354,25 @@ impl Settings {
         self.secret("TELNYX_SECRET_ARN", "TELNYX_SECRET")
     }
 
-    /// Slack's secret: `{"botToken": "xoxb-…", "channel": "C…"}`.
+    /// The Slack users who may decide about verifications, by id, with commas between; empty lets everybody who sees
+    /// the message.
+    ///
+    /// # Errors
+    /// `SLACK_REVIEWERS` holds something else. A name that never fits would lock everybody out.
+    pub fn slack_reviewers(self) -> Result<Vec<String>, SettingsError> {
+        self.parsed("SLACK_REVIEWERS", |text| {
+            let known = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+            let user = |id: &str| id.starts_with(['U', 'W']) && id.bytes().all(known);
+            let ids: Vec<_> = text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
+            if ids.iter().all(|id| user(id)) {
+                Ok(ids)
+            } else {
+                Err("must be ids of Slack users such as U012AB3CD,U045EF6GH")
+            }
+        })
+    }
+
+    /// Slack's secret: `{"botToken": "xoxb-…", "channel": "C…", "signingSecret": "…"}`.
     ///
     /// # Errors
     /// Neither `SLACK_SECRET_ARN` nor `SLACK_SECRET` is set.
@@ -174,6 +394,10 @@ impl Settings {
         (self.read)(name).filter(|value| !value.is_empty())
     }
 
+    fn or_default(self, name: &str) -> String {
+        self.optional(name).unwrap_or_else(|| default_of(name).to_owned())
+    }
+
     fn required(self, name: &'static str) -> Result<String, SettingsError> {
         self.optional(name).ok_or_else(|| SettingsError { name, reason: "is not set".to_owned() })
     }
@@ -181,11 +405,9 @@ impl Settings {
     fn parsed<T>(
         self,
         name: &'static str,
-        default: &str,
         parse: impl Fn(&str) -> Result<T, &'static str>,
     ) -> Result<T, SettingsError> {
-        let text = self.optional(name).unwrap_or_else(|| default.to_owned());
-        parse(&text).map_err(|reason| SettingsError { name, reason: reason.to_owned() })
+        parse(&self.or_default(name)).map_err(|reason| SettingsError { name, reason: reason.to_owned() })
     }
 }
 
@@ -231,6 +453,13 @@ mod tests {
     }
 
     #[test]
+    fn reviewers_are_listed_with_commas_between() {
+        assert_eq!(settings(|_| None).slack_reviewers().unwrap(), Vec::<String>::new());
+        assert_eq!(settings(|_| Some(" U1AB, W2 ,".to_owned())).slack_reviewers().unwrap(), ["U1AB", "W2"]);
+        assert!(settings(|_| Some("U1AB;U2".to_owned())).slack_reviewers().is_err());
+    }
+
+    #[test]
     fn the_log_level_stops_short_of_whole_events() {
         assert_eq!(settings(|_| Some("debug".to_owned())).log_level().unwrap(), LevelFilter::DEBUG);
         assert!(settings(|_| Some("trace".to_owned())).log_level().is_err());
@@ -246,6 +475,7 @@ mod tests {
             (bad.purchase_policy().unwrap_err(), "PURCHASE_POLICY"),
             (bad.sip_host().unwrap_err(), "SIP_HOST"),
             (bad.log_level().unwrap_err(), "LOG_LEVEL"),
+            (bad.slack_reviewers().unwrap_err(), "SLACK_REVIEWERS"),
             (settings(|_| None).table_name().unwrap_err(), "TABLE_NAME"),
         ] {
             assert!(error.to_string().starts_with(&format!("environment variable {name} ")), "{error}");

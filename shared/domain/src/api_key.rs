@@ -59,6 +59,18 @@ impl fmt::Debug for ApiKey {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ApiKeyHash([u8; 32]);
 
+impl ApiKeyHash {
+    /// Reads what [`fmt::Display`] writes.
+    ///
+    /// # Errors
+    /// A sentence that names the accepted form.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash).map_err(|_| "must be 64 hexadecimal digits")?;
+        Ok(Self(hash))
+    }
+}
+
 impl fmt::Display for ApiKeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
@@ -114,6 +126,7 @@ mod tests {
         let key = ApiKey::new([7; 32]);
         assert_eq!(ApiKey::parse(key.reveal()).as_ref(), Some(&key));
         assert_eq!(key.reveal().len(), 80);
+        assert!(ApiKeyHash::parse(&key.hash().to_string()) == Ok(key.hash()));
         for position in 8..80 {
             let mut wrong = key.reveal().as_bytes().to_vec();
             wrong[position] = if wrong[position] == b'0' { b'1' } else { b'0' };

@@ -58,6 +58,12 @@ impl LedgerEntry {
     pub fn grant(reference: &str, at: Timestamp, amount: MicroUsd) -> Self {
         Self { kind: EntryKind::Grant, amount, at, reference: format!("grant:{reference}") }
     }
+
+    /// A correction by the operator, up or down.
+    #[must_use]
+    pub fn adjustment(reference: &str, at: Timestamp, amount: MicroUsd) -> Self {
+        Self { kind: EntryKind::Adjustment, amount, at, reference: format!("adjustment:{reference}") }
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,14 @@ macro_rules! made_id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// When it was made, by the clock of whoever made it.
+            #[must_use]
+            pub fn made_at(&self) -> Timestamp {
+                // `parse` and `new` let nothing else in than a ULID, whose time has 48 bits.
+                let millis = Ulid::from_string(&self.0[$prefix.len()..]).map_or(0, |ulid| ulid.timestamp_ms());
+                Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+            }
         }
 
         impl fmt::Display for $name {
@@ -103,6 +111,10 @@ given_id! {
     /// An installed SIP connection of the organization's.
     SipConnectionId
 }
+given_id! {
+    /// The operator's own name for a payment, such as an invoice's number. What is booked under it is booked once.
+    BookingReference
+}
 
 #[cfg(test)]
 mod tests {
@@ -113,6 +125,7 @@ mod tests {
         let early = PhoneNumberId::new(Timestamp::from_millis(1_000), u128::MAX);
         let late = PhoneNumberId::new(Timestamp::from_millis(1_001), 0);
         assert!(early < late);
+        assert_eq!(late.made_at(), Timestamp::from_millis(1_001));
         assert_eq!(PhoneNumberId::parse(early.as_str()), Ok(early));
     }
 

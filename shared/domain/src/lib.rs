@@ -4,6 +4,7 @@
 //! arguments. What has been through a `parse` is never checked again.
 
 pub mod api_key;
+pub mod audit;
 pub mod carrier;
 pub mod credits;
 mod e164;
@@ -23,7 +24,7 @@ mod time;
 
 pub use e164::E164;
 pub use error::{Error, Issue, Issues, Result, Source};
-pub use id::{AgentId, ApiKeyId, KybId, OrganizationId, PhoneNumberId, SipConnectionId};
+pub use id::{AgentId, ApiKeyId, BookingReference, KybId, OrganizationId, PhoneNumberId, SipConnectionId};
 pub use money::MicroUsd;
 pub use text::{Label, Name, Prose};
 pub use time::{Clock, SystemClock, Timestamp};

@@ -36,6 +36,22 @@ impl MicroUsd {
     }
 }
 
+impl MicroUsd {
+    /// Reads an amount that may be negative, such as `-0.50`: -1,000,000 to 1,000,000 dollars, at most six decimals.
+    ///
+    /// # Errors
+    /// A sentence that names the accepted form.
+    pub fn parse_signed(text: &str) -> Result<Self, &'static str> {
+        const FORM: &str =
+            "must be an amount in US dollars such as -1.00, from -1000000 to 1000000, with at most six decimals";
+        match text.strip_prefix('-') {
+            None => Self::parse(text),
+            Some(amount) => Self::parse(amount).map(|amount| -amount),
+        }
+        .map_err(|_| FORM)
+    }
+}
+
 impl Add for MicroUsd {
     type Output = Self;
 
@@ -66,6 +82,16 @@ impl fmt::Display for MicroUsd {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_adjustment_may_be_negative_and_keeps_all_other_bounds() {
+        for (text, micros) in [("-0.5", -500_000), ("0.5", 500_000), ("-1000000", -1_000_000_000_000)] {
+            assert_eq!(MicroUsd::parse_signed(text), Ok(MicroUsd::from_micros(micros)));
+        }
+        for bad in ["--1", "-", "", "- 1", "-1000000.01", "-0.0000001"] {
+            assert!(MicroUsd::parse_signed(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn amounts_are_read_exactly_and_written_back() {

@@ -345,6 +345,13 @@ impl PhoneNumber {
         Ok(self.touched(now))
     }
 
+    /// The number after its agent has gone. Unlike a patch this also happens to a number that is being released.
+    #[must_use]
+    pub fn unlinked(mut self, now: Timestamp) -> Self {
+        self.routing.agent = None;
+        self.touched(now)
+    }
+
     fn touched(mut self, now: Timestamp) -> Self {
         self.version += 1;
         self.updated_at = now;
@@ -393,14 +400,6 @@ pub struct Patch {
     pub template: Change<DispatchTemplate>,
     pub agent: Change<AgentId>,
     pub label: Change<Label>,
-}
-
-impl Patch {
-    /// True for `{}`, which changes nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 #[cfg(test)]
@@ -453,7 +452,6 @@ pub(crate) mod tests {
         number.routing.label = Some(Label::parse("old").unwrap());
         number.routing.agent = Some(AgentId::parse("a1").unwrap());
         let patch = Patch { direction: Some(Direction::Both), label: Change::Clear, ..Patch::default() };
-        assert!(!patch.is_empty());
         let number = number.patch(patch, now).unwrap();
         assert_eq!(number.routing.direction, Direction::Both);
         assert_eq!(number.routing.label, None);

@@ -1,10 +1,16 @@
+use std::collections::HashMap;
+
+use domain::audit::Actor;
+use domain::number::PhoneNumber;
 use domain::registration::AgentStanding;
-use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Result};
+use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
-use crate::item::{Item, corrupt, to_item};
-use crate::keys::Key;
+use crate::item::{Item, corrupt, from_item, to_item};
+use crate::keys::{AGENT_LINKS, AGENTS, Key, SK};
+use crate::transaction::{Condition, Outcome, Transaction};
+use crate::trouble::{RETRIES, back_off};
 
 #[derive(Serialize, Deserialize)]
 struct AgentItem {
@@ -29,6 +35,54 @@ impl Table {
         self.put(item).await
     }
 
+    /// An organization's agents in the order of their ids, each with the number that it is linked to.
+    pub async fn agents(&self, organization: &OrganizationId) -> Result<Vec<(AgentId, Option<PhoneNumberId>)>> {
+        let (agents, links) =
+            tokio::try_join!(self.query_all(organization, AGENTS), self.query_all(organization, AGENT_LINKS))?;
+        let mut linked = links.into_iter().map(read_link).collect::<Result<HashMap<_, _>>>()?;
+        let agents =
+            agents.into_iter().map(|item| AgentId::parse(&from_item::<AgentItem>(item)?.id).map_err(corrupt("id")));
+        agents.map(|agent| agent.map(|agent| (agent.clone(), linked.remove(agent.as_str())))).collect()
+    }
+
+    /// Removes an agent and, in the same transaction, unlinks it from its number. Answers that number.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the organization has no such agent.
+    pub async fn remove_agent(
+        &self,
+        organization: &OrganizationId,
+        agent: &AgentId,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Option<PhoneNumberId>> {
+        for tries in 0..=RETRIES * 2 {
+            let (known, link) = tokio::try_join!(
+                self.get::<AgentItem>(Key::agent(organization, agent)),
+                self.get::<AgentLinkItem>(Key::agent_link(organization, agent)),
+            )?;
+            known.ok_or(Error::NotFound)?;
+            let number =
+                link.map(|link| PhoneNumberId::parse(&link.number_id).map_err(corrupt("numberId"))).transpose()?;
+            let linked = match &number {
+                None => None,
+                Some(id) => match self.find_number(organization, id).await? {
+                    // It was removed since the link was read.
+                    None => continue,
+                    linked => linked,
+                },
+            };
+            let removal = Transaction::on(self)
+                .delete("agent", Key::agent(organization, agent), &Condition::present())?
+                .unlink(organization, agent, linked.as_ref(), actor, now)?;
+            if removal.commit().await? == Outcome::Committed {
+                return Ok(number);
+            }
+            back_off(tries).await;
+        }
+        Err(Error::Busy("an agent keeps being linked while it is removed".into()))
+    }
+
     pub(crate) async fn agent_standing(
         &self,
         organization: &OrganizationId,
@@ -47,5 +101,30 @@ impl Table {
                 Ok::<_, Error>(AgentStanding::Linked(number))
             }
         }
+    }
+}
+
+/// The agent that a link belongs to, and the number that it names.
+fn read_link(item: Item) -> Result<(String, PhoneNumberId)> {
+    let key = item.get(SK).and_then(|key| key.as_s().ok()).and_then(|key| key.strip_prefix(AGENT_LINKS));
+    let agent = key.ok_or_else(|| Error::internal("a link stands under another key"))?.to_owned();
+    let link: AgentLinkItem = from_item(item)?;
+    Ok((agent, PhoneNumberId::parse(&link.number_id).map_err(corrupt("numberId"))?))
+}
+
+impl Transaction<'_> {
+    /// Takes an agent's link away together with its name on the number's row, or makes sure that it has none.
+    fn unlink(
+        self,
+        organization: &OrganizationId,
+        agent: &AgentId,
+        linked: Option<&PhoneNumber>,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let link = Key::agent_link(organization, agent);
+        let Some(number) = linked else { return self.check("link", link, &Condition::absent()) };
+        let names = Condition::new("numberId = :number").text(":number", number.id.as_str());
+        self.change(number, &number.clone().unlinked(now), "updated", actor)?.delete("link", link, &names)
     }
 }

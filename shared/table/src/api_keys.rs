@@ -1,11 +1,13 @@
 use domain::api_key::{ApiKeyHash, Grant, Scope};
-use domain::{ApiKeyId, Error, OrganizationId, Result};
+use domain::audit::{Actor, Event, Subject};
+use domain::{ApiKeyId, Error, OrganizationId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
-use crate::item::{corrupt, optional_time, time, to_item};
-use crate::keys::Key;
-use crate::transaction::Condition;
+use crate::item::{corrupt, from_item, optional_time, time, to_item};
+use crate::keys::{API_KEYS, Key};
+use crate::transaction::{Condition, Outcome, Transaction};
+use crate::trouble::{RETRIES, back_off};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -15,6 +17,20 @@ struct ApiKeyItem {
     scopes: Vec<String>,
     created_at: String,
     revoked_at: Option<String>,
+}
+
+/// Finds a key by its id. What the key allows stands only with the key itself.
+#[derive(Serialize, Deserialize)]
+struct NamedKeyItem {
+    hash: String,
+}
+
+impl TryFrom<NamedKeyItem> for ApiKeyHash {
+    type Error = Error;
+
+    fn try_from(item: NamedKeyItem) -> Result<Self> {
+        Self::parse(&item.hash).map_err(corrupt("hash"))
+    }
 }
 
 impl From<&Grant> for ApiKeyItem {
@@ -50,21 +66,77 @@ impl Table {
         self.get::<ApiKeyItem>(Key::api_key(hash)).await?.map(Grant::try_from).transpose()
     }
 
-    /// Stores a new key by its hash. The key itself is never stored.
+    /// Stores a new key by its hash, with its name among the organization's keys. The key itself is never stored.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the key exists already, which 256 random bits do not let happen by chance.
-    pub async fn create_api_key(&self, hash: &ApiKeyHash, grant: &Grant) -> Result<()> {
-        let item = to_item(Key::api_key(hash), None, &ApiKeyItem::from(grant))?;
-        self.create(item, || Error::internal("this API key exists already")).await
+    /// [`Error::NotFound`] when there is no such organization; [`Error::Internal`] when the key exists already, which
+    /// 256 random bits do not let happen by chance.
+    pub async fn create_api_key(&self, hash: &ApiKeyHash, grant: &Grant, actor: &Actor) -> Result<()> {
+        let named = NamedKeyItem { hash: hash.to_string() };
+        let committed = Transaction::on(self)
+            .check("organization", Key::organization(&grant.organization), &Condition::present())?
+            .put("key", to_item(Key::api_key(hash), None, &ApiKeyItem::from(grant))?, &Condition::absent())?
+            .put("name", to_item(Key::api_key_of(&grant.organization, &grant.id), None, &named)?, &Condition::absent())?
+            .audit(&event(grant, "issued", grant.created_at, actor))?
+            .commit()
+            .await;
+        match committed {
+            Ok(Outcome::Committed) => Ok(()),
+            Ok(Outcome::Refused(failed)) if failed.contains(&"organization") => Err(Error::NotFound),
+            Ok(Outcome::Refused(_)) => Err(Error::internal("this API key exists already")),
+            // Our own write, whose answer was lost.
+            Err(_) if self.api_key(hash).await?.as_ref() == Some(grant) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Ends a key. Warm functions may honour it for up to 60 seconds more.
+    /// All keys of an organization, revoked ones too, oldest first. A key from before keys had names is not among them.
+    pub async fn api_keys(&self, organization: &OrganizationId) -> Result<Vec<Grant>> {
+        let mut grants = Vec::new();
+        for item in self.query_all(organization, API_KEYS).await? {
+            let hash = from_item::<NamedKeyItem>(item)?.try_into()?;
+            grants.extend(self.api_key(&hash).await?);
+        }
+        Ok(grants)
+    }
+
+    /// The hash of an organization's key; `None` for an id that none of its keys has.
+    pub async fn api_key_hash(&self, organization: &OrganizationId, id: &ApiKeyId) -> Result<Option<ApiKeyHash>> {
+        let item = self.get::<NamedKeyItem>(Key::api_key_of(organization, id)).await?;
+        item.map(ApiKeyHash::try_from).transpose()
+    }
+
+    /// Ends a key. Warm functions may honour it for up to 60 seconds more. Answers when it was ended, which is earlier
+    /// than `at` for a key that was ended before: then nothing changes.
     ///
     /// # Errors
     /// [`Error::NotFound`] for a key that was never issued.
-    pub async fn revoke_api_key(&self, hash: &ApiKeyHash, at: domain::Timestamp) -> Result<()> {
-        let condition = Condition::present().text(":at", &at.to_string());
-        self.update(Key::api_key(hash), "SET revokedAt = :at", condition, || Error::NotFound).await
+    pub async fn revoke_api_key(&self, hash: &ApiKeyHash, at: Timestamp, actor: &Actor) -> Result<Timestamp> {
+        for tries in 0..=RETRIES {
+            let grant = self.api_key(hash).await?.ok_or(Error::NotFound)?;
+            if let Some(revoked_at) = grant.revoked_at {
+                return Ok(revoked_at);
+            }
+            let valid = Condition::new("attribute_exists(PK) AND attribute_not_exists(revokedAt)");
+            let revocation = Transaction::on(self)
+                .update("key", Key::api_key(hash), "SET revokedAt = :at", &valid.text(":at", &at.to_string()))?
+                .audit(&event(&grant, "revoked", at, actor))?;
+            if revocation.commit().await? == Outcome::Committed {
+                return Ok(at);
+            }
+            back_off(tries).await;
+        }
+        Err(Error::Busy("an API key keeps changing while it is revoked".into()))
+    }
+}
+
+fn event(grant: &Grant, action: &'static str, at: Timestamp, actor: &Actor) -> Event {
+    Event {
+        organization: grant.organization.clone(),
+        subject: Subject::ApiKey(grant.id.clone()),
+        at,
+        actor: actor.clone(),
+        action,
+        changed: if action == "issued" { vec!["scopes"] } else { vec!["revokedAt"] },
     }
 }

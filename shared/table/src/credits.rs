@@ -1,9 +1,9 @@
 use domain::credits::LedgerEntry;
-use domain::{Error, MicroUsd, OrganizationId, Result};
+use domain::{BookingReference, Error, MicroUsd, OrganizationId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
-use crate::item::{Item, from_item, to_item};
+use crate::item::{Item, from_item, time, to_item};
 use crate::keys::{Key, LEDGER};
 use crate::transaction::{Condition, Outcome, Transaction};
 
@@ -29,7 +29,47 @@ pub struct LedgerLine {
     pub kind: String,
     /// Signed: a debit is negative.
     pub amount: MicroUsd,
+    /// The time of what it pays for.
+    pub at: Timestamp,
     pub reference: String,
+}
+
+/// What an operator has booked under one reference.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BookingItem {
+    kind: String,
+    amount_micro_usd: i64,
+    at: String,
+    operator: String,
+}
+
+/// What an operator has booked, and who it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booking {
+    /// `grant` or `adjustment`.
+    pub kind: String,
+    /// Signed.
+    pub amount: MicroUsd,
+    pub at: Timestamp,
+    pub operator: String,
+}
+
+impl TryFrom<BookingItem> for Booking {
+    type Error = Error;
+
+    fn try_from(item: BookingItem) -> Result<Self> {
+        let BookingItem { kind, amount_micro_usd, at, operator } = item;
+        Ok(Self { kind, amount: MicroUsd::from_micros(amount_micro_usd), at: time("at", &at)?, operator })
+    }
+}
+
+/// What became of a booking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Booked {
+    Now,
+    /// The reference was used before, for this: nothing has changed.
+    Before(Booking),
 }
 
 pub(crate) fn ledger_item(organization: &OrganizationId, entry: &LedgerEntry) -> Result<Item> {
@@ -83,11 +123,47 @@ impl Table {
         }
     }
 
+    /// Books what an operator gives or corrects, once for each reference of theirs: a second booking under the same one
+    /// changes nothing, whatever it says.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such organization; [`Error::InsufficientCredits`] for a correction that the
+    /// balance does not cover.
+    pub async fn book_once(
+        &self,
+        organization: &OrganizationId,
+        reference: &BookingReference,
+        entry: &LedgerEntry,
+        operator: &str,
+    ) -> Result<Booked> {
+        let booking = BookingItem {
+            kind: entry.kind.as_str().to_owned(),
+            amount_micro_usd: entry.amount.micros(),
+            at: entry.at.to_string(),
+            operator: operator.to_owned(),
+        };
+        let key = Key::booking(organization, reference);
+        let outcome = Transaction::on(self)
+            .check("organization", Key::organization(organization), &Condition::present())?
+            .put("reference", to_item(key.clone(), None, &booking)?, &Condition::absent())?
+            .book(organization, entry)?
+            .commit()
+            .await?;
+        let Outcome::Refused(failed) = outcome else { return Ok(Booked::Now) };
+        if let Some(before) = self.get::<BookingItem>(key).await? {
+            return Ok(Booked::Before(before.try_into()?));
+        }
+        if failed.contains(&"organization") {
+            return Err(Error::NotFound);
+        }
+        Err(Error::InsufficientCredits { required: -entry.amount, balance: self.balance(organization).await? })
+    }
+
     /// Every movement of the balance, oldest first by what it pays for.
     pub async fn ledger(&self, organization: &OrganizationId) -> Result<Vec<LedgerLine>> {
         let line = |item: Item| {
-            let LedgerItem { kind, amount_micro_usd, reference, .. } = from_item(item)?;
-            Ok(LedgerLine { kind, amount: MicroUsd::from_micros(amount_micro_usd), reference })
+            let LedgerItem { kind, amount_micro_usd, at, reference } = from_item(item)?;
+            Ok(LedgerLine { kind, amount: MicroUsd::from_micros(amount_micro_usd), at: time("at", &at)?, reference })
         };
         self.query_all(organization, LEDGER).await?.into_iter().map(line).collect()
     }

@@ -8,20 +8,28 @@
 //! | how many numbers it has imported | `ORG#<org>` / `IMPORTS` | importing |
 //! | its searches of the last minute | `ORG#<org>` / `SEARCHES` | searching |
 //! | one number; all numbers, newest first | `ORG#<org>` / `NUMBER#<pn>`, prefix `NUMBER#` backwards | numbers |
-//! | an agent; the one number it is linked to | `ORG#<org>` / `AGENT#<id>`, `AGENTLINK#<id>` | buying, importing, updating |
+//! | an agent; the one number it is linked to; all of them | `ORG#<org>` / `AGENT#<id>`, `AGENTLINK#<id>`, prefix | buying, importing, updating, operators |
 //! | a SIP connection; all of them | `ORG#<org>` / `SIPCONNECTION#<id>`, prefix | importing, every read of a number |
 //! | the current verification; an earlier one | `ORG#<org>` / `KYB`, `KYB#<id>` | verification, its notifier |
 //! | a ledger entry; the ledger in time order | `ORG#<org>` / `LEDGER#<time>#<reference>`, prefix | buying, refunds |
+//! | who changed a number, verification or key, newest first | `ORG#<org>` / `EVENT#<subject>#<time>#<random>`, prefix backwards | operators |
+//! | what an operator has booked, by their own reference | `ORG#<org>` / `REFERENCE#<reference>` | operators |
 //! | a request that carries an Idempotency-Key | `ORG#<org>` / `IDEMPOTENCY#<method>#<path>#<key>` | buying, importing, submitting |
 //! | who owns a number, across organizations | `E164#<e164>` / `CLAIM` | buying, importing |
 //! | an API key, by its SHA-256 | `KEY#<hash>` / `KEY` | every route |
+//! | an API key's SHA-256, by its id; all of a tenant | `ORG#<org>` / `APIKEY#<id>`, prefix | operators |
 //! | what is not settled (index `work`) | `WORK#<shard>` / `<due>#<id>` | reconciler |
 //! | months to be paid (index `work`) | `WORK#CHARGE#<shard>` / `<due>#<id>` | renewals, the sweep |
+//! | verifications that staff know of and have not decided (index `work`) | `WORK#REVIEW` / `<submitted>#<id>` | operators |
+//! | all tenants (index `work`) | `WORK#ORGANIZATIONS` / `<org>` | operators |
 
 use domain::api_key::ApiKeyHash;
+use domain::audit::Event;
 use domain::credits::LedgerEntry;
 use domain::idempotency::IdempotencyKey;
-use domain::{AgentId, E164, KybId, OrganizationId, PhoneNumberId, SipConnectionId, Timestamp};
+use domain::{
+    AgentId, ApiKeyId, BookingReference, E164, KybId, OrganizationId, PhoneNumberId, SipConnectionId, Timestamp,
+};
 
 pub(crate) const PK: &str = "PK";
 pub(crate) const SK: &str = "SK";
@@ -35,6 +43,12 @@ pub(crate) const EXPIRES_AT: &str = "expiresAt";
 pub(crate) const NUMBERS: &str = "NUMBER#";
 /// What every SIP connection's sort key starts with.
 pub(crate) const SIP_CONNECTIONS: &str = "SIPCONNECTION#";
+/// What every agent's sort key starts with.
+pub(crate) const AGENTS: &str = "AGENT#";
+/// What the sort key of every agent's link starts with.
+pub(crate) const AGENT_LINKS: &str = "AGENTLINK#";
+/// What the sort key of every API key's name starts with.
+pub(crate) const API_KEYS: &str = "APIKEY#";
 /// What every ledger entry's sort key starts with.
 pub(crate) const LEDGER: &str = "LEDGER#";
 
@@ -78,11 +92,11 @@ impl Key {
     }
 
     pub(crate) fn agent(organization: &OrganizationId, agent: &AgentId) -> Self {
-        Self::of(organization, format!("AGENT#{agent}"))
+        Self::of(organization, format!("{AGENTS}{agent}"))
     }
 
     pub(crate) fn agent_link(organization: &OrganizationId, agent: &AgentId) -> Self {
-        Self::of(organization, format!("AGENTLINK#{agent}"))
+        Self::of(organization, format!("{AGENT_LINKS}{agent}"))
     }
 
     pub(crate) fn sip_connection(organization: &OrganizationId, connection: &SipConnectionId) -> Self {
@@ -99,6 +113,25 @@ impl Key {
 
     pub(crate) fn ledger_entry(organization: &OrganizationId, entry: &LedgerEntry) -> Self {
         Self::of(organization, format!("{LEDGER}{}#{}", entry.at, entry.reference))
+    }
+
+    pub(crate) fn booking(organization: &OrganizationId, reference: &BookingReference) -> Self {
+        Self::of(organization, format!("REFERENCE#{reference}"))
+    }
+
+    pub(crate) fn api_key_of(organization: &OrganizationId, id: &ApiKeyId) -> Self {
+        Self::of(organization, format!("{API_KEYS}{id}"))
+    }
+
+    /// `random` keeps two events of one moment apart.
+    pub(crate) fn event(event: &Event, random: u64) -> Self {
+        let sk = format!("{}{}#{random:016x}", events_of(event.subject.id()), event.at);
+        Self::of(&event.organization, sk)
+    }
+
+    /// Where the events of a subject go on: `position` is what such a key ends in.
+    pub(crate) fn event_at(organization: &OrganizationId, subject: &str, position: &str) -> Self {
+        Self::of(organization, events_of(subject) + position)
     }
 
     /// `route` is method and path with a space between, as in `POST /v1/phone-numbers`.
@@ -123,6 +156,11 @@ impl Key {
 /// The partition that holds everything of one organization.
 pub(crate) fn partition(organization: &OrganizationId) -> String {
     format!("ORG#{organization}")
+}
+
+/// What the sort key of each event of a subject starts with.
+pub(crate) fn events_of(subject: &str) -> String {
+    format!("EVENT#{subject}#")
 }
 
 /// A row that the work index has named.
@@ -164,6 +202,27 @@ impl Work {
         Self { shard: Self::charge_shard_name(shard_of(id)), due: format!("{due}#{id}") }
     }
 
+    /// A verification that staff have been told of and that waits for their decision. All of them stand in one
+    /// partition, the longest waiting first: people decide them, so there are never many.
+    pub(crate) fn review(submitted: Timestamp, id: &KybId) -> Self {
+        Self { shard: Self::reviews(), due: format!("{submitted}#{id}") }
+    }
+
+    /// A tenant's place among all of them. One partition is enough: it is written once for each, and hardly read.
+    pub(crate) fn organization(id: &OrganizationId) -> Self {
+        Self { shard: Self::organizations(), due: id.to_string() }
+    }
+
+    /// The partition of verifications that staff have to decide.
+    pub(crate) fn reviews() -> String {
+        "WORK#REVIEW".to_owned()
+    }
+
+    /// The partition of all tenants.
+    pub(crate) fn organizations() -> String {
+        "WORK#ORGANIZATIONS".to_owned()
+    }
+
     /// A partition of the index that holds what is unsettled.
     pub(crate) fn shard_name(shard: u8) -> String {
         format!("WORK#{shard}")
@@ -185,6 +244,7 @@ mod tests {
     use super::*;
     use domain::MicroUsd;
     use domain::api_key::ApiKey;
+    use domain::audit::{Actor, Subject};
 
     #[test]
     fn every_key_is_spelled_as_documented() {
@@ -196,6 +256,14 @@ mod tests {
         let connection = SipConnectionId::parse("sip_1").unwrap();
         let entry = LedgerEntry::purchase(&number, now, MicroUsd::from_micros(1));
         let hash = ApiKey::new([0; 32]).hash();
+        let event = Event {
+            organization: org.clone(),
+            subject: Subject::Number(number.clone()),
+            at: now,
+            actor: Actor::System("reconciler"),
+            action: "activated",
+            changed: Vec::new(),
+        };
         for (key, pk, sk) in [
             (Key::organization(&org), "ORG#org_1", "ORG"),
             (Key::credits(&org), "ORG#org_1", "CREDITS"),
@@ -214,10 +282,22 @@ mod tests {
                 "LEDGER#2026-07-01T00:00:00.000Z#purchase:pn_01kwdfkd000000000000000001",
             ),
             (
+                Key::event(&event, 0xabc),
+                "ORG#org_1",
+                "EVENT#pn_01kwdfkd000000000000000001#2026-07-01T00:00:00.000Z#0000000000000abc",
+            ),
+            (
+                Key::event_at(&org, number.as_str(), "2026-07-01T00:00:00.000Z#0000000000000abc"),
+                "ORG#org_1",
+                "EVENT#pn_01kwdfkd000000000000000001#2026-07-01T00:00:00.000Z#0000000000000abc",
+            ),
+            (
                 Key::idempotency(&org, "POST /v1/phone-numbers", &IdempotencyKey::parse("a:b").unwrap()),
                 "ORG#org_1",
                 "IDEMPOTENCY#POST#/v1/phone-numbers#a:b",
             ),
+            (Key::booking(&org, &BookingReference::parse("inv:1").unwrap()), "ORG#org_1", "REFERENCE#inv:1"),
+            (Key::api_key_of(&org, &ApiKeyId::new(now, 1)), "ORG#org_1", "APIKEY#key_01kwdfkd000000000000000001"),
             (Key::claim(&E164::parse("+12015551234").unwrap()), "E164#+12015551234", "CLAIM"),
             (Key::api_key(&hash), &format!("KEY#{hash}"), "KEY"),
         ] {
@@ -230,6 +310,13 @@ mod tests {
         {
             assert_eq!((work.shard.as_str(), work.due.as_str()), (shard, due));
         }
+        let waiting = Work::review(now, &submission);
+        assert_eq!(
+            (waiting.shard.as_str(), waiting.due.as_str()),
+            ("WORK#REVIEW", "2026-07-01T00:00:00.000Z#kyb_01kwdfkd000000000000000001")
+        );
+        let tenant = Work::organization(&org);
+        assert_eq!((tenant.shard.as_str(), tenant.due.as_str()), ("WORK#ORGANIZATIONS", "org_1"));
         assert_eq!(Key::number(&org, &number).named(due), Some(Named::Number(org.clone(), number)));
         let entry = format!("2026-07-01T00:00:00.000Z#{submission}");
         assert_eq!(Key::current_kyb(&org).named(&entry), Some(Named::Submission(org.clone(), submission)));

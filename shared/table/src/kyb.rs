@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use domain::audit::{Actor, Event};
 use domain::kyb::{Brand, Delivery, Notification, Status, Submission};
 use domain::organization::Organization;
 use domain::{Error, KybId, OrganizationId, Result};
@@ -9,6 +10,7 @@ use crate::Table;
 use crate::item::to_item;
 use crate::keys::{Key, Work};
 use crate::kyb_item::{read_submission, submission_item};
+use crate::reviews::awaiting_decision;
 use crate::transaction::{Condition, Outcome, Transaction};
 use crate::trouble::{RETRIES, back_off};
 
@@ -71,7 +73,8 @@ impl Table {
 
     /// Files a submission over whatever is current, and keeps a turned-down one as history.
     ///
-    /// `file` makes the new submission from the current one; it is asked again when somebody else files meanwhile.
+    /// `file` makes the new submission from the current one; it is asked again when somebody else files meanwhile. A
+    /// draft that says what stands there already is not written.
     ///
     /// # Errors
     /// What `file` says.
@@ -79,6 +82,7 @@ impl Table {
         &self,
         organization: &OrganizationId,
         file: impl Fn(Option<&Submission>) -> Result<Submission>,
+        actor: &Actor,
     ) -> Result<(Submission, Organization)> {
         let mut written = None;
         for tries in 0..=RETRIES {
@@ -89,7 +93,11 @@ impl Table {
                 return Ok((own, holder));
             }
             let new = file(current.as_ref())?;
-            if self.replace_submission(current, &new).await? {
+            let same = |current: &&Submission| current.filing == new.filing && current.state == new.state;
+            if let Some(saved) = current.as_ref().filter(same) {
+                return Ok((saved.clone(), holder));
+            }
+            if self.replace_submission(current, &new, actor).await? {
                 return Ok((new, holder));
             }
             written = Some(new);
@@ -99,19 +107,25 @@ impl Table {
     }
 
     /// True when written, false when somebody else was faster.
-    pub async fn replace_submission(&self, current: Option<Submission>, new: &Submission) -> Result<bool> {
-        let key = Key::current_kyb(&new.organization);
-        let item = submission_item(key, work(new), new)?;
-        let Some(current) = current else { return self.put_if(item, &Condition::absent()).await };
-        let unchanged = Condition::new("id = :id AND version = :version")
-            .text(":id", current.id.as_str())
-            .number(":version", current.version);
-        if current.id == new.id {
-            return self.put_if(item, &unchanged).await;
+    pub async fn replace_submission(
+        &self,
+        current: Option<Submission>,
+        new: &Submission,
+        actor: &Actor,
+    ) -> Result<bool> {
+        let unchanged = match &current {
+            None => Condition::absent(),
+            Some(current) => Condition::new("id = :id AND version = :version")
+                .text(":id", current.id.as_str())
+                .number(":version", current.version),
+        };
+        let item = submission_item(Key::current_kyb(&new.organization), work(new), new)?;
+        let event = Event::verification_filed(current.as_ref(), new, actor);
+        let mut transaction = Transaction::on(self).put("current", item, &unchanged)?.audit(&event)?;
+        if let Some(past) = current.filter(|current| current.id != new.id) {
+            let item = submission_item(Key::past_kyb(&past.organization, &past.id), None, &past)?;
+            transaction = transaction.put("past", item, &Condition::absent())?;
         }
-        let past = submission_item(Key::past_kyb(&current.organization, &current.id), None, &current)?;
-        let transaction =
-            Transaction::on(self).put("current", item, &unchanged)?.put("past", past, &Condition::absent())?;
         Ok(transaction.commit().await? == Outcome::Committed)
     }
 
@@ -133,20 +147,38 @@ impl Table {
         self.update_if(Key::current_kyb(&submission.organization), &expression, condition).await.map(drop)
     }
 
-    /// Ends the announcing of a submission: records the message that told staff, where there is one, and takes the
-    /// submission out of the work index. The first recorded message stays.
-    pub async fn notified(&self, submission: &Submission, delivery: Option<&Delivery>) -> Result<()> {
-        let condition = Condition::new("id = :id").text(":id", submission.id.as_str()).number(":one", 1);
-        let (expression, condition) = match delivery {
-            None => ("REMOVE workShard, workDue ADD version :one", condition),
-            Some(Delivery { channel, ts }) => (
-                "SET slackChannel = if_not_exists(slackChannel, :channel), slackTs = if_not_exists(slackTs, :ts) \
-                 REMOVE workShard, workDue ADD version :one",
-                condition.text(":channel", channel).text(":ts", ts),
-            ),
+    /// Ends the announcing of a submission: records the message that told staff, where there is one, and moves the
+    /// submission to where those stand that wait for a decision, or, when it is decided, out of the index. The first
+    /// recorded message stays. True while a decision is awaited.
+    pub async fn notified(&self, submission: &Submission, delivery: Option<&Delivery>) -> Result<bool> {
+        let key = Key::current_kyb(&submission.organization);
+        let condition = |text| {
+            let condition = Condition::new(text).text(":id", submission.id.as_str()).number(":one", 1);
+            match delivery {
+                None => condition,
+                Some(Delivery { channel, ts }) => condition.text(":channel", channel).text(":ts", ts),
+            }
         };
+        let told = match delivery {
+            None => "",
+            Some(_) => "slackChannel = if_not_exists(slackChannel, :channel), slackTs = if_not_exists(slackTs, :ts)",
+        };
+        if let Some(Work { shard, due }) = awaiting_decision(submission) {
+            let comma = if told.is_empty() { "" } else { ", " };
+            let expression = format!("SET workShard = :shard, workDue = :due{comma}{told} ADD version :one");
+            let waiting = condition("id = :id AND kybStatus = :submitted")
+                .text(":submitted", Status::Submitted.as_str())
+                .text(":shard", &shard)
+                .text(":due", &due);
+            if self.update_if(key.clone(), &expression, waiting).await? {
+                return Ok(true);
+            }
+        }
+        let set = if told.is_empty() { String::new() } else { format!("SET {told} ") };
         // A submission that has become history was decided, so there is nothing left to take out of the index.
-        self.update_if(Key::current_kyb(&submission.organization), expression, condition).await.map(drop)
+        let expression = format!("{set}REMOVE workShard, workDue ADD version :one");
+        self.update_if(key, &expression, condition("id = :id")).await?;
+        Ok(false)
     }
 
     async fn brand(&self, organization: &OrganizationId) -> Result<Option<Brand>> {
@@ -159,8 +191,11 @@ impl Table {
     }
 }
 
-/// A submission is due for announcing until Slack has said ok or it is decided.
+/// A submission is due for announcing until Slack has said ok, and waits for a decision until it is decided.
 fn work(submission: &Submission) -> Option<Work> {
-    let waiting = matches!(submission.state, domain::kyb::State::Submitted(_)) && submission.delivery.is_none();
-    waiting.then(|| Work::unsettled(submission.updated_at.plus(DELIVERY), submission.id.as_str()))
+    let awaiting = awaiting_decision(submission)?;
+    Some(match submission.delivery {
+        None => Work::unsettled(submission.updated_at.plus(DELIVERY), submission.id.as_str()),
+        Some(_) => awaiting,
+    })
 }

@@ -1,6 +1,6 @@
 use domain::kyb::{
     Address, Attestation, BusinessProfile, Country, Declaration, Delivery, Email, Filed, Filing, Notification,
-    Representative, Review, State, Status, Submission, SubmittedBy, Website,
+    RejectionIssue, Representative, Review, State, Status, Submission, SubmittedBy, Website,
 };
 use domain::{ApiKeyId, E164, Error, KybId, Name, OrganizationId, Prose, Result};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use crate::keys::{Key, Work};
 struct SubmissionItem {
     id: String,
     organization_id: String,
+    previous_id: Option<String>,
     kyb_status: String,
     profile: Option<ProfileItem>,
     representative: Option<RepresentativeItem>,
@@ -21,6 +22,9 @@ struct SubmissionItem {
     filed: Option<FiledItem>,
     review: Option<ReviewItem>,
     reason: Option<String>,
+    /// Items of before there were any do not have it.
+    #[serde(default)]
+    issues: Vec<IssueItem>,
     notification_state: String,
     notification_job: Option<String>,
     notification_error: Option<String>,
@@ -83,6 +87,12 @@ struct ReviewItem {
     reviewer_email: Option<String>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct IssueItem {
+    path: String,
+    message: String,
+}
+
 pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submission) -> Result<Item> {
     let (profile, representative, declaration) = match &submission.filing {
         Filing::Full(full) => (Some(profile_item(&full.0)), Some(representative_item(&full.1)), None),
@@ -100,6 +110,7 @@ pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submiss
     let attributes = SubmissionItem {
         id: submission.id.to_string(),
         organization_id: submission.organization.to_string(),
+        previous_id: submission.previous.as_ref().map(KybId::to_string),
         kyb_status: submission.status().as_str().to_owned(),
         profile,
         representative,
@@ -112,6 +123,7 @@ pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submiss
             reviewer_email: review.reviewer_email.clone(),
         }),
         reason: submission.reason().map(Prose::to_string),
+        issues: submission.rejection_issues().iter().map(issue_item).collect(),
         notification_state: notification_state.to_owned(),
         notification_job,
         notification_error,
@@ -163,6 +175,10 @@ fn filed_item(filed: &Filed) -> FiledItem {
     }
 }
 
+fn issue_item(issue: &RejectionIssue) -> IssueItem {
+    IssueItem { path: issue.path.clone(), message: issue.message.to_string() }
+}
+
 pub(crate) fn read_submission(item: Item) -> Result<Submission> {
     from_item::<SubmissionItem>(item)?.try_into()
 }
@@ -186,7 +202,10 @@ impl TryFrom<SubmissionItem> for Submission {
             Status::Draft => State::Draft { attestation_accepted: item.attestation_accepted },
             Status::Submitted => State::Submitted(filed()?),
             Status::Approved => State::Approved(filed()?, review()?),
-            Status::Rejected => State::Rejected(filed()?, review()?, reason()?),
+            Status::Rejected => {
+                let issues = item.issues.into_iter().map(RejectionIssue::try_from).collect::<Result<_>>()?;
+                State::Rejected(filed()?, review()?, reason()?, issues)
+            }
             Status::Revoked => State::Revoked(filed()?, review()?, reason()?),
         };
         let notification = match item.notification_state.as_str() {
@@ -198,6 +217,7 @@ impl TryFrom<SubmissionItem> for Submission {
         Ok(Self {
             id: KybId::parse(&item.id).map_err(corrupt("id"))?,
             organization: OrganizationId::parse(&item.organization_id).map_err(corrupt("organizationId"))?,
+            previous: item.previous_id.map(|id| KybId::parse(&id)).transpose().map_err(corrupt("previousId"))?,
             filing,
             state,
             notification,
@@ -277,5 +297,69 @@ impl TryFrom<ReviewItem> for Review {
     fn try_from(item: ReviewItem) -> Result<Self> {
         let at = time("review.at", &item.at)?;
         Ok(Self { at, reviewer_id: item.reviewer_id, reviewer_email: item.reviewer_email })
+    }
+}
+
+impl TryFrom<IssueItem> for RejectionIssue {
+    type Error = Error;
+
+    /// The path is taken as it stands: forms may lose fields that were once marked.
+    fn try_from(item: IssueItem) -> Result<Self> {
+        Ok(Self { path: item.path, message: Prose::parse(&item.message).map_err(corrupt("issues.message"))? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Timestamp;
+    use domain::kyb::Decision;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
+
+    fn rejected() -> Submission {
+        let organization = OrganizationId::parse("org_1").unwrap();
+        let filing = Filing::Short(Declaration {
+            business_name: Name::parse("Acme").unwrap(),
+            use_case: Prose::parse("Reminders").unwrap(),
+        });
+        let by = SubmittedBy { api_key: ApiKeyId::new(NOW, 1), user_id: None, email: None };
+        let submit = |current: Option<&Submission>, id| {
+            Submission::submit(current, &organization, KybId::new(NOW, id), filing.clone(), by.clone(), NOW).unwrap()
+        };
+        let decision = Decision::Reject {
+            reason: Prose::parse("No").unwrap(),
+            issues: vec![RejectionIssue::parse("declaration.useCase", "Which?").unwrap()],
+        };
+        let review = Review { at: NOW, reviewer_id: "U1".to_owned(), reviewer_email: None };
+        let (first, _) = submit(None, 2).decide(&decision, review.clone()).unwrap();
+        submit(Some(&first), 3).decide(&decision, review).unwrap().0
+    }
+
+    fn item(submission: &Submission) -> Item {
+        submission_item(Key::current_kyb(&submission.organization), None, submission).unwrap()
+    }
+
+    #[test]
+    fn a_submission_is_read_as_it_was_written() {
+        let submission = rejected();
+        assert!(submission.previous.is_some() && submission.rejection_issues().len() == 1);
+        assert_eq!(read_submission(item(&submission)).unwrap(), submission);
+    }
+
+    #[test]
+    fn an_item_of_before_there_were_issues_and_predecessors_is_read() {
+        let submission = rejected();
+        let mut old = item(&submission);
+        for new in ["previousId", "issues"] {
+            assert!(old.remove(new).is_some(), "{new}");
+        }
+        let read = read_submission(old).unwrap();
+        assert_eq!((&read.previous, read.reason()), (&None, submission.reason()));
+        assert_eq!(read.state, {
+            let State::Rejected(filed, review, reason, _) = submission.state else { panic!("it was rejected") };
+            State::Rejected(filed, review, reason, Vec::new())
+        });
     }
 }

@@ -6,16 +6,19 @@
 
 mod agents;
 mod api_keys;
+mod audit;
 mod credits;
 mod idempotency;
 mod item;
 mod keys;
 mod kyb;
+mod kyb_decision;
 mod kyb_item;
 mod number_item;
 mod numbers;
 mod organizations;
 mod registrations;
+mod reviews;
 mod schema;
 mod searches;
 mod sip_connections;
@@ -24,7 +27,7 @@ mod transaction;
 mod trouble;
 mod work;
 
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig};
 use aws_sdk_dynamodb::operation::{put_item::PutItemError, update_item::UpdateItemError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::{Client, config};
@@ -36,7 +39,8 @@ use serde::de::DeserializeOwned;
 use transaction::Condition;
 use trouble::{retrying, unavailable};
 
-pub use credits::LedgerLine;
+pub use audit::{EventPage, RecordedEvent};
+pub use credits::{Booked, Booking, LedgerLine};
 pub use idempotency::{Begun, Lease, RecordedAnswer};
 pub use kyb::Verification;
 pub use numbers::{Filter, Page, View};
@@ -53,7 +57,8 @@ pub struct Table {
 impl Table {
     #[must_use]
     pub fn new(config: &SdkConfig, name: String) -> Self {
-        let config = config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
+        let retries = RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections);
+        let config = config::Builder::from(config).retry_config(retries).build();
         Self { client: Client::from_conf(config), name }
     }
 
@@ -80,11 +85,6 @@ impl Table {
     async fn put(&self, item: Item) -> Result<()> {
         let call = self.client.put_item().table_name(&self.name).set_item(Some(item));
         retrying(|| call.clone().send()).await.map(drop).map_err(unavailable)
-    }
-
-    /// Writes a new item; `taken` is the error for one that exists already.
-    async fn create(&self, item: Item, taken: impl FnOnce() -> Error) -> Result<()> {
-        if self.put_if(item, &Condition::absent()).await? { Ok(()) } else { Err(taken()) }
     }
 
     /// True when written, false when the condition did not hold.

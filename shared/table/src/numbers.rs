@@ -1,4 +1,5 @@
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::audit::{Actor, Event};
 use domain::number::{Change, Order, Patch, PhoneNumber, Source};
 use domain::organization::Organization;
 use domain::registration::AgentStanding;
@@ -137,7 +138,8 @@ impl Table {
         }
     }
 
-    /// Changes a number's routing. `expected` is the version that the caller has seen, where it said one.
+    /// Changes a number's routing. `expected` is the version that the caller has seen, where it said one. A patch that
+    /// says what stands there already writes nothing.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::NumberBusy`]; an issue on `agentId`;
@@ -148,6 +150,7 @@ impl Table {
         id: &PhoneNumberId,
         patch: &Patch,
         expected: Option<u64>,
+        actor: &Actor,
         now: Timestamp,
     ) -> Result<View<PhoneNumber>> {
         let (mut written, mut lost) = (None, None);
@@ -164,9 +167,11 @@ impl Table {
             if expected.is_some_and(|expected| expected != old.version) {
                 return Err(Error::PreconditionFailed);
             }
-            let patched = old.clone().patch(patch.clone(), now)?;
-            let new = if patch.is_empty() { old.clone() } else { patched };
-            let done = if patch.is_empty() { Ok(true) } else { self.write_patched(&old, &new).await };
+            let new = old.clone().patch(patch.clone(), now)?;
+            if new.routing == old.routing {
+                return Ok(View { numbers: old, sip_connections, organization: owner });
+            }
+            let done = self.write_patched(&old, &new, actor).await;
             if matches!(done, Ok(true)) {
                 return Ok(View { numbers: new, sip_connections, organization: owner });
             }
@@ -184,25 +189,25 @@ impl Table {
     }
 
     /// True when written, false when a condition did not hold.
-    async fn write_patched(&self, old: &PhoneNumber, new: &PhoneNumber) -> Result<bool> {
-        let unchanged = Condition::new("version = :old").number(":old", old.version);
+    async fn write_patched(&self, old: &PhoneNumber, new: &PhoneNumber, actor: &Actor) -> Result<bool> {
+        let mut transaction = Transaction::on(self).change(old, new, "updated", actor)?;
         let (before, after) = (&old.routing.agent, &new.routing.agent);
-        if before == after {
-            return self.put_if(number_item(new)?, &unchanged).await;
-        }
-        let mut transaction = Transaction::on(self).put("number", number_item(new)?, &unchanged)?;
-        if let Some(agent) = before {
-            transaction = transaction.delete("unlink", Key::agent_link(&new.organization, agent), &links(&new.id))?;
-        }
-        if let Some(agent) = after {
-            transaction = transaction.link(&new.organization, agent, &new.id)?;
+        if before != after {
+            if let Some(agent) = before {
+                transaction =
+                    transaction.delete("unlink", Key::agent_link(&new.organization, agent), &links(&new.id))?;
+            }
+            if let Some(agent) = after {
+                transaction = transaction.link(&new.organization, agent, &new.id)?;
+            }
         }
         Ok(transaction.commit().await? == Outcome::Committed)
     }
 
     /// Moves a number to its next state, reading it again when somebody else has changed it meanwhile.
     ///
-    /// `known` spares the first read.
+    /// `known` spares the first read; `action` is what the event of it says, in the past tense. A transition that
+    /// leaves the number as it is writes nothing.
     ///
     /// # Errors
     /// What `transition` says; [`Error::NotFound`] when the number is gone.
@@ -210,6 +215,8 @@ impl Table {
         &self,
         known: PhoneNumber,
         transition: impl Fn(PhoneNumber) -> Result<PhoneNumber>,
+        action: &'static str,
+        actor: &Actor,
     ) -> Result<PhoneNumber> {
         let mut old = known;
         for tries in 0..=RETRIES * 2 {
@@ -217,9 +224,8 @@ impl Table {
             if new == old {
                 return Ok(old);
             }
-            let unchanged = Condition::new("version = :old").number(":old", old.version);
-            let written = self.put_if(number_item(&new)?, &unchanged).await;
-            if matches!(written, Ok(true)) {
+            let written = Transaction::on(self).change(&old, &new, action, actor)?.commit().await;
+            if matches!(written, Ok(Outcome::Committed)) {
                 return Ok(new);
             }
             back_off(tries).await;
@@ -237,20 +243,22 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::NotFound`] when it is gone already; [`Error::NumberBusy`] when it is managed and not being released.
-    pub async fn remove_number(&self, known: PhoneNumber) -> Result<()> {
+    pub async fn remove_number(&self, known: PhoneNumber, actor: &Actor, now: Timestamp) -> Result<()> {
         let mut number = known;
         for tries in 0..=RETRIES * 2 {
             let mut removal = Transaction::on(self).remove(&number)?;
-            match &number.source {
-                Source::Managed(Order::Releasing { .. }) => {}
+            let action = match &number.source {
+                Source::Managed(Order::Releasing { .. }) => "released",
                 Source::Managed(_) => return Err(Error::NumberBusy),
                 Source::SipTrunk { .. } => {
                     let one = Condition::default().number(":one", -1);
                     let imports = Key::imports(&number.organization);
                     removal = removal.update("imports", imports, "ADD imported :one", &one)?;
+                    "removed"
                 }
-            }
-            let removed = removal.commit().await;
+            };
+            let event = Event::number_removed(&number, action, actor, now);
+            let removed = removal.audit(&event)?.commit().await;
             if matches!(removed, Ok(Outcome::Committed)) {
                 return Ok(());
             }
@@ -282,6 +290,19 @@ impl Transaction<'_> {
             link_item(organization, agent, number)?,
             &Condition::absent(),
         )
+    }
+
+    /// Writes a number over just the version given, with the event that remembers it. The steps are `number` and
+    /// `event`.
+    pub(crate) fn change(
+        self,
+        old: &PhoneNumber,
+        new: &PhoneNumber,
+        action: &'static str,
+        actor: &Actor,
+    ) -> Result<Self> {
+        let unchanged = Condition::new("version = :old").number(":old", old.version);
+        self.put("number", number_item(new)?, &unchanged)?.audit(&Event::number_changed(old, new, action, actor))
     }
 
     /// Deletes a number's row, in just the version given, with its claim and its link.

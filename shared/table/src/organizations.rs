@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Table;
 use crate::item::{corrupt, time, to_item};
-use crate::keys::Key;
+use crate::keys::{Key, Work};
 use crate::transaction::Condition;
 
 #[derive(Serialize, Deserialize)]
@@ -63,17 +63,52 @@ impl Table {
     /// # Errors
     /// [`Error::Internal`] when there is none: every API key belongs to an organization that exists.
     pub async fn organization(&self, id: &OrganizationId) -> Result<Organization> {
-        let item = self.get::<OrganizationItem>(Key::organization(id)).await?;
-        item.ok_or_else(|| Error::internal("the caller's organization is not in the table"))?.try_into()
+        let found = self.find_organization(id).await?;
+        found.ok_or_else(|| Error::internal("the caller's organization is not in the table"))
     }
 
-    /// Creates an organization.
+    /// An organization that may not be there.
+    pub async fn find_organization(&self, id: &OrganizationId) -> Result<Option<Organization>> {
+        self.get::<OrganizationItem>(Key::organization(id)).await?.map(Organization::try_from).transpose()
+    }
+
+    /// Creates an organization. False when its id is taken: then nothing has changed.
+    pub async fn create_organization(&self, organization: &Organization) -> Result<bool> {
+        let key = Key::organization(&organization.id);
+        let item = to_item(key, Some(Work::organization(&organization.id)), &OrganizationItem::from(organization))?;
+        if self.put_if(item, &Condition::absent()).await? {
+            return Ok(true);
+        }
+        // Our own write, whose answer was lost: nobody else draws the same cursor key.
+        let there = self.find_organization(&organization.id).await?;
+        Ok(there.is_some_and(|there| there.cursor_key == organization.cursor_key))
+    }
+
+    /// A page of all organizations in the order of their ids: at most `limit` after `after`. One that was created within
+    /// the last second may be missing.
+    pub async fn organizations(&self, after: Option<&OrganizationId>, limit: usize) -> Result<Vec<Organization>> {
+        let start = after.map(|id| (Key::organization(id), Work::organization(id)));
+        let mut found = Vec::new();
+        for entry in self.indexed(&Work::organizations(), start, limit).await? {
+            // The index tells which; how they stand, their own items tell.
+            if let Some(item) = self.get::<OrganizationItem>(entry.key).await? {
+                found.push(item.try_into()?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Sets which verification is enough to buy; `None` leaves it to the deployment.
     ///
     /// # Errors
-    /// [`Error::Internal`] when its id is taken.
-    pub async fn create_organization(&self, organization: &Organization) -> Result<()> {
-        let item = to_item(Key::organization(&organization.id), None, &OrganizationItem::from(organization))?;
-        self.create(item, || Error::internal("an organization with this id exists already")).await
+    /// [`Error::NotFound`].
+    pub async fn set_purchase_policy(&self, id: &OrganizationId, policy: Option<PurchasePolicy>) -> Result<()> {
+        let present = Condition::present();
+        let (expression, condition) = match policy {
+            None => ("REMOVE purchasePolicy", present),
+            Some(policy) => ("SET purchasePolicy = :policy", present.text(":policy", policy.as_str())),
+        };
+        self.update(Key::organization(id), expression, condition, || Error::NotFound).await
     }
 
     /// Switches the buying of numbers on or off.
@@ -90,14 +125,18 @@ impl Table {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn set_hold(&self, id: &OrganizationId, hold: Option<&Hold>) -> Result<()> {
-        let key = Key::organization(id);
-        match hold {
-            None => self.update(key, "REMOVE holdAt, holdReason", Condition::present(), || Error::NotFound).await,
-            Some(hold) => {
-                let condition =
-                    Condition::present().text(":at", &hold.at.to_string()).text(":reason", hold.reason.as_str());
-                self.update(key, "SET holdAt = :at, holdReason = :reason", condition, || Error::NotFound).await
-            }
+        let (expression, condition) = hold_update(hold);
+        self.update(Key::organization(id), expression, condition, || Error::NotFound).await
+    }
+}
+
+/// How an organization's item comes to carry this hold, or none.
+pub(crate) fn hold_update(hold: Option<&Hold>) -> (&'static str, Condition) {
+    match hold {
+        None => ("REMOVE holdAt, holdReason", Condition::present()),
+        Some(Hold { at, reason }) => {
+            let condition = Condition::present().text(":at", &at.to_string()).text(":reason", reason.as_str());
+            ("SET holdAt = :at, holdReason = :reason", condition)
         }
     }
 }

@@ -1,11 +1,12 @@
 //! How a number comes into the table, and how a purchase that came to nothing leaves it again.
 
+use domain::audit::{Actor, Event};
 use domain::credits::LedgerEntry;
 use domain::kyb::Status;
 use domain::number::{Order, PhoneNumber, Source};
 use domain::organization::{Organization, PurchasePolicy};
 use domain::registration::{Claim, ImportGates, PurchaseGates};
-use domain::{AgentId, E164, Error, OrganizationId, PhoneNumberId, Result, SipConnectionId};
+use domain::{AgentId, E164, Error, OrganizationId, PhoneNumberId, Result, SipConnectionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
@@ -102,7 +103,9 @@ impl Table {
         number: &PhoneNumber,
         deployment: PurchasePolicy,
         lease: Option<&Lease>,
+        actor: &Actor,
     ) -> Result<()> {
+        let event = Event::number_registered(number, "purchased", actor);
         let mut organization = organization.clone();
         for tries in 0..=RETRIES {
             let purchase = LedgerEntry::purchase(&number.id, number.created_at, number.purchase_price());
@@ -111,7 +114,8 @@ impl Table {
                 .check("organization", Key::organization(&organization.id), &may_buy(&organization))?
                 .check("verification", Key::current_kyb(&organization.id), &verified(organization.policy(deployment)))?
                 .register(number)?
-                .book(&organization.id, &purchase)?;
+                .book(&organization.id, &purchase)?
+                .audit(&event)?;
             if self.committed(transaction, number).await? {
                 return Ok(());
             }
@@ -133,15 +137,16 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::NumberBusy`] when the order is not waiting any more.
-    pub async fn give_back(&self, known: PhoneNumber) -> Result<()> {
+    pub async fn give_back(&self, known: PhoneNumber, actor: &Actor, now: Timestamp) -> Result<()> {
         let mut number = known;
         for tries in 0..=RETRIES * 2 {
             if number.source != Source::Managed(Order::Ordering) {
                 return Err(Error::NumberBusy);
             }
             let refund = LedgerEntry::purchase_refund(&number.id, number.created_at, number.purchase_price());
+            let event = Event::number_removed(&number, "given_back", actor, now);
             let transaction = Transaction::on(self).remove(&number)?.book(&number.organization, &refund)?;
-            let committed = transaction.commit().await;
+            let committed = transaction.audit(&event)?.commit().await;
             if matches!(committed, Ok(Outcome::Committed)) {
                 return Ok(());
             }
@@ -160,7 +165,14 @@ impl Table {
     ///
     /// # Errors
     /// The gate that is shut, judged in the order in which callers are told of them.
-    pub async fn import_number(&self, number: &PhoneNumber, limit: u32, lease: Option<&Lease>) -> Result<()> {
+    pub async fn import_number(
+        &self,
+        number: &PhoneNumber,
+        limit: u32,
+        lease: Option<&Lease>,
+        actor: &Actor,
+    ) -> Result<()> {
+        let event = Event::number_registered(number, "imported", actor);
         let connection = match &number.source {
             Source::SipTrunk { trunk: domain::number::Trunk::Connection(id), .. } => Some(id),
             Source::SipTrunk { .. } | Source::Managed(_) => None,
@@ -169,12 +181,11 @@ impl Table {
             let room = Condition::new("attribute_not_exists(imported) OR imported < :limit")
                 .number(":limit", limit)
                 .number(":one", 1);
-            let mut transaction = Transaction::on(self).under(lease)?.register(number)?.update(
-                "imports",
-                Key::imports(&number.organization),
-                "ADD imported :one",
-                &room,
-            )?;
+            let mut transaction = Transaction::on(self)
+                .under(lease)?
+                .register(number)?
+                .update("imports", Key::imports(&number.organization), "ADD imported :one", &room)?
+                .audit(&event)?;
             if let Some(id) = connection {
                 let key = Key::sip_connection(&number.organization, id);
                 transaction = transaction.check("connection", key, &Condition::present())?;

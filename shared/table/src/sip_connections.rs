@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Table;
 use crate::item::{corrupt, from_item, to_item};
 use crate::keys::{Key, SIP_CONNECTIONS};
+use crate::transaction::{Condition, Outcome, Transaction};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +43,18 @@ impl Table {
     pub async fn sip_connections(&self, organization: &OrganizationId) -> Result<Vec<SipConnection>> {
         let items = self.query_all(organization, SIP_CONNECTIONS).await?;
         items.into_iter().map(|item| from_item::<SipConnectionItem>(item)?.try_into()).collect()
+    }
+
+    /// Removes a SIP connection. Numbers that were imported through it stay, and count as disconnected from now on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the organization has no such connection.
+    pub async fn remove_sip_connection(&self, organization: &OrganizationId, id: &SipConnectionId) -> Result<()> {
+        let key = Key::sip_connection(organization, id);
+        match Transaction::on(self).delete("connection", key, &Condition::present())?.commit().await? {
+            Outcome::Committed => Ok(()),
+            Outcome::Refused(_) => Err(Error::NotFound),
+        }
     }
 
     pub(crate) async fn connection_standing(

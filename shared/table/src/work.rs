@@ -78,8 +78,9 @@ impl Table {
     /// Looks at a submission again after a while, unless staff have been told meanwhile.
     pub async fn postpone_submission(&self, known: &domain::kyb::Submission, until: Timestamp) -> Result<()> {
         let due = Work::unsettled(until, known.id.as_str()).due;
-        let condition =
-            Condition::new("id = :id AND attribute_exists(workDue)").text(":id", known.id.as_str()).text(":due", &due);
+        let condition = Condition::new("id = :id AND attribute_exists(workDue) AND attribute_not_exists(slackTs)")
+            .text(":id", known.id.as_str())
+            .text(":due", &due);
         self.update_if(Key::current_kyb(&known.organization), "SET workDue = :due", condition).await.map(drop)
     }
 }

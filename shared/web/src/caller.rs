@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::{header, request::Parts};
 use domain::api_key::{ApiKey, ApiKeyHash, Grant, Scope};
+use domain::audit::Actor;
 use domain::{ApiKeyId, Clock, Error, OrganizationId, Timestamp};
 use table::Table;
 
@@ -60,6 +61,14 @@ impl ApiKeys {
 pub struct Caller {
     pub organization: OrganizationId,
     pub key: ApiKeyId,
+}
+
+impl Caller {
+    /// Whom the audit trail names for what this caller changes.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::ApiKey(self.key.clone())
+    }
 }
 
 async fn authorize<S>(parts: &Parts, state: &S, scope: Scope) -> Result<Caller, ApiError>

@@ -1,7 +1,7 @@
 use std::any::Any;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, body::Body};
@@ -53,7 +53,7 @@ async fn identify(request: Request, next: Next) -> Response {
     let span = info_span!(
         "request",
         http.request.id = %id,
-        http.request.method = %request.method(),
+        http.request.method = known(request.method()),
         // The route, not the path: callers put phone numbers, and worse, where an id belongs.
         http.route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str),
     );
@@ -67,6 +67,22 @@ async fn identify(request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// A method that HTTP has, or what OpenTelemetry calls all others: callers may put any word there, too.
+fn known(method: &Method) -> &str {
+    const KNOWN: [Method; 9] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::CONNECT,
+        Method::TRACE,
+    ];
+    if KNOWN.contains(method) { method.as_str() } else { "_OTHER" }
 }
 
 /// API Gateway's own id, so that its logs and ours meet; one of our own elsewhere.

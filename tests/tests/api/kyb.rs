@@ -1,6 +1,7 @@
 //! `/v1/phone-numbers/kyb`, `/v1/phone-numbers/kyb/draft`, `/v1/phone-numbers/kyb/submit`
 
-use domain::kyb::{Review, Submission};
+use domain::audit::Actor;
+use domain::kyb::{Decision, RejectionIssue, Review};
 use domain::{Clock, KybId, Prose};
 use local::seed::World;
 use serde_json::{Value, json};
@@ -35,13 +36,13 @@ fn short_form() -> Value {
 }
 
 /// Decides the submission under review, as staff would.
-async fn decide(app: &TestApp, outcome: impl FnOnce(Submission, Review) -> Submission) {
+async fn decide(app: &TestApp, decision: &Decision) {
     let table = &app.bundle.table;
     let current = table.verification(&app.organization).await.unwrap().current.unwrap();
-    let review =
-        Review { at: app.clock.now(), reviewer_id: "U1".into(), reviewer_email: Some("staff@example.com".into()) };
-    let decided = outcome(current.clone(), review);
-    assert!(table.replace_submission(Some(current), &decided).await.unwrap());
+    let email = Some("staff@example.com".to_owned());
+    let review = Review { at: app.clock.now(), reviewer_id: "U1".into(), reviewer_email: email.clone() };
+    let actor = Actor::Reviewer { id: "U1".into(), email };
+    table.decide(&app.organization, &current.id, decision, &review, &actor).await.unwrap();
 }
 
 #[tokio::test]
@@ -152,7 +153,7 @@ async fn what_is_under_review_or_approved_cannot_be_changed() {
     app.bundle.queue.settled().await;
     app.put(DRAFT, &full_form()).send().await.refused(409, "KYB_UNDER_REVIEW");
     app.post(SUBMIT, &short_form()).send().await.refused(409, "KYB_UNDER_REVIEW");
-    decide(&app, |submission, review| submission.approve(review).unwrap()).await;
+    decide(&app, &Decision::Approve).await;
     app.put(DRAFT, &full_form()).send().await.refused(409, "KYB_ALREADY_APPROVED");
     app.post(SUBMIT, &full_form()).send().await.refused(409, "KYB_ALREADY_APPROVED");
     let overview = app.get(KYB).send().await.ok();
@@ -166,15 +167,20 @@ async fn a_rejected_submission_gets_a_successor_and_stays_in_history() {
     let first = app.post(SUBMIT, &full_form()).send().await.ok();
     app.bundle.queue.settled().await;
     let reason = Prose::parse("No such company").unwrap();
-    decide(&app, |submission, review| submission.reject(review, reason).unwrap().0).await;
+    let issue = RejectionIssue::parse("businessProfile.legalName", "The register has no such name").unwrap();
+    decide(&app, &Decision::Reject { reason, issues: vec![issue] }).await;
     let rejected = app.get(KYB).send().await.ok();
     assert_eq!(rejected["status"], "rejected");
     assert_eq!(rejected["submission"]["rejectionReason"], "No such company");
+    let issues = json!([{ "path": "businessProfile.legalName", "message": "The register has no such name" }]);
+    assert_eq!(rejected["submission"]["rejectionIssues"], issues);
+    assert_eq!(rejected["submission"]["accessHoldReason"], "rejected");
     let draft = app.put(DRAFT, &full_form()).send().await.ok();
     assert_ne!(draft["id"], first["id"]);
+    assert_eq!(draft["rejectionIssues"], json!([]), "they belong to the submission that was rejected");
     let id = KybId::parse(first["id"].as_str().unwrap()).unwrap();
     let past = app.bundle.table.submission(&app.organization, &id).await.unwrap().unwrap();
-    assert_eq!(past.status(), domain::kyb::Status::Rejected);
+    assert_eq!((past.status(), past.rejection_issues().len()), (domain::kyb::Status::Rejected, 1));
     assert_eq!(app.get(KYB).send().await.ok()["status"], "draft");
 }
 

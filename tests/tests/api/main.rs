@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod audit;
 mod available;
 mod buy;
 mod contention;
@@ -18,6 +19,8 @@ mod properties;
 mod published_clients;
 mod reconciler;
 mod release;
+mod review;
 mod round_trips;
+mod security;
 mod sweep;
 mod update;

@@ -1,6 +1,9 @@
 //! From a submission to the message that staff read.
 
+use std::time::Duration;
+
 use local::sandbox::slack::Failure;
+use local::seed::World;
 use serde_json::json;
 use tests::TestApp;
 
@@ -23,6 +26,16 @@ async fn staff_read_who_submitted_and_the_message_is_recorded() {
     assert!(text.contains("Acme Voice Inc") && text.contains(row["id"].as_str().unwrap()));
     assert!(!text.contains("12-3456789"), "the registration id is masked");
     assert_eq!(delivery(&app).await.unwrap().ts, messages[0].ts);
+}
+
+#[tokio::test]
+async fn staff_find_the_page_with_and_without_a_slash_at_the_end() {
+    let app = TestApp::empty().await;
+    for address in [app.bundle.slack_url.clone(), format!("{}/", app.bundle.slack_url)] {
+        let page = reqwest::get(&address).await.unwrap();
+        assert!(page.status().is_success(), "{address}");
+        assert!(page.text().await.unwrap().starts_with("<!doctype html>"), "{address}");
+    }
 }
 
 #[tokio::test]
@@ -76,4 +89,38 @@ async fn poison_is_put_aside_and_keeps_nobody_waiting() {
     app.bundle.queue.settled().await;
     assert_eq!(app.bundle.queue.dead_letters().len(), 4);
     assert_eq!(app.bundle.slack.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_slack_that_is_down_for_an_hour_hears_of_every_submission_once() {
+    let app = TestApp::empty().await;
+    app.bundle.slack.set_down(true);
+    let mut keys = vec![app.key.clone()];
+    for _ in 0..4 {
+        keys.push(app.stranger(World::default()).await);
+    }
+    let mut ids = Vec::new();
+    for key in &keys {
+        ids.push(app.post(SUBMIT, &full_form()).key(key).send().await.ok()["id"].as_str().unwrap().to_owned());
+    }
+    let minutes_pass = async |minutes: u64| {
+        for _ in 0..minutes {
+            app.clock.advance(Duration::from_mins(1));
+            app.bundle.reconciler.run().await.unwrap();
+            app.bundle.queue.settled().await;
+        }
+    };
+    app.bundle.queue.settled().await;
+    minutes_pass(60).await;
+    assert!(app.bundle.slack.messages().is_empty());
+    assert!(app.bundle.queue.dead_letters().len() > ids.len(), "the queue gave up, again and again");
+
+    app.bundle.slack.set_down(false);
+    minutes_pass(60).await;
+    let messages = app.bundle.slack.messages();
+    assert_eq!(messages.len(), ids.len());
+    for id in &ids {
+        let about = |message: &&local::sandbox::slack::Message| message.blocks.to_string().contains(id);
+        assert_eq!(messages.iter().filter(about).count(), 1, "{id}");
+    }
 }

@@ -6,7 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::time::Duration;
 
-use domain::kyb::Review;
+use domain::audit::Actor;
+use domain::kyb::{Decision, Review};
 use domain::{Clock, MicroUsd, Prose};
 use local::seed::World;
 use proptest::collection::vec;
@@ -538,7 +539,8 @@ impl Range {
         let verification = table.verification(&self.app.organization).await.expect("a verification");
         let current = verification.current.expect("a submission");
         let review = Review { at: self.app.clock.now(), reviewer_id: "U1".into(), reviewer_email: None };
-        let (decided, _) = current.clone().reject(review, Prose::parse("No").expect("a reason")).expect("a decision");
-        assert!(table.replace_submission(Some(current), &decided).await.expect("an answer"));
+        let decision = Decision::Reject { reason: Prose::parse("No").expect("a reason"), issues: Vec::new() };
+        let actor = Actor::Reviewer { id: "U1".into(), email: None };
+        table.decide(&current.organization, &current.id, &decision, &review, &actor).await.expect("a decision");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::audit::Actor;
 use domain::number::{CarrierNumberId, PhoneNumber, Prices, Routing};
 use domain::organization::PurchasePolicy;
 use domain::{Clock, E164, MicroUsd, PhoneNumberId, Timestamp};
@@ -12,9 +13,12 @@ use local::sandbox::carrier::RateLimit;
 use reconciler::Report;
 use serde_json::{Value, json};
 use tests::dynamo::Weather;
+use tests::faults::{Fault, Faults, Place};
 use tests::{TestApp, with_credit_for};
 
 use super::kyb::full_form;
+
+const ACTOR: Actor = Actor::System("tests");
 
 fn path(row: &Value) -> String {
     format!("/v1/phone-numbers/{}", row["id"].as_str().unwrap())
@@ -66,6 +70,21 @@ async fn an_order_that_the_carrier_never_got_waits_a_day_and_then_asks_for_a_per
 }
 
 #[tokio::test]
+async fn a_number_that_cannot_be_set_up_is_told_of_after_a_day_and_adopted_once_it_can() {
+    let faults = Faults::default();
+    let app = TestApp::struck_by(&faults).await;
+    let row = app.buy("+14155550500").send().await.ok();
+    faults.arm(Some((Place::Named("carrier PATCH /phone_numbers/{id}"), Fault::Conflict)));
+    assert_eq!(run_after(&app, A_WHILE).await, Report { failed: 1, ..Report::default() });
+    let report = run_after(&app, Duration::from_hours(24)).await;
+    assert_eq!(report, Report { failed: 1, handed_over: 1, ..Report::default() });
+    faults.spare();
+    assert_eq!(run_after(&app, Duration::from_hours(1)).await, Report { adopted: 1, ..Report::default() });
+    assert_eq!(app.get(&path(&row)).send().await.ok()["setupStatus"]["status"], "ready");
+    app.check_books().await;
+}
+
+#[tokio::test]
 async fn an_order_that_failed_at_the_carrier_is_given_back() {
     let app = TestApp::approved().await;
     // The order fails at the carrier, but the table cannot be told at that moment.
@@ -78,7 +97,7 @@ async fn an_order_that_failed_at_the_carrier_is_given_back() {
         while app.bundle.carrier.orders().is_empty() {
             tokio::task::yield_now().await;
         }
-        app.dynamo.set(Weather::NoTransactions);
+        app.dynamo.set(Weather::NoRemovals);
     };
     let (answer, ()) = tokio::join!(refused, weather);
     app.dynamo.set(Weather::Fair);
@@ -190,7 +209,7 @@ impl Backlog {
     async fn pay(&self, app: &TestApp) {
         let owner = app.bundle.table.organization(&app.organization).await.unwrap();
         let (table, owner) = (&app.bundle.table, &owner);
-        let pay = async |number| table.begin_purchase(owner, number, PurchasePolicy::Approved, None).await;
+        let pay = async |number| table.begin_purchase(owner, number, PurchasePolicy::Approved, None, &ACTOR).await;
         let paid: Vec<_> = stream::iter(&self.rows).map(|(number, _)| pay(number)).buffer_unordered(8).collect().await;
         assert!(paid.iter().all(Result::is_ok), "{paid:?}");
     }
@@ -200,7 +219,8 @@ impl Backlog {
         let (table, now) = (&app.bundle.table, app.clock.now());
         let activate = async |number: &PhoneNumber| {
             let resource = CarrierNumberId::parse(number.e164.digits()).unwrap();
-            table.transition(number.clone(), |number| number.activate(resource.clone(), now)).await
+            let active = |number: PhoneNumber| number.activate(resource.clone(), now);
+            table.transition(number.clone(), active, "activated", &ACTOR).await
         };
         let done: Vec<_> =
             stream::iter(&self.rows).map(|(number, _)| activate(number)).buffer_unordered(8).collect().await;

@@ -72,7 +72,7 @@ async fn another_organizations_number_is_not_released() {
 async fn a_release_whose_last_write_fails_is_finished_by_the_next_delete() {
     let app = TestApp::approved().await;
     let row = app.buy("+14155550142").send().await.ok();
-    app.dynamo.set(Weather::NoTransactions);
+    app.dynamo.set(Weather::NoRemovals);
     app.delete(&path(&row)).send().await.refused(503, "BUSY");
     assert!(app.bundle.carrier.numbers().is_empty(), "the carrier has it back already");
     app.dynamo.set(Weather::Fair);

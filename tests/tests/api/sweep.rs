@@ -1,5 +1,6 @@
 //! What the sweep makes of numbers that only the carrier has, and of rows whose number it has lost.
 
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,9 +13,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use clients::Secret;
 use clients::telnyx::Telnyx;
+use domain::audit::Actor;
 use domain::number::{CarrierNumberId, Direction, PhoneNumber, Prices, Routing};
 use domain::{Clock, E164, MicroUsd, PhoneNumberId};
-use reconciler::sweep::{CarrierSide, Finding, SWEEP, SweepOrder, SweepReport, TableSide};
+use reconciler::sweep::{CarrierSide, Finding, From, SWEEP, SweepOrder, SweepReport, TableSide};
 use reconciler::{Reconciler, Task};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,6 +24,8 @@ use tests::dynamo::Weather;
 use tests::{TestApp, with_credit_for};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+
+const ACTOR: Actor = Actor::System("tests");
 
 const TWO_DAYS: Duration = Duration::from_hours(48);
 
@@ -62,13 +66,29 @@ async fn order(app: &TestApp, e164: &str, reference: &str) -> String {
     app.bundle.carrier.numbers().into_iter().find(|number| number.phone_number == e164).unwrap().id
 }
 
+/// Orders a number as this service does: under its own reference, and set up.
+async fn buy(app: &TestApp, e164: &str, reference: &PhoneNumberId) -> String {
+    let id = order(app, e164, reference.as_str()).await;
+    tag(app, &id, &[app.organization.as_str(), &here(app)]).await;
+    id
+}
+
+async fn tag(app: &TestApp, id: &str, tags: &[&str]) {
+    carrier(app, Method::PATCH, &format!("phone_numbers/{id}"), &json!({ "tags": tags })).await;
+}
+
+/// This deployment, as numbers are tagged with it.
+fn here(app: &TestApp) -> String {
+    format!("table:{}", app.bundle.table_name)
+}
+
 fn new_reference(app: &TestApp) -> PhoneNumberId {
     PhoneNumberId::new(app.clock.now(), rand::random())
 }
 
 /// A number at the carrier, two days old, that nobody here has.
 async fn orphan(app: &TestApp, e164: &str) -> String {
-    let id = order(app, e164, new_reference(app).as_str()).await;
+    let id = buy(app, e164, &new_reference(app)).await;
     app.clock.advance(TWO_DAYS);
     id
 }
@@ -124,7 +144,7 @@ impl Relay {
             }
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let carrier = Telnyx::new(&url, Secret::given(r#"{"apiKey":"sandbox"}"#));
+        let carrier = Telnyx::new(&url, Secret::given(r#"{"apiKey":"sandbox"}"#), app.bundle.table_name);
         Self { reconciler: Reconciler { carrier, ..app.bundle.reconciler.clone() }, lines }
     }
 
@@ -186,7 +206,7 @@ async fn an_orphan_is_reported_and_given_back_only_when_told_so() {
     let app = TestApp::approved().await;
     let kept = app.buy("+14155550142").send().await.ok();
     let reference = new_reference(&app);
-    let id = order(&app, "+14155550143", reference.as_str()).await;
+    let id = buy(&app, "+14155550143", &reference).await;
     app.clock.advance(TWO_DAYS);
 
     let report = look(&app).await;
@@ -194,7 +214,7 @@ async fn an_orphan_is_reported_and_given_back_only_when_told_so() {
     assert_eq!((report.at_carrier.matched, report.at_carrier.orphans, report.at_carrier.released), (1, 1, 0));
     let found = serde_json::to_value(&report.at_carrier.found).unwrap();
     let expected = json!([{
-        "finding": "orphan", "numberId": reference.as_str(), "carrierId": id, "organizationId": null,
+        "finding": "orphan", "numberId": reference.as_str(), "carrierId": id, "organizationId": app.organization.as_str(),
         "last4": "0143", "ageHours": 48, "released": false,
     }]);
     assert_eq!(found, expected);
@@ -212,7 +232,7 @@ async fn an_orphan_is_reported_and_given_back_only_when_told_so() {
 #[tokio::test]
 async fn a_number_younger_than_a_day_is_left_alone() {
     let app = TestApp::approved().await;
-    let id = order(&app, "+14155550143", new_reference(&app).as_str()).await;
+    let id = buy(&app, "+14155550143", &new_reference(&app)).await;
     app.clock.advance(Duration::from_hours(24) - Duration::from_mins(1));
     let report = apply(&app).await;
     assert_eq!((findings(&report), report.at_carrier.young, report.at_carrier.orphans), (vec![Finding::Young], 1, 0));
@@ -237,26 +257,73 @@ async fn numbers_that_this_service_never_ordered_are_never_touched() {
 }
 
 #[tokio::test]
-async fn a_number_of_another_deployment_is_never_given_back() {
+async fn a_number_that_is_not_tagged_with_this_deployment_is_never_given_back() {
     let app = TestApp::approved().await;
     let id = orphan(&app, "+14155550143").await;
-    let path = format!("phone_numbers/{id}");
-    carrier(&app, Method::PATCH, &path, &json!({ "tags": ["org_elsewhere"] })).await;
+    let (organization, here) = (app.organization.as_str(), here(&app));
+    for tags in [
+        &[][..],
+        &[organization],
+        &[&here],
+        &["org_elsewhere", &here],
+        &[organization, "table:elsewhere"],
+        &[organization, "table:elsewhere", &here],
+    ] {
+        tag(&app, &id, tags).await;
+        let report = apply(&app).await;
+        assert_eq!((findings(&report), report.at_carrier.strangers), (vec![Finding::Stranger], 1), "{tags:?}");
+        assert!(holds(&app, &id), "{tags:?}");
+    }
+    tag(&app, &id, &["a tag of somebody's", organization, &here]).await;
     let report = apply(&app).await;
-    assert_eq!((findings(&report), report.at_carrier.strangers), (vec![Finding::Stranger], 1));
-    assert!(holds(&app, &id));
-
-    carrier(&app, Method::PATCH, &path, &json!({ "tags": [app.organization.as_str()] })).await;
-    let report = apply(&app).await;
-    assert_eq!(report.at_carrier.found[0].organization_id.as_deref(), Some(app.organization.as_str()));
+    assert_eq!(report.at_carrier.found[0].organization_id.as_deref(), Some(organization));
     assert!(report.at_carrier.found[0].released);
+}
+
+/// Shows the sweep one entry of the carrier's, whatever it asks for.
+async fn showing(app: &TestApp, entry: Value) -> Relay {
+    let react = move |asked: Asked| -> Reaction {
+        let data = match asked.line.as_str() {
+            "GET /phone_numbers" if is_page(&asked, 1) => json!([entry]),
+            "GET /phone_numbers" => json!([]),
+            _ => entry.clone(),
+        };
+        Box::pin(async move { Some(json!({ "data": data }).to_string().into_response()) })
+    };
+    Relay::start(app, react).await
+}
+
+#[tokio::test]
+async fn a_number_of_unknown_age_is_as_old_as_its_reference() {
+    let app = TestApp::approved().await;
+    let (old, tomorrow) = (new_reference(&app), app.clock.now().plus(TWO_DAYS + Duration::from_hours(24)));
+    app.clock.advance(TWO_DAYS);
+    let recent = new_reference(&app);
+    let future = PhoneNumberId::new(tomorrow, rand::random());
+    for (reference, moment, finding, age) in [
+        (&old, json!(null), Finding::Orphan, Some(48)),
+        (&old, json!("some day"), Finding::Orphan, Some(48)),
+        (&old, json!(tomorrow.to_string()), Finding::Orphan, Some(48)),
+        (&old, json!(app.clock.now().to_string()), Finding::Young, Some(0)),
+        (&recent, json!(null), Finding::Young, Some(0)),
+        (&future, json!(null), Finding::Disputed, None),
+    ] {
+        let entry = json!({
+            "id": "7000", "phone_number": "+14155550143", "customer_reference": reference.as_str(),
+            "tags": [app.organization.as_str(), here(&app)], "purchased_at": moment,
+        });
+        let relay = showing(&app, entry).await;
+        let report = sweep(&relay.reconciler, &SweepOrder::default()).await;
+        let found = &report.at_carrier.found[0];
+        assert_eq!((found.finding, found.age_hours), (finding, age), "{reference} {moment}");
+    }
 }
 
 #[tokio::test]
 async fn more_orphans_than_allowed_are_rather_a_wrong_table_and_are_kept() {
     let app = TestApp::approved().await;
     for line in 1000..1011 {
-        order(&app, &format!("+1415555{line}"), new_reference(&app).as_str()).await;
+        buy(&app, &format!("+1415555{line}"), &new_reference(&app)).await;
     }
     app.clock.advance(TWO_DAYS);
     let report = apply(&app).await;
@@ -286,15 +353,7 @@ async fn a_number_whose_row_has_another_phone_number_is_for_a_person() {
         "id": row["providerResourceId"], "phone_number": "+14155550199", "customer_reference": row["id"],
         "tags": ["a tag of somebody's", app.organization.as_str()], "purchased_at": "2020-01-01T00:00:00Z",
     });
-    let react = move |asked: Asked| -> Reaction {
-        let data = match asked.line.as_str() {
-            "GET /phone_numbers" if is_page(&asked, 1) => json!([entry]),
-            "GET /phone_numbers" => json!([]),
-            _ => entry.clone(),
-        };
-        Box::pin(async move { Some(json!({ "data": data }).to_string().into_response()) })
-    };
-    let relay = Relay::start(&app, react).await;
+    let relay = showing(&app, entry).await;
     let report = sweep(&relay.reconciler, &applied()).await;
     assert_eq!((findings(&report), relay.calls("DELETE")), (vec![Finding::Disputed], 0));
 }
@@ -371,39 +430,176 @@ async fn a_list_of_several_pages_is_read_to_its_end() {
     // The sandbox lists the latest first, so the number that is paid for comes last.
     app.buy("+14155550142").send().await.ok();
     for line in 1000..1260 {
-        order(&app, &format!("+1415555{line}"), new_reference(&app).as_str()).await;
+        buy(&app, &format!("+1415555{line}"), &new_reference(&app)).await;
     }
     app.clock.advance(TWO_DAYS);
-    let report = sweep(&app.bundle.reconciler, &SweepOrder { most: 1000, ..applied() }).await;
+    let report = sweep(&app.bundle.reconciler, &SweepOrder { most: 99, ..applied() }).await;
     let side = &report.at_carrier;
     assert_eq!((side.matched, side.orphans, side.found.len(), side.more), (1, 100, 100, 160));
-    assert_eq!((side.held_back, side.released), (100, 0), "so many are never given back at once");
+    assert_eq!((side.held_back, side.released), (100, 0));
     assert_eq!(app.bundle.carrier.numbers().len(), 261);
+    let report = sweep(&app.bundle.reconciler, &SweepOrder { most: 260, ..applied() }).await;
+    let side = &report.at_carrier;
+    assert_eq!((side.orphans, side.found.len(), side.more, side.released), (260, 260, 0, 260), "a person has looked");
+    assert_eq!(app.bundle.carrier.numbers().len(), 1);
 }
 
 #[tokio::test]
-async fn a_sweep_that_is_throttled_half_way_says_how_to_go_on() {
+async fn orphans_do_not_wait_behind_what_is_for_a_person() {
     let app = TestApp::approved().await;
+    let id = orphan(&app, "+14155550143").await;
+    // The sandbox lists the latest first.
+    for line in 1000..1102 {
+        order(&app, &format!("+1415555{line}"), new_reference(&app).as_str()).await;
+    }
+    app.clock.advance(TWO_DAYS);
+    let report = apply(&app).await;
+    let side = &report.at_carrier;
+    assert_eq!((side.strangers, side.more, side.orphans, side.released), (100, 2, 1, 1));
+    assert!(!holds(&app, &id));
+}
+
+/// Five numbers on three pages, the orphans on the first and on the last one, as the sandbox lists the latest first.
+async fn two_orphans_far_apart(app: &TestApp) -> [String; 2] {
+    let last = buy(app, "+14155550146", &new_reference(app)).await;
     for number in ["+14155550142", "+14155550143", "+14155550144"] {
         app.buy(number).send().await.ok();
     }
-    let id = orphan(&app, "+14155550145").await;
-    let react = |asked: Asked| -> Reaction { Box::pin(async move { is_page(&asked, 2).then(throttled) }) };
-    let relay = Relay::start(&app, react).await;
-    let soon = Instant::now() + Duration::from_secs(30);
-    let report = relay.reconciler.sweep(&applied(), soon).await;
+    [orphan(app, "+14155550145").await, last]
+}
+
+/// A carrier that throttles for longer than the sweep has time wherever `strikes` says.
+async fn throttling(app: &TestApp, strikes: impl Fn(&Asked) -> bool + Send + Sync + 'static) -> SweepReport {
+    let react = move |asked: Asked| -> Reaction {
+        let answer = strikes(&asked).then(throttled);
+        Box::pin(async move { answer })
+    };
+    let relay = Relay::start(app, react).await;
+    relay.reconciler.sweep(&applied(), Instant::now() + Duration::from_secs(30)).await
+}
+
+#[tokio::test]
+async fn a_sweep_that_is_throttled_half_way_gives_nothing_back_and_says_how_to_go_on() {
+    let app = TestApp::approved().await;
+    let [first, last] = two_orphans_far_apart(&app).await;
+    let report = throttling(&app, |asked| is_page(asked, 2)).await;
     assert!(!report.complete);
-    // The orphan is on the first page, and what is known of it is settled before the sweep ends.
-    assert_eq!((report.at_carrier.matched, report.at_carrier.released), (1, 1));
+    assert_eq!((report.at_carrier.matched, report.at_carrier.orphans, report.at_carrier.released), (1, 1, 0));
     let event = serde_json::to_value(&report.next).unwrap();
-    assert_eq!(event, json!({ "task": "sweep", "apply": true, "most": 10, "from": { "carrierPage": 2 } }));
-    assert!(!holds(&app, &id));
+    let from = json!({ "carrier": { "page": 2, "orphans": [first] } });
+    assert_eq!(event, json!({ "task": "sweep", "apply": true, "most": 10, "from": from }));
+    assert!(holds(&app, &first), "nobody knows yet how many there are");
 
     let relay = Relay::start(&app, quiet).await;
     let report = sweep(&relay.reconciler, &next(&report)).await;
     assert!(report.complete && report.next.is_none());
-    assert_eq!((report.at_carrier.matched, report.in_table.matched), (1, 3));
-    assert_eq!(relay.calls("GET /phone_numbers/"), 0, "the page that was read before is listed again");
+    assert_eq!((report.at_carrier.matched, report.in_table.matched), (2, 3));
+    assert_eq!((report.at_carrier.orphans, report.at_carrier.released), (2, 2));
+    assert!(report.at_carrier.found.iter().all(|found| found.released));
+    assert!(!holds(&app, &first) && !holds(&app, &last));
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn more_orphans_than_allowed_are_kept_in_however_many_parts_the_list_is_read() {
+    let app = TestApp::approved().await;
+    let ids = two_orphans_far_apart(&app).await;
+    let report = throttling(&app, |asked| is_page(asked, 2)).await;
+    let relay = Relay::start(&app, quiet).await;
+    let report = sweep(&relay.reconciler, &SweepOrder { most: 1, ..next(&report) }).await;
+    assert_eq!((report.complete, report.at_carrier.held_back, report.at_carrier.released), (true, 2, 0));
+    assert!(ids.iter().all(|id| holds(&app, id)));
+}
+
+#[tokio::test]
+async fn a_page_that_is_read_again_counts_no_orphan_twice() {
+    let app = TestApp::approved().await;
+    let ids = two_orphans_far_apart(&app).await;
+    let page = From::Carrier { page: NonZeroU32::MIN, orphans: vec![CarrierNumberId::parse(&ids[0]).unwrap()] };
+    let report = sweep(&app.bundle.reconciler, &SweepOrder { most: 2, from: page, ..applied() }).await;
+    assert_eq!((report.at_carrier.orphans, report.at_carrier.held_back, report.at_carrier.released), (2, 0, 2));
+}
+
+#[tokio::test]
+async fn what_is_left_to_give_back_is_given_back_by_the_next_part() {
+    let app = TestApp::approved().await;
+    let [first, last] = two_orphans_far_apart(&app).await;
+    let second = format!("DELETE /phone_numbers/{last}");
+    let report = throttling(&app, move |asked| asked.line == second).await;
+    assert_eq!((report.complete, report.at_carrier.released, holds(&app, &first)), (false, 1, false));
+    assert_eq!(serde_json::to_value(&report.next).unwrap()["from"], json!({ "orphans": [last] }));
+    let report = sweep(&app.bundle.reconciler, &next(&report)).await;
+    assert_eq!((report.complete, report.at_carrier.released, report.in_table.matched), (true, 1, 3));
+    assert!(!holds(&app, &last));
+}
+
+#[tokio::test]
+async fn ids_that_are_told_to_a_sweep_are_no_orphans_because_of_that() {
+    let app = TestApp::approved().await;
+    let row = app.buy("+14155550142").send().await.ok();
+    let id = CarrierNumberId::parse(row["providerResourceId"].as_str().unwrap()).unwrap();
+    app.clock.advance(TWO_DAYS);
+    let relay = Relay::start(&app, quiet).await;
+    let order = SweepOrder { from: From::Orphans(vec![id.clone()]), ..applied() };
+    let report = sweep(&relay.reconciler, &order).await;
+    assert_eq!((report.complete, report.at_carrier.matched, relay.calls("DELETE")), (true, 1, 0));
+    assert!(holds(&app, id.as_str()));
+}
+
+#[tokio::test]
+async fn an_orphan_is_looked_at_again_before_each_attempt_to_give_it_back() {
+    let app = Arc::new(TestApp::approved().await);
+    let reference = new_reference(&app);
+    let id = buy(&app, "+14155550143", &reference).await;
+    app.clock.advance(TWO_DAYS);
+    let known = app.clone();
+    // The row appears while the carrier throttles the first attempt.
+    let react = move |asked: Asked| -> Reaction {
+        let (app, reference) = (known.clone(), reference.clone());
+        Box::pin(async move {
+            if asked.line.starts_with("DELETE") {
+                begin_purchase(&app, "+14155550143", &reference).await;
+                return Some((StatusCode::TOO_MANY_REQUESTS, [("x-ratelimit-reset", "1")], "{}").into_response());
+            }
+            None
+        })
+    };
+    let relay = Relay::start(&app, react).await;
+    let report = sweep(&relay.reconciler, &applied()).await;
+    assert_eq!((report.complete, report.at_carrier.released, relay.calls("DELETE")), (true, 0, 1));
+    assert!(holds(&app, &id));
+}
+
+#[tokio::test]
+async fn an_orphan_that_cannot_be_looked_at_counts_among_those_that_are_allowed() {
+    let app = TestApp::approved().await;
+    let [first, last] = two_orphans_far_apart(&app).await;
+    let broken = format!("GET /phone_numbers/{first}");
+    let react = move |asked: Asked| -> Reaction {
+        let broken = asked.line == broken;
+        Box::pin(async move { broken.then(|| (StatusCode::INTERNAL_SERVER_ERROR, "{}").into_response()) })
+    };
+    let relay = Relay::start(&app, react).await;
+    let report = sweep(&relay.reconciler, &SweepOrder { most: 1, ..applied() }).await;
+    let side = &report.at_carrier;
+    assert_eq!((side.orphans, side.failed, side.held_back, side.released), (1, 1, 2, 0));
+    let report = sweep(&relay.reconciler, &applied()).await;
+    assert_eq!((report.complete, report.at_carrier.failed, report.at_carrier.released), (true, 1, 1));
+    assert!(holds(&app, &first) && !holds(&app, &last));
+}
+
+#[tokio::test]
+async fn a_hole_in_the_list_is_not_its_end() {
+    let app = TestApp::approved().await;
+    let ids = two_orphans_far_apart(&app).await;
+    let react = |asked: Asked| -> Reaction {
+        let hole = json!({ "data": [], "meta": { "page_number": 2, "total_pages": 3 } }).to_string();
+        Box::pin(async move { is_page(&asked, 2).then(|| hole.into_response()) })
+    };
+    let relay = Relay::start(&app, react).await;
+    let report = sweep(&relay.reconciler, &applied()).await;
+    assert_eq!((report.complete, report.at_carrier.orphans, report.at_carrier.released), (false, 1, 0));
+    assert!(ids.iter().all(|id| holds(&app, id)));
 }
 
 #[tokio::test]
@@ -474,7 +670,7 @@ async fn no_step_is_begun_when_the_time_is_up() {
 async fn a_purchase_that_races_the_sweep_keeps_its_number() {
     let app = Arc::new(TestApp::approved().await);
     let reference = new_reference(&app);
-    let id = order(&app, "+14155550143", reference.as_str()).await;
+    let id = buy(&app, "+14155550143", &reference).await;
     app.clock.advance(TWO_DAYS);
     // The row appears after the list was compared, just before the sweep looks again.
     let known = app.clone();
@@ -496,9 +692,9 @@ async fn a_purchase_that_races_the_sweep_keeps_its_number() {
 #[tokio::test]
 async fn an_orphan_that_gets_an_owner_after_the_second_look_is_not_given_back() {
     let app = Arc::new(TestApp::approved().await);
-    let first = order(&app, "+14155550143", new_reference(&app).as_str()).await;
+    let first = buy(&app, "+14155550143", &new_reference(&app)).await;
     let reference = new_reference(&app);
-    let claimed = order(&app, "+14155550144", reference.as_str()).await;
+    let claimed = buy(&app, "+14155550144", &reference).await;
     app.clock.advance(TWO_DAYS);
     // The sandbox lists the latest first, so this number has been looked at twice when the other one is.
     let (known, other) = (app.clone(), format!("GET /phone_numbers/{first}"));
@@ -535,7 +731,7 @@ async fn register(app: &TestApp, e164: &str, id: &PhoneNumberId, resource: &str)
     let number = begin_purchase(app, e164, id).await;
     let resource = CarrierNumberId::parse(resource).unwrap();
     let activate = |number: PhoneNumber| number.activate(resource.clone(), app.clock.now());
-    app.bundle.table.transition(number, activate).await.unwrap();
+    app.bundle.table.transition(number, activate, "activated", &ACTOR).await.unwrap();
 }
 
 async fn begin_purchase(app: &TestApp, e164: &str, id: &PhoneNumberId) -> PhoneNumber {
@@ -551,7 +747,7 @@ async fn begin_purchase(app: &TestApp, e164: &str, id: &PhoneNumberId) -> PhoneN
     );
     let organization = app.bundle.table.organization(&app.organization).await.unwrap();
     let policy = domain::organization::PurchasePolicy::Approved;
-    app.bundle.table.begin_purchase(&organization, &number, policy, None).await.unwrap();
+    app.bundle.table.begin_purchase(&organization, &number, policy, None, &ACTOR).await.unwrap();
     number
 }
 
@@ -599,7 +795,7 @@ async fn a_number_that_goes_while_it_is_looked_at_is_nobodys_orphan() {
 }
 
 #[tokio::test]
-async fn two_sweeps_at_once_give_an_orphan_back_once_and_do_no_harm() {
+async fn two_sweeps_at_once_give_an_orphan_back_and_do_no_harm() {
     for weather in [Weather::Fair, Weather::Contended, Weather::Forgetful] {
         let app = TestApp::approved().await;
         app.buy("+14155550142").send().await.ok();

@@ -25,6 +25,7 @@
 //! | `0523` | it can be bought; its first release answers 503, the next one succeeds |
 
 mod book;
+mod brands;
 mod inventory;
 mod magic;
 mod query;

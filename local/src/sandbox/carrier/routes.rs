@@ -38,6 +38,7 @@ pub(super) fn router(carrier: Carrier) -> Router {
         .route("/v2/phone_numbers", get(numbers))
         .route("/v2/phone_numbers/{id}", get(number).patch(update).delete(release))
         .route("/v2/balance", get(balance))
+        .route("/v2/10dlc/brand/{id}", get(super::brands::brand))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::wrong_method())
         .layer(middleware::from_fn_with_state(carrier.clone(), admit))

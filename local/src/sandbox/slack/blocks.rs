@@ -12,36 +12,52 @@ const MOST_SECTION: usize = 3_000;
 const MOST_FIELDS: usize = 10;
 const MOST_FIELD: usize = 2_000;
 const MOST_CONTEXT: usize = 10;
-const MOST_BLOCK_ID: usize = 255;
+const MOST_BUTTONS: usize = 25;
+const MOST_BUTTON: usize = 75;
+const MOST_BUTTON_VALUE: usize = 2_000;
+/// Of what names a block, an action or a view.
+const MOST_ID: usize = 255;
+const MOST_VIEW_BLOCKS: usize = 100;
+const MOST_TITLE: usize = 24;
+const MOST_METADATA: usize = 3_000;
+const MOST_LABEL: usize = 2_000;
+const MOST_INPUT: u64 = 3_000;
+const MOST_OPTIONS: usize = 100;
+const MOST_OPTION: usize = 75;
+const MOST_OPTION_VALUE: usize = 150;
+
+const MESSAGE_BLOCKS: [&str; 5] = ["header", "section", "context", "divider", "actions"];
+const VIEW_BLOCKS: [&str; 5] = ["header", "section", "context", "divider", "input"];
 
 /// The most text in all blocks together. Slack limits it but does not say at how much; messages of 11,300 characters
 /// are known to have been refused.
 pub(super) const MOST_TOGETHER: usize = 11_000;
 
-/// What Slack would object to, each with a JSON pointer to the place. Empty for blocks that it takes.
+/// What Slack would object to in a message, each with a JSON pointer to the place. Empty for blocks that it takes.
 pub(super) fn faults(blocks: &Value) -> Vec<String> {
     let mut faults = Faults::default();
-    match blocks.as_array() {
-        None => faults.add("/blocks", "must be an array"),
-        Some(blocks) if blocks.len() > MOST_BLOCKS => {
-            faults.add("/blocks", &format!("no more than {MOST_BLOCKS} items allowed"));
-        }
-        Some(blocks) => {
-            let mut ids = HashSet::new();
-            for (index, block) in blocks.iter().enumerate() {
-                let at = format!("/blocks/{index}");
-                faults.block(&at, block);
-                match block.get("block_id").map(Value::as_str) {
-                    None => {}
-                    Some(Some(id)) if units(id) > MOST_BLOCK_ID => {
-                        faults.add(&at, &format!("block_id must be less than {} characters", MOST_BLOCK_ID + 1));
-                    }
-                    Some(Some(id)) if ids.insert(id) => {}
-                    Some(_) => faults.add(&at, "block_id must be a string that no other block has"),
-                }
-            }
+    faults.blocks("/blocks", blocks, MOST_BLOCKS, &MESSAGE_BLOCKS);
+    faults.0
+}
+
+/// What Slack would object to in a modal: <https://docs.slack.dev/reference/views/modal-views>.
+pub(super) fn view_faults(view: &Value) -> Vec<String> {
+    let mut faults = Faults::default();
+    if view["type"] != "modal" {
+        faults.add("/view/type", "must be modal");
+    }
+    faults.text("/view/title", &view["title"], &["plain_text"], MOST_TITLE);
+    let blocks = view["blocks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let asks = blocks.iter().any(|block| block["type"] == "input");
+    for name in ["submit", "close"] {
+        if view.get(name).is_some() || (asks && name == "submit") {
+            faults.text(&format!("/view/{name}"), &view[name], &["plain_text"], MOST_TITLE);
         }
     }
+    for (name, most) in [("private_metadata", MOST_METADATA), ("callback_id", MOST_ID)] {
+        faults.optional_string(&format!("/view/{name}"), view.get(name), most);
+    }
+    faults.blocks("/view/blocks", &view["blocks"], MOST_VIEW_BLOCKS, &VIEW_BLOCKS);
     faults.0
 }
 
@@ -69,13 +85,105 @@ impl Faults {
         self.0.push(format!("{what} [json-pointer:{at}]"));
     }
 
-    fn block(&mut self, at: &str, block: &Value) {
-        match block["type"].as_str() {
+    fn blocks(&mut self, at: &str, blocks: &Value, most: usize, known: &[&str]) {
+        let Some(blocks) = blocks.as_array() else { return self.add(at, "must be an array") };
+        if blocks.len() > most {
+            return self.add(at, &format!("no more than {most} items allowed"));
+        }
+        let mut ids = HashSet::new();
+        for (index, block) in blocks.iter().enumerate() {
+            let at = format!("{at}/{index}");
+            self.block(&at, block, known);
+            match block.get("block_id").map(Value::as_str) {
+                None => {}
+                Some(Some(id)) if units(id) > MOST_ID => {
+                    self.add(&at, &format!("block_id must be less than {} characters", MOST_ID + 1));
+                }
+                Some(Some(id)) if ids.insert(id) => {}
+                Some(_) => self.add(&at, "block_id must be a string that no other block has"),
+            }
+        }
+    }
+
+    fn block(&mut self, at: &str, block: &Value, known: &[&str]) {
+        match block["type"].as_str().filter(|kind| known.contains(kind)) {
+            Some("actions") => self.actions(at, block),
+            Some("input") => self.input(at, block),
             Some("header") => self.text(&format!("{at}/text"), &block["text"], &["plain_text"], MOST_HEADER),
             Some("section") => self.section(at, block),
             Some("context") => self.texts(&format!("{at}/elements"), &block["elements"], MOST_CONTEXT, MOST_SECTION),
             Some("divider") => {}
             _ => self.add(&format!("{at}/type"), "unsupported type"),
+        }
+    }
+
+    fn actions(&mut self, at: &str, block: &Value) {
+        let elements = block["elements"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if elements.is_empty() || elements.len() > MOST_BUTTONS {
+            self.add(&format!("{at}/elements"), &format!("must be an array of 1 to {MOST_BUTTONS} items"));
+        }
+        let mut ids = HashSet::new();
+        for (index, button) in elements.iter().enumerate() {
+            let at = format!("{at}/elements/{index}");
+            if button["type"] != "button" {
+                self.add(&format!("{at}/type"), "unsupported type");
+            }
+            self.text(&format!("{at}/text"), &button["text"], &["plain_text"], MOST_BUTTON);
+            self.string(&format!("{at}/action_id"), &button["action_id"], MOST_ID);
+            if !ids.insert(button["action_id"].as_str()) {
+                self.add(&format!("{at}/action_id"), "must be a string that no other action of the block has");
+            }
+            self.optional_string(&format!("{at}/value"), button.get("value"), MOST_BUTTON_VALUE);
+            if button.get("style").is_some_and(|style| style != "primary" && style != "danger") {
+                self.add(&format!("{at}/style"), "must be primary or danger");
+            }
+        }
+    }
+
+    fn input(&mut self, at: &str, block: &Value) {
+        self.text(&format!("{at}/label"), &block["label"], &["plain_text"], MOST_LABEL);
+        if let Some(hint) = block.get("hint") {
+            self.text(&format!("{at}/hint"), hint, &["plain_text"], MOST_LABEL);
+        }
+        if block.get("optional").is_some_and(|optional| !optional.is_boolean()) {
+            self.add(&format!("{at}/optional"), "must be true or false");
+        }
+        let (at, element) = (format!("{at}/element"), &block["element"]);
+        self.string(&format!("{at}/action_id"), &element["action_id"], MOST_ID);
+        match element["type"].as_str() {
+            Some("plain_text_input") => {
+                for name in ["min_length", "max_length"] {
+                    let length = element.get(name);
+                    if length.is_some_and(|length| length.as_u64().is_none_or(|length| length > MOST_INPUT)) {
+                        self.add(&format!("{at}/{name}"), &format!("must be a number up to {MOST_INPUT}"));
+                    }
+                }
+            }
+            Some("multi_static_select") => self.options(&format!("{at}/options"), &element["options"]),
+            _ => self.add(&format!("{at}/type"), "unsupported type"),
+        }
+    }
+
+    fn options(&mut self, at: &str, options: &Value) {
+        let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
+        if options.is_empty() || options.len() > MOST_OPTIONS {
+            self.add(at, &format!("must be an array of 1 to {MOST_OPTIONS} items"));
+        }
+        for (index, option) in options.iter().enumerate() {
+            self.text(&format!("{at}/{index}/text"), &option["text"], &["plain_text"], MOST_OPTION);
+            self.string(&format!("{at}/{index}/value"), &option["value"], MOST_OPTION_VALUE);
+        }
+    }
+
+    fn optional_string(&mut self, at: &str, value: Option<&Value>, most: usize) {
+        if let Some(value) = value {
+            self.string(at, value, most);
+        }
+    }
+
+    fn string(&mut self, at: &str, value: &Value, most: usize) {
+        if value.as_str().is_none_or(|text| text.is_empty() || units(text) > most) {
+            self.add(at, &format!("must be a string of 1 to {most} characters"));
         }
     }
 
@@ -179,12 +287,74 @@ mod tests {
             (json!([{"type": "divider", "block_id": "a"}, {"type": "divider", "block_id": "a"}]), "/blocks/1"),
             (json!([{"type": "divider", "block_id": "x".repeat(256)}]), "/blocks/0"),
         ] {
-            let found = faults(&blocks);
-            assert!(
-                found.iter().any(|fault| fault.ends_with(&format!("[json-pointer:{place}]"))),
-                "{blocks} {found:?}"
-            );
+            assert_fault(&faults(&blocks), place);
         }
+    }
+
+    #[test]
+    fn buttons_are_taken_or_refused_with_the_place() {
+        let actions = |buttons: Value| json!([{"type": "actions", "elements": buttons}]);
+        let button = |change: &dyn Fn(&mut Value)| {
+            let mut button =
+                json!({"type": "button", "text": plain(75), "action_id": "a", "value": "x", "style": "danger"});
+            change(&mut button);
+            actions(json!([button]))
+        };
+        assert_eq!(faults(&button(&|_| {})), Vec::<String>::new());
+        for (blocks, place) in [
+            (actions(json!([])), "/blocks/0/elements"),
+            (actions(many(&plain(1), 26)), "/blocks/0/elements"),
+            (button(&|button| button["type"] = "image".into()), "/blocks/0/elements/0/type"),
+            (button(&|button| button["text"] = plain(76)), "/blocks/0/elements/0/text/text"),
+            (button(&|button| button["text"] = mrkdwn(1)), "/blocks/0/elements/0/text/type"),
+            (button(&|button| button["action_id"] = Value::Null), "/blocks/0/elements/0/action_id"),
+            (button(&|button| button["value"] = "x".repeat(2_001).into()), "/blocks/0/elements/0/value"),
+            (button(&|button| button["style"] = "loud".into()), "/blocks/0/elements/0/style"),
+            (json!([{"type": "input"}]), "/blocks/0/type"),
+        ] {
+            assert_fault(&faults(&blocks), place);
+        }
+    }
+
+    #[test]
+    fn modals_are_taken_or_refused_with_the_place() {
+        let option = json!({"text": plain(75), "value": "x".repeat(150)});
+        let view = |change: &dyn Fn(&mut Value)| {
+            let text = json!({"type": "plain_text_input", "action_id": "a", "multiline": true, "max_length": 3_000});
+            let choice = json!({"type": "multi_static_select", "action_id": "b", "options": many(&option, 100)});
+            let mut view = json!({
+                "type": "modal", "title": plain(24), "submit": plain(24), "close": plain(24),
+                "private_metadata": "x".repeat(3_000), "callback_id": "x".repeat(255),
+                "blocks": [{"type": "input", "label": plain(1), "hint": plain(1), "element": text},
+                    {"type": "input", "label": plain(1), "optional": true, "element": choice}],
+            });
+            change(&mut view);
+            view_faults(&view)
+        };
+        assert_eq!(view(&|_| {}), Vec::<String>::new());
+        assert_fault(&view(&|view| view["type"] = "home".into()), "/view/type");
+        assert_fault(&view(&|view| view["title"] = plain(25)), "/view/title/text");
+        assert_fault(&view(&|view| view["submit"] = Value::Null), "/view/submit/text");
+        assert_fault(&view(&|view| view["close"] = mrkdwn(1)), "/view/close/type");
+        assert_fault(&view(&|view| view["private_metadata"] = "x".repeat(3_001).into()), "/view/private_metadata");
+        assert_fault(&view(&|view| view["callback_id"] = "x".repeat(256).into()), "/view/callback_id");
+        assert_fault(&view(&|view| view["blocks"] = many(&json!({"type": "divider"}), 101)), "/view/blocks");
+        assert_fault(&view(&|view| view["blocks"][0]["label"] = mrkdwn(1)), "/view/blocks/0/label/type");
+        assert_fault(&view(&|view| view["blocks"][0]["hint"] = plain(2_001)), "/view/blocks/0/hint/text");
+        assert_fault(&view(&|view| view["blocks"][1]["optional"] = 1.into()), "/view/blocks/1/optional");
+        let element = |at: usize, change: &dyn Fn(&mut Value)| view(&|view| change(&mut view["blocks"][at]["element"]));
+        assert_fault(&element(0, &|input| input["type"] = "button".into()), "/view/blocks/0/element/type");
+        assert_fault(&element(0, &|input| input["action_id"] = "".into()), "/view/blocks/0/element/action_id");
+        assert_fault(&element(0, &|input| input["max_length"] = 3_001.into()), "/view/blocks/0/element/max_length");
+        assert_fault(&element(1, &|input| input["options"] = json!([])), "/view/blocks/1/element/options");
+        let text = "/view/blocks/1/element/options/0/text/text";
+        assert_fault(&element(1, &|input| input["options"][0]["text"] = plain(76)), text);
+        let value = "/view/blocks/1/element/options/0/value";
+        assert_fault(&element(1, &|input| input["options"][0]["value"] = "x".repeat(151).into()), value);
+    }
+
+    fn assert_fault(found: &[String], place: &str) {
+        assert!(found.iter().any(|fault| fault.ends_with(&format!("[json-pointer:{place}]"))), "{place} {found:?}");
     }
 
     #[test]

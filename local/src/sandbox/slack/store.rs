@@ -60,11 +60,28 @@ impl Store {
         let mut messages = self.messages.clone();
         messages.drain(..messages.len().saturating_sub(MOST_MESSAGES - 1));
         messages.push(message.clone());
+        self.keep(messages)?;
+        self.last_ts = ts;
+        Ok(message)
+    }
+
+    /// Changes a message in its place. `None` when there is none.
+    pub(super) fn change(&mut self, channel: &str, ts: &str, text: String, blocks: Value) -> Result<Option<Message>> {
+        let mut messages = self.messages.clone();
+        let found = messages.iter_mut().find(|message| message.channel == channel && message.ts == ts);
+        let Some(message) = found else { return Ok(None) };
+        (message.text, message.blocks) = (text, blocks);
+        let message = message.clone();
+        self.keep(messages)?;
+        Ok(Some(message))
+    }
+
+    fn keep(&mut self, messages: Vec<Message>) -> Result<()> {
         if let Some(path) = &self.file {
             write(path, &messages)?;
         }
-        (self.messages, self.last_ts) = (messages, ts);
-        Ok(message)
+        self.messages = messages;
+        Ok(())
     }
 
     pub(super) fn newest_first(&self) -> Vec<Message> {
@@ -122,6 +139,10 @@ mod tests {
         let three = store.add("#kyb", "three".to_owned(), json!([])).unwrap();
         assert_eq!(three.ts, "4294967295.000001");
         assert!(one.ts < two.ts && two.ts < three.ts);
+        let changed = store.change(&one.channel, &one.ts, "changed".to_owned(), json!([])).unwrap().unwrap();
+        assert_eq!((&changed.ts, changed.text.as_str()), (&one.ts, "changed"));
+        assert_eq!(store.change(&one.channel, "1.000000", "none".to_owned(), json!([])).unwrap(), None);
+        assert_eq!(Store::open(Some(file.clone())).unwrap().newest_first(), [three.clone(), two.clone(), changed]);
         let leftovers = std::fs::read_dir(file.parent().unwrap()).unwrap().count();
         assert_eq!(leftovers, 1, "only the file itself stays");
     }

@@ -175,7 +175,7 @@ pub(super) fn owned(
 /// Whether a number is set up, from the answer to `PATCH /phone_numbers/{id}`.
 pub(super) fn configured(answer: Result<Answer, Failure>) -> Result<(), Failure> {
     let answer = answer?;
-    if matches!(answer.status.as_u16(), 400 | 404 | 422) {
+    if matches!(answer.status.as_u16(), 400 | 422) {
         // The same answer comes each time until somebody mends what we send, most likely the connection.
         tracing::error!(error.cause = %answer.refused(), "the carrier refuses to set a number up; see connectionId in its secret");
     }

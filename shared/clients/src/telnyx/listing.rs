@@ -9,6 +9,7 @@ use domain::{E164, OrganizationId, PhoneNumberId, Result, Timestamp};
 use serde_json::Value;
 
 use super::answers::{NOT_OURS, entries, successful};
+use super::deployment::{Deployment, names_one};
 use super::wire::{Answer, Failure, text};
 use super::{Telnyx, unavailable};
 
@@ -16,8 +17,8 @@ use super::{Telnyx, unavailable};
 const PAGE_SIZE: u32 = 250;
 /// A full page takes longer than a question about one number.
 const PAGE: Duration = Duration::from_secs(10);
-/// We set one tag; people may have added some.
-const MOST_TAGS: usize = 10;
+/// We tag with one; people may have added some that look like one.
+const MOST_OWNERS: usize = 10;
 
 /// A number as the carrier holds it for us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct HeldNumber {
     pub reference: Option<PhoneNumberId>,
     /// What it is tagged with, as far as that can be organizations.
     pub owners: Vec<OrganizationId>,
+    /// Whether it is tagged with this deployment and with no other one.
+    pub tagged_here: bool,
     /// The later one of purchase and creation; `None` when the carrier does not say.
     pub since: Option<Timestamp>,
 }
@@ -47,8 +50,9 @@ pub struct HeldPage {
 }
 
 impl Telnyx {
-    /// A page of all numbers that the carrier holds for the account, from page 1, the longest held first, so that
-    /// numbers bought meanwhile come at the end. At most 10 s.
+    /// A page of all numbers that the carrier holds for the account, from page 1, in the order of their purchase. The
+    /// carrier does not say which end it begins at, and numbers come and go while its pages are read, so one may be on
+    /// two pages or on none. At most 10 s.
     ///
     /// # Errors
     /// [`CarrierThrottled`](domain::Error::CarrierThrottled), [`CarrierUnavailable`](domain::Error::CarrierUnavailable).
@@ -59,7 +63,7 @@ impl Telnyx {
             ("sort", "purchased_at".to_owned()),
         ];
         let answer = self.link.call(PAGE, |to| to.get("phone_numbers").query(&query)).await;
-        answer.and_then(|answer| read_page(answer, page)).map_err(unavailable)
+        answer.and_then(|answer| read_page(answer, page, &self.deployment)).map_err(unavailable)
     }
 
     /// A number that the carrier holds for the account; `None` when it is gone. At most 4 s.
@@ -69,11 +73,11 @@ impl Telnyx {
     pub async fn held_number(&self, id: &CarrierNumberId) -> Result<Option<HeldNumber>> {
         let path = format!("phone_numbers/{}", id.as_str());
         let answer = self.link.call(self.limits.question, |to| to.get(&path)).await;
-        answer.and_then(|answer| read_one(answer, id)).map_err(unavailable)
+        answer.and_then(|answer| read_one(answer, id, &self.deployment)).map_err(unavailable)
     }
 }
 
-fn read_page(answer: Answer, asked: u32) -> Result<HeldPage, Failure> {
+fn read_page(answer: Answer, asked: u32, here: &Deployment) -> Result<HeldPage, Failure> {
     let answer = successful(answer)?;
     let entries = entries(&answer)?;
     let meta = &answer.body["meta"];
@@ -82,12 +86,15 @@ fn read_page(answer: Answer, asked: u32) -> Result<HeldPage, Failure> {
         return Err(Failure::Garbled("it is another page than the one asked for"));
     }
     let more = meta["total_pages"].as_u64().is_none_or(|pages| u64::from(asked) < pages);
+    if entries.is_empty() && meta["total_pages"].is_u64() && more {
+        return Err(Failure::Garbled("a page before the last one is empty"));
+    }
     let mut page = HeldPage { last: entries.is_empty() || !more, ..HeldPage::default() };
     for entry in entries.iter().filter(|entry| !is_gone(entry)) {
         page.ids.extend(id(entry));
         if reference(entry).is_none() {
             page.foreign += 1;
-        } else if let Some(number) = read_number(entry) {
+        } else if let Some(number) = read_number(entry, here) {
             page.ours.push(number);
         } else {
             page.unreadable += 1;
@@ -96,14 +103,14 @@ fn read_page(answer: Answer, asked: u32) -> Result<HeldPage, Failure> {
     Ok(page)
 }
 
-fn read_one(answer: Answer, asked: &CarrierNumberId) -> Result<Option<HeldNumber>, Failure> {
+fn read_one(answer: Answer, asked: &CarrierNumberId, here: &Deployment) -> Result<Option<HeldNumber>, Failure> {
     // A "not found" without the carrier's error envelope comes from somewhere else, such as a wrong base address.
     if matches!(answer.status.as_u16(), 404 | 410) && !answer.problems().is_empty() {
         return Ok(None);
     }
     let answer = successful(answer)?;
     let entry = &answer.body["data"];
-    let number = read_number(entry).filter(|number| number.id == *asked);
+    let number = read_number(entry, here).filter(|number| number.id == *asked);
     match number {
         Some(_) if is_gone(entry) => Ok(None),
         Some(number) => Ok(Some(number)),
@@ -111,14 +118,16 @@ fn read_one(answer: Answer, asked: &CarrierNumberId) -> Result<Option<HeldNumber
     }
 }
 
-fn read_number(entry: &Value) -> Option<HeldNumber> {
-    let tags = entry["tags"].as_array().map(Vec::as_slice).unwrap_or_default();
+fn read_number(entry: &Value, here: &Deployment) -> Option<HeldNumber> {
+    let tags = || entry["tags"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let owners = tags().filter(|tag| !names_one(tag)).filter_map(|tag| OrganizationId::parse(tag).ok());
     let moments = ["purchased_at", "created_at"].map(|field| Timestamp::parse(entry[field].as_str()?).ok());
     Some(HeldNumber {
         id: id(entry)?,
         e164: E164::parse(entry["phone_number"].as_str()?).ok()?,
         reference: reference(entry),
-        owners: tags.iter().filter_map(|tag| OrganizationId::parse(tag.as_str()?).ok()).take(MOST_TAGS).collect(),
+        owners: owners.take(MOST_OWNERS).collect(),
+        tagged_here: here.owns(tags()),
         since: moments.into_iter().flatten().max(),
     })
 }
@@ -147,9 +156,18 @@ mod tests {
         Answer { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body }
     }
 
+    fn page(answer: Answer, asked: u32) -> Result<HeldPage, Failure> {
+        read_page(answer, asked, &Deployment::of("numbers"))
+    }
+
+    fn one(answer: Answer, asked: &CarrierNumberId) -> Result<Option<HeldNumber>, Failure> {
+        read_one(answer, asked, &Deployment::of("numbers"))
+    }
+
     fn number(id: &str, number: &str, reference: &str) -> Value {
         json!({
-            "id": id, "phone_number": number, "customer_reference": reference, "status": "active", "tags": ["org_1"],
+            "id": id, "phone_number": number, "customer_reference": reference, "status": "active",
+            "tags": ["org_1", "table:numbers"],
             "purchased_at": "2026-07-01T00:00:00.000Z", "created_at": "2026-07-01T00:00:09.000000Z",
         })
     }
@@ -161,17 +179,18 @@ mod tests {
         for odd in [json!(null), json!({}), json!([]), json!({ "customer_reference": 7 }), json!("pn_")] {
             entries.push(odd);
         }
-        let page = read_page(answer(200, json!({ "data": entries })), 1).unwrap();
+        let listed = page(answer(200, json!({ "data": entries })), 1).unwrap();
         let since = Timestamp::parse("2026-07-01T00:00:09.000Z").ok();
         let ours = HeldNumber {
             id: CarrierNumberId::parse("1").unwrap(),
             e164: E164::parse("+14155550101").unwrap(),
             reference: PhoneNumberId::parse(OURS).ok(),
             owners: vec![OrganizationId::parse("org_1").unwrap()],
+            tagged_here: true,
             since,
         };
-        assert_eq!((page.ours, page.foreign, page.unreadable), (vec![ours], 9, 0));
-        assert_eq!(page.ids.len(), 5, "whoever ordered them");
+        assert_eq!((listed.ours, listed.foreign, listed.unreadable), (vec![ours], 9, 0));
+        assert_eq!(listed.ids.len(), 5, "whoever ordered them");
     }
 
     #[test]
@@ -182,8 +201,8 @@ mod tests {
             number("1", "+1415xxxxxxx", OURS),
             json!({ "customer_reference": OURS }),
         ];
-        let page = read_page(answer(200, json!({ "data": odd })), 1).unwrap();
-        assert_eq!((page.ours, page.unreadable), (vec![], 4));
+        let listed = page(answer(200, json!({ "data": odd })), 1).unwrap();
+        assert_eq!((listed.ours, listed.unreadable), (vec![], 4));
     }
 
     #[test]
@@ -191,38 +210,42 @@ mod tests {
         for status in NOT_OURS {
             let mut gone = number("1", "+14155550101", OURS);
             gone["status"] = (*status).into();
-            let page = read_page(answer(200, json!({ "data": [gone] })), 1).unwrap();
-            assert_eq!((page.ids, page.ours), (vec![], vec![]), "{status}");
+            let listed = page(answer(200, json!({ "data": [gone] })), 1).unwrap();
+            assert_eq!((listed.ids, listed.ours), (vec![], vec![]), "{status}");
             let id = CarrierNumberId::parse("1").unwrap();
-            assert_eq!(read_one(answer(200, json!({ "data": gone })), &id).unwrap(), None, "{status}");
+            assert_eq!(one(answer(200, json!({ "data": gone })), &id).unwrap(), None, "{status}");
         }
     }
 
     #[test]
     fn the_last_page_is_the_one_that_the_carrier_calls_so_or_an_empty_one() {
-        let one = || vec![number("1", "+14155550101", OURS)];
+        let some = || vec![number("1", "+14155550101", OURS)];
         for (data, meta, last) in [
-            (one(), json!({ "total_pages": 2, "page_number": 1 }), false),
-            (one(), json!({ "total_pages": 1, "page_number": 1 }), true),
+            (some(), json!({ "total_pages": 2, "page_number": 1 }), false),
+            (some(), json!({ "total_pages": 1, "page_number": 1 }), true),
             // Without a word of how many there are, the next page tells.
-            (one(), json!(null), false),
-            (one(), json!({ "total_pages": "1" }), false),
-            (vec![], json!({ "total_pages": 9 }), true),
+            (some(), json!(null), false),
+            (some(), json!({ "total_pages": "1" }), false),
+            (vec![], json!({ "total_pages": 0 }), true),
+            (vec![], json!({ "total_pages": 1 }), true),
             (vec![], json!(null), true),
         ] {
-            assert_eq!(read_page(answer(200, json!({ "data": data, "meta": meta })), 1).unwrap().last, last, "{meta}");
+            assert_eq!(page(answer(200, json!({ "data": data, "meta": meta })), 1).unwrap().last, last, "{meta}");
         }
-        let again = json!({ "data": one(), "meta": { "page_number": 1, "total_pages": 9 } });
-        assert!(matches!(read_page(answer(200, again), 2), Err(Failure::Garbled(_))), "it does not turn the page");
+        let hole = json!({ "data": [], "meta": { "total_pages": 9 } });
+        assert!(matches!(page(answer(200, hole.clone()), 8), Err(Failure::Garbled(_))), "a hole is no end");
+        assert!(page(answer(200, hole), 9).unwrap().last);
+        let again = json!({ "data": some(), "meta": { "page_number": 1, "total_pages": 9 } });
+        assert!(matches!(page(answer(200, again), 2), Err(Failure::Garbled(_))), "it does not turn the page");
     }
 
     #[test]
     fn what_is_not_a_list_is_not_an_empty_account() {
         for body in [json!(null), json!([]), json!({}), json!({ "data": null }), json!({ "data": {} })] {
-            assert!(read_page(answer(200, body.clone()), 1).is_err(), "{body}");
+            assert!(page(answer(200, body.clone()), 1).is_err(), "{body}");
         }
         for status in [301, 401, 404, 429, 500] {
-            assert!(read_page(answer(status, json!({ "data": [] })), 1).is_err(), "{status}");
+            assert!(page(answer(status, json!({ "data": [] })), 1).is_err(), "{status}");
         }
     }
 
@@ -230,7 +253,7 @@ mod tests {
     fn a_number_is_gone_only_when_the_carrier_itself_says_so() {
         let id = CarrierNumberId::parse("1").unwrap();
         let envelope = json!({ "errors": [{ "code": "10005" }] });
-        assert_eq!(read_one(answer(404, envelope.clone()), &id).unwrap(), None);
+        assert_eq!(one(answer(404, envelope.clone()), &id).unwrap(), None);
         for (status, body) in [
             (404, json!(null)),
             (404, json!({ "message": "no such route" })),
@@ -239,9 +262,9 @@ mod tests {
             (401, envelope.clone()),
             (500, envelope),
         ] {
-            assert!(read_one(answer(status, body.clone()), &id).is_err(), "{status} {body}");
+            assert!(one(answer(status, body.clone()), &id).is_err(), "{status} {body}");
         }
         let held = json!({ "data": number("1", "+14155550101", "") });
-        assert_eq!(read_one(answer(200, held), &id).unwrap().unwrap().reference, None);
+        assert_eq!(one(answer(200, held), &id).unwrap().unwrap().reference, None);
     }
 }

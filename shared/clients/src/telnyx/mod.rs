@@ -3,6 +3,8 @@
 //! Source: Telnyx API v2, number search, number orders, number configurations and API errors.
 
 mod answers;
+mod brand;
+mod deployment;
 mod listing;
 #[cfg(test)]
 mod tests;
@@ -17,7 +19,10 @@ use domain::{E164, Error, OrganizationId, PhoneNumberId, Result};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+pub use self::brand::BrandId;
+
 use self::answers::{Offered, Placed, Standing};
+use self::deployment::Deployment;
 pub use self::listing::{HeldNumber, HeldPage};
 use self::wire::{Failure, Link};
 use crate::Secret;
@@ -57,16 +62,17 @@ impl Limits {
 pub struct Telnyx {
     link: Link,
     limits: Limits,
+    deployment: Deployment,
 }
 
 impl Telnyx {
     /// Talks to the carrier at `base_url`, such as `https://api.telnyx.com/v2`.
     ///
     /// The secret's text is JSON: `{"apiKey": "…", "connectionId": "…"}`. With a connection, ordered numbers are routed
-    /// to it.
+    /// to it. `table` is the name of this deployment's table; numbers are tagged with it.
     #[must_use]
-    pub fn new(base_url: &str, secret: Secret) -> Self {
-        Self { link: Link::new(base_url, secret), limits: Limits::USUAL }
+    pub fn new(base_url: &str, secret: Secret, table: &str) -> Self {
+        Self { link: Link::new(base_url, secret), limits: Limits::USUAL, deployment: Deployment::of(table) }
     }
 
     /// Looks for local numbers of the United States that can carry calls and be ordered now. At most 4 s.
@@ -142,7 +148,7 @@ impl Telnyx {
             Placed::Accepted { order, standing } => {
                 let deadline = Instant::now() + self.limits.follow;
                 match self.follow(&order, standing, number, reference, deadline).await {
-                    Ordered::Yes(resource) => match self.set_up(&resource, owner, self.question(deadline)).await {
+                    Ordered::Yes(resource) => match self.set_up_by(deadline, &resource, owner).await {
                         Ok(()) => Ordered::Yes(resource),
                         // Ours, but not usable: whoever settles the order sets it up first.
                         Err(failure) => Ordered::InDoubt(failure.into()),
@@ -162,14 +168,12 @@ impl Telnyx {
         reference: &PhoneNumberId,
         deadline: Instant,
     ) -> Ordered {
-        let mut pause = self.limits.pause;
+        let mut pauses = self.pauses(deadline);
         let mut obstacle: Option<domain::Source> = None;
         loop {
             // A pending order was answered a moment ago, and a number that is not listed yet is not listed at once.
             if standing == Standing::Open || obstacle.is_some() {
-                let left = deadline.saturating_duration_since(Instant::now());
-                sleep(pause.min(left)).await;
-                pause = (pause * 2).min(self.limits.longest_pause);
+                pauses.next().await;
             }
             let left = self.question(deadline);
             if left.is_zero() {
@@ -200,19 +204,48 @@ impl Telnyx {
         deadline.saturating_duration_since(Instant::now()).min(self.limits.question)
     }
 
+    fn pauses(&self, deadline: Instant) -> Pauses {
+        Pauses { next: self.limits.pause, longest: self.limits.longest_pause, deadline }
+    }
+
     /// Sets an owned number up: routes it to the connection that the secret names, and tags it with the organization
-    /// that it belongs to, so that the carrier's invoices can be told apart. Again changes nothing. At most 4 s.
+    /// that it belongs to, so that the carrier's invoices can be told apart, and with this deployment, so that no other
+    /// one takes it for an orphan of its own. Again changes nothing. At most 4 s.
     ///
     /// # Errors
     /// [`Error::CarrierUnavailable`] when the carrier has not confirmed it.
     pub async fn configure(&self, resource: &CarrierNumberId, owner: &OrganizationId) -> Result<()> {
-        self.set_up(resource, owner, self.limits.question).await.map_err(unavailable)
+        let done = self.set_up(resource, owner, self.limits.question).await;
+        if let Err(failure) = &done
+            && failure.is_unknown_number()
+        {
+            // Not what a purchase hears, which asks so soon that the carrier may not know its own number yet.
+            tracing::error!(carrier.id = resource.as_str(), "the carrier lists a number that it cannot set up");
+        }
+        done.map_err(unavailable)
+    }
+
+    /// Sets up a number that was ordered a moment ago. What passes is tried again until `deadline`: the carrier may lag
+    /// behind its own order, and a number that is not set up is not there for the customer.
+    async fn set_up_by(
+        &self,
+        deadline: Instant,
+        resource: &CarrierNumberId,
+        owner: &OrganizationId,
+    ) -> Result<(), Failure> {
+        let mut pauses = self.pauses(deadline);
+        loop {
+            match self.set_up(resource, owner, self.question(deadline)).await {
+                Err(failure) if failure.may_pass() && pauses.outlast(&failure) => pauses.next().await,
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn set_up(&self, resource: &CarrierNumberId, owner: &OrganizationId, limit: Duration) -> Result<(), Failure> {
         let path = format!("phone_numbers/{}", resource.as_str());
         let answer = self.link.call(limit, |to| {
-            let mut settings = json!({ "tags": [owner.as_str()] });
+            let mut settings = json!({ "tags": [owner.as_str(), self.deployment.tag()] });
             if let Some(connection) = to.connection() {
                 settings["connection_id"] = connection.into();
             }
@@ -271,6 +304,30 @@ impl Telnyx {
         let path = format!("phone_numbers/{}", resource.as_str());
         let answer = self.link.call(self.limits.release, |to| to.delete(&path));
         answers::released(answer.await).map_err(unavailable)
+    }
+}
+
+/// Pauses between questions: each twice as long as the one before, and none goes beyond the deadline.
+struct Pauses {
+    next: Duration,
+    longest: Duration,
+    deadline: Instant,
+}
+
+impl Pauses {
+    async fn next(&mut self) {
+        sleep(self.next.min(self.left())).await;
+        self.next = (self.next * 2).min(self.longest);
+    }
+
+    /// Whether there is time for another question, after as long a pause as the carrier has asked for.
+    fn outlast(&mut self, failure: &Failure) -> bool {
+        self.next = self.next.max(failure.retry_after().unwrap_or_default());
+        self.next < self.left()
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
     }
 }
 

@@ -45,6 +45,30 @@ impl Failure {
         let source = error.without_url().into();
         if never_sent { Self::NotSent(source) } else { Self::NoAnswer(source) }
     }
+
+    /// Whether the same request may be answered otherwise in a moment. What the carrier refuses it refuses again, except
+    /// for a number that it does not know yet, one that it is busy with, and too many requests.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => {
+                !status.is_client_error() || matches!(status.as_u16(), 404 | 408 | 409 | 429)
+            }
+            Self::Secret(_) | Self::NotSent(_) | Self::NoAnswer(_) | Self::Garbled(_) => true,
+        }
+    }
+
+    /// How long the carrier asks us to stay away.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Secret(_) | Self::NotSent(_) | Self::NoAnswer(_) | Self::Garbled(_) => None,
+        }
+    }
+
+    /// Whether the carrier does not know what was asked about.
+    pub(super) fn is_unknown_number(&self) -> bool {
+        matches!(self, Self::Refused { status: StatusCode::NOT_FOUND, .. })
+    }
 }
 
 /// What the secret says.

@@ -128,6 +128,90 @@ pub enum Filing {
     Short(Declaration),
 }
 
+impl Filing {
+    /// Every field that a form can have, as callers spell it: first the full form's, then the short one's.
+    pub const FIELDS: [&str; 19] = [
+        "businessProfile.legalName",
+        "businessProfile.displayName",
+        "businessProfile.entityType",
+        "businessProfile.country",
+        "businessProfile.registrationId",
+        "businessProfile.website",
+        "businessProfile.address.street",
+        "businessProfile.address.city",
+        "businessProfile.address.state",
+        "businessProfile.address.postalCode",
+        "businessProfile.address.country",
+        "businessProfile.useCase",
+        "businessProfile.expectedUsage",
+        "authorizedRepresentative.name",
+        "authorizedRepresentative.title",
+        "authorizedRepresentative.email",
+        "authorizedRepresentative.phone",
+        "declaration.businessName",
+        "declaration.useCase",
+    ];
+
+    /// The fields of this form and what they say, in the order of [`Self::FIELDS`]. What was left out is empty.
+    #[must_use]
+    pub fn answers(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::Full(full) => {
+                let (business, representative) = &**full;
+                let values = [business.answers().as_slice(), &representative.answers()].concat();
+                Self::FIELDS.into_iter().zip(values).collect()
+            }
+            Self::Short(Declaration { business_name, use_case }) => {
+                vec![("declaration.businessName", business_name.as_str()), ("declaration.useCase", use_case.as_str())]
+            }
+        }
+    }
+
+    /// The fields of this form that said something else in `earlier`, or did not stand there, with what they say now.
+    #[must_use]
+    pub fn changes_since(&self, earlier: &Self) -> Vec<(&'static str, &str)> {
+        let before = earlier.answers();
+        self.answers().into_iter().filter(|answer| !before.contains(answer)).collect()
+    }
+
+    /// The name that the business goes by in law, as far as the form asks for one.
+    #[must_use]
+    pub fn business_name(&self) -> &Name {
+        match self {
+            Self::Full(full) => &full.0.legal_name,
+            Self::Short(declaration) => &declaration.business_name,
+        }
+    }
+}
+
+impl BusinessProfile {
+    fn answers(&self) -> [&str; 13] {
+        let address = &self.address;
+        [
+            self.legal_name.as_str(),
+            self.display_name.as_str(),
+            self.entity_type.as_str(),
+            self.country.as_str(),
+            self.registration_id.as_ref().map_or("", Name::as_str),
+            self.website.as_str(),
+            address.street.as_str(),
+            address.city.as_str(),
+            address.state.as_str(),
+            address.postal_code.as_str(),
+            address.country.as_str(),
+            self.use_case.as_str(),
+            self.expected_usage.as_str(),
+        ]
+    }
+}
+
+impl Representative {
+    fn answers(&self) -> [&str; 4] {
+        let phone = self.phone.as_ref().map_or("", E164::as_str);
+        [self.name.as_str(), self.title.as_str(), self.email.as_str(), phone]
+    }
+}
+
 /// The organization's registered SMS brand (10DLC), from which a new filing is prefilled. What is unknown is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Brand {
@@ -158,6 +242,74 @@ impl Brand {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn full(website: &str, phone: Option<&str>) -> Filing {
+        let name = |text: &str| Name::parse(text).unwrap();
+        let country = Country::parse("US").unwrap();
+        let business = BusinessProfile {
+            legal_name: name("legal"),
+            display_name: name("display"),
+            entity_type: name("entity"),
+            country: country.clone(),
+            registration_id: None,
+            website: Website::parse(website).unwrap(),
+            address: Address {
+                street: name("street"),
+                city: name("city"),
+                state: name("state"),
+                postal_code: name("postal"),
+                country,
+            },
+            use_case: Prose::parse("use").unwrap(),
+            expected_usage: Prose::parse("usage").unwrap(),
+        };
+        let email = Email::parse("ada@example.com").unwrap();
+        let phone = phone.map(|phone| E164::parse(phone).unwrap());
+        let representative = Representative { name: name("Ada"), title: name("CEO"), email, phone };
+        Filing::Full(Box::new((business, representative)))
+    }
+
+    fn short() -> Filing {
+        let (business_name, use_case) = (Name::parse("Acme").unwrap(), Prose::parse("use").unwrap());
+        Filing::Short(Declaration { business_name, use_case })
+    }
+
+    #[test]
+    fn every_field_of_both_forms_stands_beside_its_own_answer() {
+        let filing = full("https://example.com", Some("+12015551234"));
+        let expected = [
+            "legal",
+            "display",
+            "entity",
+            "US",
+            "",
+            "https://example.com",
+            "street",
+            "city",
+            "state",
+            "postal",
+            "US",
+            "use",
+            "usage",
+            "Ada",
+            "CEO",
+            "ada@example.com",
+            "+12015551234",
+        ];
+        let answers = filing.answers();
+        assert_eq!(answers.iter().map(|(_, value)| *value).collect::<Vec<_>>(), expected);
+        let fields: Vec<_> = answers.into_iter().chain(short().answers()).map(|(path, _)| path).collect();
+        assert_eq!(fields, Filing::FIELDS);
+    }
+
+    #[test]
+    fn changes_are_what_differs_with_what_is_said_now() {
+        let (old, new) = (full("https://example.com", Some("+12015551234")), full("https://example.org", None));
+        assert_eq!(old.changes_since(&old), []);
+        let changed = [("businessProfile.website", "https://example.org"), ("authorizedRepresentative.phone", "")];
+        assert_eq!(new.changes_since(&old), changed);
+        assert_eq!(short().changes_since(&old), short().answers(), "the other form has none of these fields");
+    }
 
     #[test]
     fn countries_are_those_of_iso_3166() {

@@ -1,4 +1,4 @@
-use super::Filing;
+use super::{Decision, Filing, RejectionIssue};
 use crate::organization::{Hold, HoldReason};
 use crate::{ApiKeyId, Error, KybId, OrganizationId, Prose, Result, Timestamp};
 
@@ -84,7 +84,7 @@ pub enum State {
     Draft { attestation_accepted: bool },
     Submitted(Filed),
     Approved(Filed, Review),
-    Rejected(Filed, Review, Prose),
+    Rejected(Filed, Review, Prose, Vec<RejectionIssue>),
     Revoked(Filed, Review, Prose),
 }
 
@@ -115,6 +115,8 @@ pub struct Delivery {
 pub struct Submission {
     pub id: KybId,
     pub organization: OrganizationId,
+    /// The rejected or revoked submission that this one answers.
+    pub previous: Option<KybId>,
     pub filing: Filing,
     pub state: State,
     pub notification: Notification,
@@ -124,6 +126,14 @@ pub struct Submission {
     pub updated_at: Timestamp,
     /// Grows by one with every write.
     pub version: u64,
+}
+
+/// A submission as staff look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    pub submission: Submission,
+    /// The rejected or revoked submission that it answers.
+    pub earlier: Option<Submission>,
 }
 
 impl Submission {
@@ -166,18 +176,20 @@ impl Submission {
         state: State,
         now: Timestamp,
     ) -> Result<Self> {
-        let draft = match current {
-            None => None,
+        let (draft, turned_down) = match current {
+            None => (None, None),
             Some(submission) => match submission.state {
-                State::Draft { .. } => Some(submission),
-                State::Rejected(..) | State::Revoked(..) => None,
+                State::Draft { .. } => (Some(submission), None),
+                State::Rejected(..) | State::Revoked(..) => (None, Some(submission)),
                 State::Submitted(_) => return Err(Error::KybUnderReview),
                 State::Approved(..) => return Err(Error::KybAlreadyApproved),
             },
         };
+        let previous = turned_down.map(|submission| &submission.id).or(draft.and_then(|draft| draft.previous.as_ref()));
         Ok(Self {
             id: draft.map_or(new_id, |draft| draft.id.clone()),
             organization: organization.clone(),
+            previous: previous.cloned(),
             filing,
             state,
             notification: Notification::NotQueued,
@@ -188,37 +200,26 @@ impl Submission {
         })
     }
 
-    /// # Errors
-    /// [`Error::KybNotUnderReview`].
-    pub fn approve(self, review: Review) -> Result<Self> {
-        self.decide(review.at, |filed| State::Approved(filed, review))
-    }
-
-    /// Turns the submission down and says why. The organization's hold comes with it.
+    /// What the submission and its organization's hold are after a decision: turning down sets a hold, approving
+    /// lifts whichever there is.
     ///
     /// # Errors
-    /// [`Error::KybNotUnderReview`].
-    pub fn reject(self, review: Review, reason: Prose) -> Result<(Self, Hold)> {
-        let hold = Hold { at: review.at, reason: HoldReason::Rejected };
-        Ok((self.decide(review.at, |filed| State::Rejected(filed, review, reason))?, hold))
-    }
-
-    /// Takes an approval back and says why. The organization's hold comes with it.
-    ///
-    /// # Errors
-    /// [`Error::KybNotApproved`].
-    pub fn revoke(self, review: Review, reason: Prose) -> Result<(Self, Hold)> {
-        let status = self.status();
-        let State::Approved(filed, _) = self.state else { return Err(Error::KybNotApproved(status.as_str())) };
-        let hold = Hold { at: review.at, reason: HoldReason::Revoked };
-        let (updated_at, version) = (review.at, self.version + 1);
-        Ok((Self { state: State::Revoked(filed, review, reason), updated_at, version, ..self }, hold))
-    }
-
-    fn decide(self, at: Timestamp, outcome: impl FnOnce(Filed) -> State) -> Result<Self> {
-        let status = self.status();
-        let State::Submitted(filed) = self.state else { return Err(Error::KybNotUnderReview(status.as_str())) };
-        Ok(Self { state: outcome(filed), updated_at: at, version: self.version + 1, ..self })
+    /// [`Error::KybNotUnderReview`]; for a revocation [`Error::KybNotApproved`].
+    pub fn decide(self, decision: &Decision, review: Review) -> Result<(Self, Option<Hold>)> {
+        let (at, status) = (review.at, self.status().as_str());
+        let (state, hold) = match (decision, self.state) {
+            (Decision::Approve, State::Submitted(filed)) => (State::Approved(filed, review), None),
+            (Decision::Reject { reason, issues }, State::Submitted(filed)) => {
+                let state = State::Rejected(filed, review, reason.clone(), issues.clone());
+                (state, Some(Hold { at, reason: HoldReason::Rejected }))
+            }
+            (Decision::Revoke { reason }, State::Approved(filed, _)) => {
+                (State::Revoked(filed, review, reason.clone()), Some(Hold { at, reason: HoldReason::Revoked }))
+            }
+            (Decision::Approve | Decision::Reject { .. }, _) => return Err(Error::KybNotUnderReview(status)),
+            (Decision::Revoke { .. }, _) => return Err(Error::KybNotApproved(status)),
+        };
+        Ok((Self { state, updated_at: at, version: self.version + 1, ..self }, hold))
     }
 
     #[must_use]
@@ -257,7 +258,7 @@ impl Submission {
     pub const fn review(&self) -> Option<&Review> {
         match &self.state {
             State::Draft { .. } | State::Submitted(_) => None,
-            State::Approved(_, review) | State::Rejected(_, review, _) | State::Revoked(_, review, _) => Some(review),
+            State::Approved(_, review) | State::Rejected(_, review, ..) | State::Revoked(_, review, _) => Some(review),
         }
     }
 
@@ -265,8 +266,17 @@ impl Submission {
     #[must_use]
     pub const fn reason(&self) -> Option<&Prose> {
         match &self.state {
-            State::Rejected(.., reason) | State::Revoked(.., reason) => Some(reason),
+            State::Rejected(_, _, reason, _) | State::Revoked(.., reason) => Some(reason),
             State::Draft { .. } | State::Submitted(_) | State::Approved(..) => None,
+        }
+    }
+
+    /// What staff marked in a rejected submission.
+    #[must_use]
+    pub fn rejection_issues(&self) -> &[RejectionIssue] {
+        match &self.state {
+            State::Rejected(.., issues) => issues,
+            State::Draft { .. } | State::Submitted(_) | State::Approved(..) | State::Revoked(..) => &[],
         }
     }
 }
@@ -309,18 +319,29 @@ mod tests {
         Submission::submit(current, &org(), KybId::new(NOW, 3), filing(), by(), NOW)
     }
 
+    fn rejection() -> Decision {
+        let issue = RejectionIssue::parse("declaration.useCase", "Say which calls").unwrap();
+        Decision::Reject { reason: reason(), issues: vec![issue] }
+    }
+
+    fn revocation() -> Decision {
+        Decision::Revoke { reason: reason() }
+    }
+
+    fn decided(submission: &Submission, decision: &Decision) -> Submission {
+        submission.clone().decide(decision, review()).unwrap().0
+    }
+
     /// One submission in each state.
     fn world() -> [(Status, Submission); 5] {
         let submitted = submit(None).unwrap();
-        let approved = submitted.clone().approve(review()).unwrap();
-        let rejected = submitted.clone().reject(review(), reason()).unwrap().0;
-        let revoked = approved.clone().revoke(review(), reason()).unwrap().0;
+        let approved = decided(&submitted, &Decision::Approve);
         [
             (Status::Draft, draft(None).unwrap()),
-            (Status::Submitted, submitted),
+            (Status::Rejected, decided(&submitted, &rejection())),
+            (Status::Revoked, decided(&approved, &revocation())),
             (Status::Approved, approved),
-            (Status::Rejected, rejected),
-            (Status::Revoked, revoked),
+            (Status::Submitted, submitted),
         ]
     }
 
@@ -331,43 +352,55 @@ mod tests {
             let may_file = !matches!(from, Status::Submitted | Status::Approved);
             assert_eq!(draft(Some(&submission)).is_ok(), may_file, "draft over {from:?}");
             assert_eq!(submit(Some(&submission)).is_ok(), may_file, "submit over {from:?}");
-            assert_eq!(submission.clone().approve(review()).is_ok(), from == Status::Submitted, "approve {from:?}");
-            assert_eq!(
-                submission.clone().reject(review(), reason()).is_ok(),
-                from == Status::Submitted,
-                "reject {from:?}"
-            );
-            assert_eq!(submission.revoke(review(), reason()).is_ok(), from == Status::Approved, "revoke {from:?}");
+            for (decision, wanted, outcome) in [
+                (Decision::Approve, Status::Submitted, Status::Approved),
+                (rejection(), Status::Submitted, Status::Rejected),
+                (revocation(), Status::Approved, Status::Revoked),
+            ] {
+                let decided = submission.clone().decide(&decision, review());
+                assert_eq!(decided.is_ok(), from == wanted, "{decision:?} of {from:?}");
+                if let Ok((decided, hold)) = decided {
+                    assert_eq!((decided.status(), hold.is_none()), (outcome, decision == Decision::Approve));
+                    assert_eq!(decided.version, submission.version + 1);
+                }
+            }
         }
     }
 
     #[test]
     fn refusals_say_which_state_stands_in_the_way() {
-        let [_, (_, submitted), (_, approved), _, _] = world();
+        let [_, _, _, (_, approved), (_, submitted)] = world();
         assert!(matches!(submit(Some(&submitted)), Err(Error::KybUnderReview)));
         assert!(matches!(draft(Some(&approved)), Err(Error::KybAlreadyApproved)));
-        assert!(matches!(approved.approve(review()), Err(Error::KybNotUnderReview("approved"))));
-        assert!(matches!(submitted.revoke(review(), reason()), Err(Error::KybNotApproved("submitted"))));
+        let refused = |submission: Submission, decision| submission.decide(&decision, review()).unwrap_err();
+        assert!(matches!(refused(approved, Decision::Approve), Error::KybNotUnderReview("approved")));
+        assert!(matches!(refused(submitted, revocation()), Error::KybNotApproved("submitted")));
     }
 
     #[test]
-    fn a_draft_keeps_its_id_and_a_turned_down_submission_gets_a_successor() {
-        let [(_, saved), _, _, (_, rejected), (_, revoked)] = world();
+    fn a_draft_keeps_its_id_and_a_turned_down_submission_gets_a_successor_that_knows_it() {
+        let [(_, saved), (_, rejected), (_, revoked), ..] = world();
         let again = submit(Some(&saved)).unwrap();
-        assert_eq!((&again.id, again.version), (&saved.id, 2));
+        assert_eq!((&again.id, again.version, &again.previous), (&saved.id, 2, &None));
         for turned_down in [rejected, revoked] {
             let next = draft(Some(&turned_down)).unwrap();
             assert_ne!(next.id, turned_down.id);
-            assert_eq!(next.version, 1);
+            assert_eq!((next.version, next.previous.as_ref()), (1, Some(&turned_down.id)));
+            assert_eq!(submit(Some(&next)).unwrap().previous.as_ref(), Some(&turned_down.id), "by way of a draft");
         }
     }
 
     #[test]
-    fn turning_down_sets_a_hold_and_keeps_the_reason() {
-        let (rejected, hold) = submit(None).unwrap().reject(review(), reason()).unwrap();
-        assert_eq!((hold.at, hold.reason), (NOW, HoldReason::Rejected));
+    fn turning_down_sets_a_hold_and_keeps_what_staff_said() {
+        let (rejected, hold) = submit(None).unwrap().decide(&rejection(), review()).unwrap();
+        assert_eq!(hold, Some(Hold { at: NOW, reason: HoldReason::Rejected }));
         assert_eq!(rejected.reason(), Some(&reason()));
+        assert_eq!(rejected.rejection_issues()[0].path, "declaration.useCase");
         assert_eq!(rejected.review(), Some(&review()));
         assert_eq!(rejected.filed().unwrap().attestation, Attestation::current());
+        let approved = decided(&submit(None).unwrap(), &Decision::Approve);
+        let (revoked, hold) = approved.decide(&revocation(), review()).unwrap();
+        assert_eq!(hold, Some(Hold { at: NOW, reason: HoldReason::Revoked }));
+        assert_eq!((revoked.reason(), revoked.rejection_issues()), (Some(&reason()), [].as_slice()));
     }
 }

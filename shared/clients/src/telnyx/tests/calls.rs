@@ -1,13 +1,18 @@
 //! What goes over the wire, and what becomes of a call when the wire misbehaves.
 
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::carrier::{Ordered, Refusal, Search};
 use domain::number::CarrierNumberId;
 use domain::{Error, Source};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
+use super::super::wire::Failure;
 use super::super::{Limits, Telnyx};
 use super::server::{Asked, Reply, Server, says};
 use super::{NUMBER, all_of_it, number, owner, reference};
@@ -18,7 +23,7 @@ const LINE_ID: &str = "dc8e4d67-33a0-4cbb-af74-7b58f05bd494";
 const NUMBER_ID: &str = "2718281828459045235";
 
 fn telnyx(base_url: &str) -> Telnyx {
-    Telnyx::new(base_url, Secret::given(&json!({ "apiKey": KEY }).to_string()))
+    Telnyx::new(base_url, Secret::given(&json!({ "apiKey": KEY }).to_string()), "numbers")
 }
 
 /// A client that gives up soon, for tests in which nobody answers.
@@ -152,7 +157,7 @@ async fn an_order_names_the_number_the_reference_and_the_connection_when_there_i
         (json!({ "apiKey": KEY, "connectionId": "1494404757140276705" }), Some("1494404757140276705")),
     ] {
         let server = Server::start(|_, _| order("failure")).await;
-        let telnyx = Telnyx::new(&server.url, Secret::given(&secret.to_string()));
+        let telnyx = Telnyx::new(&server.url, Secret::given(&secret.to_string()), "numbers");
         assert!(matches!(telnyx.order(&number(), &reference(), &owner()).await, Ordered::No(Refusal::Taken)));
         let asked = server.asked().remove(0);
         assert_eq!(asked.line, "POST /v2/number_orders");
@@ -192,14 +197,15 @@ async fn a_pending_order_is_followed_until_the_number_has_its_own_id() {
 }
 
 #[tokio::test]
-async fn an_owned_number_is_routed_to_the_connection_and_tagged_with_its_owner() {
+async fn an_owned_number_is_routed_to_the_connection_and_tagged_with_its_owner_and_the_deployment() {
+    let tags = ["org_1", "table:numbers"];
     let resource = CarrierNumberId::parse(NUMBER_ID).unwrap();
     for (secret, expected) in [
-        (json!({ "apiKey": KEY }), json!({ "tags": ["org_1"] })),
-        (json!({ "apiKey": KEY, "connectionId": "149" }), json!({ "tags": ["org_1"], "connection_id": "149" })),
+        (json!({ "apiKey": KEY }), json!({ "tags": tags })),
+        (json!({ "apiKey": KEY, "connectionId": "149" }), json!({ "tags": tags, "connection_id": "149" })),
     ] {
         let server = Server::start(|_, _| says(200, r#"{"data":{}}"#)).await;
-        let telnyx = Telnyx::new(&server.url, Secret::given(&secret.to_string()));
+        let telnyx = Telnyx::new(&server.url, Secret::given(&secret.to_string()), "numbers");
         telnyx.configure(&resource, &owner()).await.unwrap();
         let asked = server.asked().remove(0);
         assert_eq!(asked.line, format!("PATCH /v2/phone_numbers/{NUMBER_ID}"));
@@ -221,6 +227,125 @@ async fn a_number_that_cannot_be_set_up_is_in_doubt_not_ready() {
     })
     .await;
     in_doubt(telnyx(&server.url).order(&number(), &reference(), &owner()).await);
+}
+
+/// A carrier that has delivered the number, and answers each attempt to set it up with what `reply` says to its place.
+async fn sets_up(reply: impl Fn(usize) -> Reply + Clone + Send + Sync + 'static) -> Server {
+    Server::start(move |asked, before| match asked.line.split(' ').next() {
+        Some("POST") => order("success"),
+        Some("GET") => listed(),
+        _ => reply(before - 2),
+    })
+    .await
+}
+
+fn attempts(server: &Server) -> usize {
+    server.lines().iter().filter(|line| line.starts_with("PATCH")).count()
+}
+
+#[tokio::test]
+async fn a_number_that_cannot_be_set_up_at_once_is_set_up_by_the_same_purchase() {
+    for (status, body) in [
+        (404, r#"{"errors":[{"code":"10005"}]}"#),
+        (409, "{}"),
+        (429, r#"{"errors":[{"code":"10011"}]}"#),
+        (500, "{}"),
+        (503, "busy"),
+        (200, "<html>"),
+    ] {
+        let server = sets_up(move |at| if at < 2 { says(status, body) } else { says(200, r#"{"data":{}}"#) }).await;
+        let ordered = quick(&server.url).order(&number(), &reference(), &owner()).await;
+        assert!(matches!(ordered, Ordered::Yes(_)), "{status} {body}: {ordered:?}");
+        assert_eq!(attempts(&server), 3, "{status}");
+    }
+    let mute = sets_up(|at| if at == 0 { Reply::Silence } else { says(200, r#"{"data":{}}"#) }).await;
+    let limits = Limits { question: Duration::from_millis(200), ..quick(&mute.url).limits };
+    let ordered = Telnyx { limits, ..telnyx(&mute.url) }.order(&number(), &reference(), &owner()).await;
+    assert!(matches!(ordered, Ordered::Yes(_)), "{ordered:?}");
+}
+
+#[tokio::test]
+async fn what_the_carrier_refuses_for_good_is_not_tried_again() {
+    for status in [400, 401, 402, 403, 422] {
+        let server = sets_up(move |_| says(status, r#"{"errors":[{"code":"10015"}]}"#)).await;
+        in_doubt(quick(&server.url).order(&number(), &reference(), &owner()).await);
+        assert_eq!(attempts(&server), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_is_called_only_for_what_a_person_can_mend() {
+    let unknown = || says(404, r#"{"errors":[{"code":"10005"}]}"#);
+    let resource = CarrierNumberId::parse(NUMBER_ID).unwrap();
+    let done = || says(200, r#"{"data":{}}"#);
+    let lagging = sets_up(move |at| if at == 0 { unknown() } else { done() }).await;
+    let errors = Errors::watch();
+    assert!(matches!(quick(&lagging.url).order(&number(), &reference(), &owner()).await, Ordered::Yes(_)));
+    assert_eq!(errors.count(), 0, "right after its order the carrier may not know a number yet");
+    let ignorant = Server::start(move |_, _| unknown()).await;
+    assert!(telnyx(&ignorant.url).configure(&resource, &owner()).await.is_err());
+    assert_eq!(errors.count(), 1);
+    let refusing = Server::start(|_, _| says(422, r#"{"errors":[{"code":"10015"}]}"#)).await;
+    assert!(telnyx(&refusing.url).configure(&resource, &owner()).await.is_err());
+    assert_eq!(errors.count(), 2);
+}
+
+/// What this thread logs at the level of errors.
+struct Errors {
+    lines: Arc<Mutex<Vec<u8>>>,
+    _watching: tracing::subscriber::DefaultGuard,
+}
+
+impl Errors {
+    fn watch() -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let to = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::ERROR)
+            .with_writer(move || Lines(to.clone()))
+            .finish();
+        Self { lines, _watching: tracing::subscriber::set_default(subscriber) }
+    }
+
+    fn count(&self) -> usize {
+        self.lines.lock().unwrap().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()
+    }
+}
+
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_cannot_be_set_up_in_time_is_in_doubt() {
+    let server = sets_up(|_| says(503, "")).await;
+    let limits = Limits { follow: Duration::from_millis(300), ..impatient(&server.url).limits };
+    let limits = Limits { order: Limits::USUAL.order, question: Limits::USUAL.question, ..limits };
+    let began = std::time::Instant::now();
+    in_doubt(Telnyx { limits, ..telnyx(&server.url) }.order(&number(), &reference(), &owner()).await);
+    assert!(attempts(&server) > 2, "{}", attempts(&server));
+    assert!(began.elapsed() < Limits::USUAL.follow, "it follows no longer than it may");
+}
+
+#[tokio::test]
+async fn a_pause_that_the_carrier_asks_for_is_kept_or_nothing_is_asked_at_all() {
+    let throttled = |seconds| Failure::Refused {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        codes: "code 10011".to_owned(),
+        retry_after: Some(Duration::from_secs(seconds)),
+    };
+    let mut pauses = quick("http://127.0.0.1:1").pauses(Instant::now() + Duration::from_secs(8));
+    assert!(pauses.outlast(&throttled(5)));
+    assert_eq!(pauses.next, Duration::from_secs(5));
+    assert!(!pauses.outlast(&throttled(60)));
 }
 
 #[tokio::test]
@@ -298,7 +423,7 @@ async fn an_order_that_cannot_leave_is_not_accepted() {
     for secret in ["", "\"KEY0188_secret\"", r#"{"apiKey":7}"#, r#"{"apiKey":"KEY0188_secret\n"}"#] {
         let server = Server::start(|_, _| pending()).await;
         let source = not_accepted(
-            Telnyx::new(&server.url, Secret::given(secret)).order(&number(), &reference(), &owner()).await,
+            Telnyx::new(&server.url, Secret::given(secret), "numbers").order(&number(), &reference(), &owner()).await,
         );
         assert!(!all_of_it(source.as_ref()).contains("0188"), "{}", all_of_it(source.as_ref()));
         assert_eq!(server.lines(), Vec::<String>::new());
@@ -346,7 +471,7 @@ async fn a_refused_key_is_read_again_before_the_next_call() {
     .await;
     let config = aws::Account::local(vault.url.clone()).sdk_config();
     let secret = Secret::stored(aws_sdk_secretsmanager::Client::new(&config), "telnyx".to_owned());
-    let telnyx = Telnyx::new(&carrier.url, secret);
+    let telnyx = Telnyx::new(&carrier.url, secret, "numbers");
     not_accepted(telnyx.order(&number(), &reference(), &owner()).await);
     assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), None);
     assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), None);

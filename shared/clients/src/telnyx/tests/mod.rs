@@ -1,3 +1,4 @@
+mod brand;
 mod calls;
 mod meaning;
 mod server;

@@ -5,18 +5,20 @@
 /// It can only be made by escaping, and only be shortened between characters, so an entity is never cut in half.
 /// Lengths are counted in UTF-16 units of the escaped text, which is never less than however Slack counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Escaped(String);
+pub struct Escaped(String);
 
 impl Escaped {
     /// One line: whatever could start another becomes a space, so a value cannot pretend to be the next field.
-    pub(crate) fn line(text: &str) -> Self {
+    #[must_use]
+    pub fn line(text: &str) -> Self {
         let breaks = |c: char| if c.is_control() || c.is_whitespace() { ' ' } else { c };
         let visible: String = text.chars().filter(|c| !is_hidden(*c)).map(breaks).collect();
         Self(escape(&visible.split_whitespace().collect::<Vec<_>>().join(" ")))
     }
 
     /// Several lines, without the long gaps that would push the rest of the message out of sight.
-    pub(crate) fn prose(text: &str) -> Self {
+    #[must_use]
+    pub fn prose(text: &str) -> Self {
         let text = text.replace("\r\n", "\n").replace(['\r', '\u{85}', '\u{2028}', '\u{2029}'], "\n");
         let mut lines: Vec<String> = Vec::new();
         for line in text.lines() {
@@ -30,7 +32,8 @@ impl Escaped {
     }
 
     /// At most `most` units long; what is longer ends in an ellipsis.
-    pub(crate) fn clip(self, most: usize) -> Self {
+    #[must_use]
+    pub fn clip(self, most: usize) -> Self {
         if units(&self.0) <= most {
             return self;
         }
@@ -48,11 +51,13 @@ impl Escaped {
 
     /// For text outside a `plain_text` object. Whether Slack takes a bare `@here` for a mention depends on how it is
     /// posted, so it is broken up here, where the text is made, with a mark that nobody sees.
-    pub(crate) fn without_mentions(self) -> Self {
+    #[must_use]
+    pub fn without_mentions(self) -> Self {
         Self(self.0.replace('@', "@\u{2060}"))
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -69,7 +74,7 @@ fn first(escaped: &str) -> Option<&str> {
     Some(&escaped[..entity.unwrap_or(c.len_utf8())])
 }
 
-pub(crate) fn units(text: &str) -> usize {
+pub(super) fn units(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 

@@ -1,8 +1,8 @@
-use domain::kyb::{Address, Country, Email, SubmittedBy, Website};
+use domain::kyb::{Address, Country, Decision, Email, RejectionIssue, Review, SubmittedBy, Website};
 use domain::{ApiKeyId, E164, KybId, Name, OrganizationId, Prose, Timestamp};
 
 use super::*;
-use crate::text::units;
+use crate::slack::text::units;
 
 const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
 
@@ -49,6 +49,21 @@ fn short(name: &str, text: &str) -> Submission {
     }))
 }
 
+fn review(reviewer: &str) -> Review {
+    Review { at: NOW, reviewer_id: reviewer.to_owned(), reviewer_email: None }
+}
+
+fn rejected(submission: &Submission, reason: &str, fields: &[&str]) -> Submission {
+    let issues = fields.iter().map(|path| RejectionIssue::parse(path, reason).unwrap()).collect();
+    let decision = Decision::Reject { reason: Prose::parse(reason).unwrap(), issues };
+    submission.clone().decide(&decision, review("U012AB3CD")).unwrap().0
+}
+
+/// What staff read of a submission that answers no other.
+fn announcement(submission: &Submission) -> Message {
+    message(&Case { submission: submission.clone(), earlier: None })
+}
+
 /// Every text object of a message.
 fn texts(value: &Value) -> Vec<&Value> {
     match value {
@@ -80,8 +95,10 @@ fn assert_within_limits(message: &Message) {
         if let Some(text) = block.get("text") {
             assert!((1..=most).contains(&units(text["text"].as_str().unwrap())), "{block}");
         }
-        let fields = block.get("fields").or(block.get("elements")).and_then(Value::as_array);
-        if let Some(fields) = fields {
+        if block["type"] == "actions" {
+            let values = block["elements"].as_array().unwrap().iter().map(|button| button["value"].as_str().unwrap());
+            assert!(values.map(units).all(|length| (1..=2_000).contains(&length)), "{block}");
+        } else if let Some(fields) = block.get("fields").or(block.get("elements")).and_then(Value::as_array) {
             assert!((1..=10).contains(&fields.len()));
             assert!(fields.iter().all(|text| (1..=2_000).contains(&units(text["text"].as_str().unwrap()))), "{block}");
         }
@@ -136,9 +153,16 @@ fn longest_answers_stay_within_slacks_limits_also_when_escaping_makes_them_longe
     for character in ["a", "&", "<", "é", "字", "😀", "👩\u{200d}"] {
         let repeat = |most: usize| character.repeat(most / character.chars().count());
         let website = format!("https://example.com/{}", "&".repeat(1_980));
+        let (long, brief) = (full(&repeat(200), &repeat(2_000), &website), short(&repeat(200), &repeat(2_000)));
+        // Everything is said anew, every field is marked, and the reasons are as long as they may be.
+        let other = rejected(&full("x", "x", "https://example.org"), &repeat(2_000), &Filing::FIELDS);
+        let again = rejected(&long, &repeat(2_000), &Filing::FIELDS);
         for message in [
-            announcement(&full(&repeat(200), &repeat(2_000), &website)),
-            announcement(&short(&repeat(200), &repeat(2_000))),
+            announcement(&long),
+            announcement(&brief),
+            message(&Case { submission: long, earlier: Some(other.clone()) }),
+            message(&Case { submission: brief, earlier: Some(other) }),
+            announcement(&again),
         ] {
             assert_within_limits(&message);
             for text in written(&message) {
@@ -187,7 +211,8 @@ fn nothing_that_a_customer_writes_is_read_as_mark_up_or_as_another_line() {
                     assert!(!words.contains(['<', '>', '\u{2028}', '\u{202e}', '\u{200b}']), "{text}");
                 }
             }
-            assert!(message.blocks.as_array().unwrap().iter().all(|block| block["type"] != "actions"));
+            let actions = message.blocks.as_array().unwrap().iter().filter(|block| block["type"] == "actions");
+            assert_eq!(actions.count(), 1, "only our own buttons");
         }
     }
 }
@@ -207,4 +232,69 @@ fn registration_ids_show_their_end_only() {
     }
     let message = announcement(&full("DE-123456789", "text", "https://acme.example"));
     assert_eq!(value(&message, "Registration id")["text"], "••••6789");
+}
+
+#[test]
+fn the_buttons_name_the_submission_until_it_is_decided() {
+    let submission = short("Acme", "Reminders");
+    let undecided = announcement(&submission);
+    let buttons = undecided.blocks.as_array().unwrap().last().unwrap();
+    assert_eq!((&buttons["type"], &buttons["block_id"]), (&json!("actions"), &json!(BUTTONS)));
+    for (button, action, text) in [(0, APPROVE, "Approve"), (1, REJECT, "Reject…")] {
+        let button = &buttons["elements"][button];
+        assert_eq!((&button["action_id"], &button["text"]["text"]), (&json!(action), &json!(text)));
+        let handle: Handle = serde_json::from_str(button["value"].as_str().unwrap()).unwrap();
+        assert_eq!(handle.parse().unwrap(), (submission.organization.clone(), submission.id.clone()));
+    }
+    let approved = submission.decide(&Decision::Approve, review("U012AB3CD")).unwrap().0;
+    let decided = announcement(&approved);
+    assert!(decided.blocks.as_array().unwrap().iter().all(|block| block["type"] != "actions"));
+    let at = format!("<!date^1784000000^{{date_short_pretty}} at {{time}}|{NOW}>");
+    assert_eq!(decided.blocks[1]["text"]["text"], format!("*Approved* by <@U012AB3CD>, {at}"));
+    assert_eq!(decided.text, "Business verification approved: Acme");
+    assert_within_limits(&decided);
+    let revocation = Decision::Revoke { reason: Prose::parse("Fraud").unwrap() };
+    let revoked = announcement(&approved.decide(&revocation, review("operator *ada* <!here>")).unwrap().0);
+    let verdict = format!("*Approval revoked* by operator *ada* &lt;!here&gt;, {at}");
+    assert_eq!(written(&revoked)[1..4], [verdict.as_str(), "*Reason*", "Fraud"]);
+}
+
+#[test]
+fn a_rejection_shows_its_reason_and_the_fields_that_are_to_blame() {
+    let fields = ["businessProfile.website", "businessProfile.address.postalCode"];
+    let submission = rejected(&full("Acme", "text", "https://acme.example"), "Shows another <b>business</b>", &fields);
+    let message = announcement(&submission);
+    assert_eq!(message.text, "Business verification rejected: Acme");
+    assert!(written(&message)[1].starts_with("*Rejected* by <@U012AB3CD>, "));
+    let said = "Shows another &lt;b&gt;business&lt;/b&gt;";
+    assert_eq!(written(&message)[2..8], ["*Reason*", said, "*Website*", said, "*Postal code*", said]);
+}
+
+#[test]
+fn a_new_submission_says_what_has_changed_since_it_was_turned_down() {
+    let old = rejected(&full("Acme 1234", "text", "https://acme.example"), "No such website", &[]);
+    let case = |submission: Submission| Case { submission, earlier: Some(old.clone()) };
+    let news = message(&case(full("Beta 98765432", "text", "https://acme.example")));
+    let words = written(&news);
+    let from = words.iter().position(|text| *text == "*The earlier submission was rejected*").unwrap();
+    let expected =
+        ["No such website", "*What has changed since then*", "*Legal name*", "Beta 98765432", "*Display name*"];
+    assert_eq!(words[from + 1..from + 6], expected);
+    let to = words.iter().position(|text| *text == "*Organization*").unwrap();
+    let section = &words[from..to];
+    assert!(section.contains(&"••••5432"), "the registration id is masked here as well: {section:?}");
+    assert!(!section.contains(&"*Website*") && !section.contains(&"*Use case*"), "{section:?}");
+    assert_within_limits(&news);
+
+    let same = message(&case(full("Acme 1234", "text", "https://acme.example")));
+    assert!(written(&same).contains(&"*Nothing has changed since then*"));
+    let form = message(&case(short("Acme 1234", "text")));
+    assert!(written(&form).contains(&"*Business name*"));
+}
+
+#[test]
+fn every_field_has_a_name_in_front_of_staff() {
+    let labels: Vec<_> = Filing::FIELDS.iter().map(|path| label(path).unwrap()).collect();
+    assert_eq!((labels[0], labels[10], labels[17]), ("Legal name", "Country of the address", "Business name"));
+    assert_eq!(label("businessProfile.invented"), None);
 }

@@ -1,0 +1,82 @@
+//! What a reviewer sees on top of the channel, as Slack's modal views:
+//! <https://docs.slack.dev/reference/views/modal-views>.
+
+use clients::slack::Escaped;
+use clients::slack::verification::{Handle, label};
+use domain::kyb::{Delivery, RejectionIssue, Submission};
+use domain::{Prose, Source};
+use serde_json::{Value, json};
+
+use crate::interaction::Ticket;
+
+/// The `callback_id` of the form that asks for a rejection's reason.
+pub(crate) const FORM: &str = "rejection";
+/// The form's blocks, each with one element of the same name.
+pub(crate) const REASON: &str = "reason";
+pub(crate) const FIELDS: &str = "fields";
+
+/// What a rejection brings about.
+const CONSEQUENCE: &str = "The customer reads this. Their numbers are out of use until a new submission is approved.";
+
+/// The most of a business's name that heads the form.
+const MOST_NAME: usize = 150;
+
+/// What customers read about a field that staff have chosen. Slack's list has no room for a text to each.
+const MARKED: &str = "To be corrected; see the reason.";
+
+/// Asks why a submission is rejected, and which of its fields are to blame.
+pub(crate) fn form(submission: &Submission, place: &Delivery) -> Result<Value, Source> {
+    let Delivery { channel, ts } = place.clone();
+    let ticket = serde_json::to_string(&Ticket { handle: Handle::of(submission), channel, ts })?;
+    let name = Escaped::line(submission.filing.business_name().as_str()).clip(MOST_NAME);
+    let name = if name.as_str().is_empty() { "(nothing visible)" } else { name.as_str() };
+    let option = |path: &str| json!({"text": plain(label(path).unwrap_or(path)), "value": path});
+    let options: Vec<Value> = submission.filing.answers().into_iter().map(|(path, _)| option(path)).collect();
+    Ok(json!({
+        "type": "modal",
+        "callback_id": FORM,
+        "private_metadata": ticket,
+        "title": plain("Reject verification"),
+        "submit": plain("Reject"),
+        "close": plain("Cancel"),
+        "blocks": [
+            {"type": "section", "text": plain(name)},
+            {
+                "type": "input",
+                "block_id": REASON,
+                "label": plain("Reason"),
+                "hint": plain(CONSEQUENCE),
+                "element": {
+                    "type": "plain_text_input", "action_id": REASON, "multiline": true, "min_length": 1,
+                    "max_length": Prose::MOST, "focus_on_load": true,
+                },
+            },
+            {
+                "type": "input",
+                "block_id": FIELDS,
+                "optional": true,
+                "label": plain("Fields to correct"),
+                "element": {"type": "multi_static_select", "action_id": FIELDS, "options": options},
+            },
+        ],
+    }))
+}
+
+/// Says something instead of the form. `text` is `mrkdwn`: a customer's words have no place in it.
+pub(crate) fn notice(text: &str) -> Value {
+    json!({
+        "type": "modal",
+        "title": plain("Not rejected"),
+        "close": plain("Close"),
+        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text}}],
+    })
+}
+
+/// A chosen field; `None` for one that no form has.
+pub(crate) fn issue(path: &str) -> Option<RejectionIssue> {
+    RejectionIssue::parse(path, MARKED).ok()
+}
+
+fn plain(text: &str) -> Value {
+    json!({"type": "plain_text", "text": text, "emoji": false})
+}

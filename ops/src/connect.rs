@@ -1,0 +1,174 @@
+//! The ways to the table and to the services beside it: in AWS, or of the local run.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use clients::Secret;
+use clients::aws::{Account, over_http};
+use clients::queue::NotificationQueue;
+use clients::slack::Slack;
+use clients::telnyx::Telnyx;
+use serde::Deserialize;
+use table::Table;
+
+use crate::cli::{Options, Services};
+use crate::session::Failure;
+
+/// The local run's table, when only its engine's address is known.
+const LOCAL_TABLE: &str = "phone-numbers";
+/// How long one try of a call may take. Nobody waits behind a gateway here.
+const TRY: Duration = Duration::from_secs(10);
+
+/// What a command may call.
+pub(crate) struct Connection {
+    config: SdkConfig,
+    table: String,
+    place: Place,
+}
+
+enum Place {
+    Aws(Services),
+    Local(Box<Ready>),
+    /// A DynamoDB engine with nothing around it.
+    Engine,
+}
+
+/// What the local run writes down of itself.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready {
+    dynamo_db_url: String,
+    table_name: String,
+    queue_url: String,
+    carrier_url: String,
+    carrier_secret: String,
+    slack_api_url: String,
+    slack_secret: String,
+}
+
+impl Connection {
+    pub(crate) async fn open(options: Options) -> Result<Self, Failure> {
+        match options.local {
+            None => Self::aws(options.table, options.profile, options.region, options.services).await,
+            Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
+                let table = options.table.unwrap_or_else(|| LOCAL_TABLE.to_owned());
+                Ok(Self { config: Account::local(url).sdk_config(), table, place: Place::Engine })
+            }
+            Some(file) => {
+                let ready = read_ready_file(Path::new(&file))?;
+                let config = Account::local(ready.dynamo_db_url.clone()).sdk_config();
+                Ok(Self { config, table: ready.table_name.clone(), place: Place::Local(Box::new(ready)) })
+            }
+        }
+    }
+
+    async fn aws(
+        table: Option<String>,
+        profile: Option<String>,
+        region: Option<String>,
+        services: Services,
+    ) -> Result<Self, Failure> {
+        let missing = "Which table? Name it with --table or TABLE_NAME (the stack's output TableName), or work on the \
+                       local run with --local.";
+        let table = table.ok_or_else(|| Failure::new(missing))?;
+        let time_outs = TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(TRY * 3).build();
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(over_http()).timeout_config(time_outs);
+        if let Some(profile) = profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region));
+        }
+        let config = Box::pin(loader.load()).await;
+        if config.region().is_none() {
+            return Err(Failure::new("Which AWS region? Name it with --region, AWS_REGION or in your AWS profile."));
+        }
+        Ok(Self { config, table, place: Place::Aws(services) })
+    }
+
+    pub(crate) fn table(&self) -> Table {
+        Table::new(&self.config, self.table.clone())
+    }
+
+    /// The carrier.
+    pub(crate) fn carrier(&self) -> Result<Telnyx, Failure> {
+        match &self.place {
+            Place::Aws(services) => {
+                let secret = self.stored(services.telnyx_secret.as_ref(), "--telnyx-secret", "TelnyxSecretArn")?;
+                Ok(Telnyx::new(&services.telnyx_url, secret, &self.table))
+            }
+            Place::Local(ready) => {
+                Ok(Telnyx::new(&ready.carrier_url, Secret::given(&ready.carrier_secret), &self.table))
+            }
+            Place::Engine => Err(unknown("the carrier")),
+        }
+    }
+
+    /// The chat in which staff review.
+    pub(crate) fn slack(&self) -> Result<Slack, Failure> {
+        match &self.place {
+            Place::Aws(services) => {
+                let secret = self.stored(services.slack_secret.as_ref(), "--slack-secret", "SlackSecretArn")?;
+                Ok(Slack::new(&services.slack_url, secret))
+            }
+            Place::Local(ready) => Ok(Slack::new(&ready.slack_api_url, Secret::given(&ready.slack_secret))),
+            Place::Engine => Err(unknown("Slack")),
+        }
+    }
+
+    /// The queue of notifications.
+    pub(crate) fn queue(&self) -> Result<NotificationQueue, Failure> {
+        match &self.place {
+            Place::Aws(services) => {
+                let url = services.queue_url.clone();
+                let url = url.ok_or_else(|| unnamed("--queue-url", "NotificationsQueueUrl"))?;
+                Ok(NotificationQueue::new(&self.config, url))
+            }
+            Place::Local(ready) => {
+                let config = Account::local(ready.queue_url.clone()).sdk_config();
+                Ok(NotificationQueue::new(&config, ready.queue_url.clone()))
+            }
+            Place::Engine => Err(unknown("the queue")),
+        }
+    }
+
+    /// SQS, with the queue of notifications that failed again and again.
+    pub(crate) fn dead_letters(&self) -> Result<(aws_sdk_sqs::Client, String), Failure> {
+        match &self.place {
+            Place::Aws(services) => {
+                let url = services.dead_letter_queue_url.clone();
+                let url = url.ok_or_else(|| unnamed("--dead-letter-queue-url", "NotificationsDeadLetterQueueUrl"))?;
+                Ok((aws_sdk_sqs::Client::new(&self.config), url))
+            }
+            Place::Local(_) | Place::Engine => Err(Failure::new(
+                "The local run has no queue of dead letters: it logs what it puts aside, and its work index brings it up \
+                 again.",
+            )),
+        }
+    }
+
+    fn stored(&self, id: Option<&String>, option: &str, output: &str) -> Result<Secret, Failure> {
+        let id = id.ok_or_else(|| unnamed(option, output))?;
+        Ok(Secret::stored(aws_sdk_secretsmanager::Client::new(&self.config), id.clone()))
+    }
+}
+
+fn unnamed(option: &str, output: &str) -> Failure {
+    Failure::new(format!("This command needs {option}: the stack's output {output}."))
+}
+
+fn unknown(service: &str) -> Failure {
+    Failure::new(format!("An engine's address says nothing of {service}: give the local run's ready file to --local."))
+}
+
+fn read_ready_file(file: &Path) -> Result<Ready, Failure> {
+    let shown = file.display();
+    let text = std::fs::read(file).map_err(|error| {
+        Failure::new(format!("No local run has left {shown} ({error}): start one with `cargo run`, or name its file."))
+    })?;
+    serde_json::from_slice(&text).map_err(|_| Failure::new(format!("{shown} is not a local run's ready file.")))
+}

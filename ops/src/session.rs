@@ -1,0 +1,126 @@
+use std::fmt;
+
+use domain::audit::Actor;
+use domain::organization::Organization;
+use domain::{Error, Name, OrganizationId, Timestamp};
+use table::Table;
+
+use crate::Io;
+use crate::cli::Options;
+use crate::connect::Connection;
+use crate::output::Output;
+
+/// Why a command was not carried out, in one sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    pub(crate) fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Unlike a caller of the API, an operator is shown what caused a fault.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::InvalidBody(issues) | Error::InvalidQuery(issues) | Error::InvalidHeader(issues) => {
+                let issues = issues.iter().map(|issue| format!("{} {}", issue.path, issue.message));
+                Self(issues.collect::<Vec<_>>().join("; "))
+            }
+            Error::Busy(cause) => Self(format!("The table does not answer, or is busy: {cause}")),
+            Error::Internal(cause) => Self(format!("Something is wrong here: {cause}")),
+            Error::CarrierUnavailable(cause) | Error::CarrierThrottled { source: cause, .. } => {
+                Self(format!("The carrier gives no answer that can be used: {cause}"))
+            }
+            other => Self(format!("{other}.")),
+        }
+    }
+}
+
+/// Whether a deed can be taken back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undo {
+    Possible,
+    Impossible,
+}
+
+/// One run of a command: what it works on, and who runs it.
+pub(crate) struct Session<'a, 'b> {
+    pub(crate) connection: Connection,
+    pub(crate) table: Table,
+    pub(crate) operator: String,
+    dry_run: bool,
+    yes: bool,
+    pub(crate) io: &'a mut Io<'b>,
+}
+
+impl<'a, 'b> Session<'a, 'b> {
+    pub(crate) async fn new(options: Options, io: &'a mut Io<'b>) -> Result<Self, Failure> {
+        let operator = operator(options.operator.as_deref())?;
+        let (dry_run, yes) = (options.dry_run, options.yes);
+        let connection = Connection::open(options).await?;
+        Ok(Self { table: connection.table(), connection, operator, dry_run, yes, io })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.io.clock.now()
+    }
+
+    /// Who stands in the audit events.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::Operator(self.operator.clone())
+    }
+
+    /// Asks for leave to do something; `deed` goes on after "This would". What is answered instead of doing it comes
+    /// back, when it is not to be done.
+    pub(crate) fn before(&mut self, deed: &str, undo: Undo) -> Result<Option<Output>, Failure> {
+        if self.dry_run {
+            return Ok(Some(Output::would(deed)));
+        }
+        if undo == Undo::Possible || self.yes {
+            return Ok(None);
+        }
+        if !self.io.interactive {
+            let refusal = format!("This would {deed}, which cannot be undone: say --yes to have it done unasked.");
+            return Err(Failure(refusal));
+        }
+        let asked = write!(self.io.errors, "This will {deed}, which cannot be undone. Go on? [y/N] ");
+        asked
+            .and_then(|()| self.io.errors.flush())
+            .map_err(|error| Failure(format!("Nobody can be asked: {error}.")))?;
+        let mut answer = String::new();
+        self.io.input.read_line(&mut answer).map_err(|error| Failure(format!("There is no answer: {error}.")))?;
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(None),
+            _ => Err(Failure::new("Nothing was changed.")),
+        }
+    }
+
+    /// Says how far something is while it takes its time.
+    pub(crate) fn progress(&mut self, line: &str) {
+        // Only a comfort: what counts is said at the end.
+        let _ = writeln!(self.io.errors, "{line}");
+    }
+
+    /// An organization that exists.
+    pub(crate) async fn organization(&self, id: &OrganizationId) -> Result<Organization, Failure> {
+        let found = self.table.find_organization(id).await?;
+        found.ok_or_else(|| Failure(format!("There is no organization '{id}'.")))
+    }
+}
+
+fn operator(given: Option<&str>) -> Result<String, Failure> {
+    let name = match given {
+        Some(name) => Ok(name.to_owned()),
+        None => whoami::username().map_err(|error| format!("your user name cannot be found ({error})")),
+    };
+    let name = name.and_then(|name| Name::parse(&name).map_err(|reason| format!("your name {reason}")));
+    name.map(|name| name.to_string()).map_err(|reason| Failure(format!("Say who you are with --as NAME: {reason}.")))
+}

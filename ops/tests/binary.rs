@@ -1,0 +1,278 @@
+//! The real binary: against the local run's ready file, and against AWS as the environment or a profile names it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tests::TestApp;
+
+type Environment = BTreeMap<&'static str, String>;
+
+/// The services of AWS beside the table, as far as the commands call them.
+#[derive(Clone, Default)]
+struct Cloud(Arc<Mutex<Vec<(String, Value)>>>);
+
+impl Cloud {
+    async fn start(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        url
+    }
+
+    /// The calls of one operation, oldest first.
+    fn calls(&self, operation: &str) -> Vec<Value> {
+        let calls = self.0.lock().unwrap();
+        calls.iter().filter(|(name, _)| name == operation).map(|(_, body)| body.clone()).collect()
+    }
+}
+
+async fn answer(State(cloud): State<Cloud>, headers: HeaderMap, body: String) -> Json<Value> {
+    let operation = headers["x-amz-target"].to_str().unwrap().to_owned();
+    let body: Value = serde_json::from_str(&body).unwrap();
+    cloud.0.lock().unwrap().push((operation.clone(), body.clone()));
+    let before = cloud.calls(&operation).len() - 1;
+    let letter = r#"{"organizationId":"org_1","submissionId":"kyb_1"}"#;
+    Json(match operation.as_str() {
+        "secretsmanager.GetSecretValue" if body["SecretId"] == "telnyx" => {
+            json!({ "SecretString": r#"{"apiKey":"sandbox"}"# })
+        }
+        "secretsmanager.GetSecretValue" => {
+            json!({ "SecretString": r#"{"botToken":"xoxb-sandbox","channel":"C0SANDBOX"}"# })
+        }
+        "AmazonSQS.ReceiveMessage" if before == 0 => json!({ "Messages": [{
+            "MessageId": "m1", "ReceiptHandle": "handle 1", "Body": letter,
+            "Attributes": { "SentTimestamp": "1784000000000", "ApproximateReceiveCount": "9" },
+        }, { "MessageId": "m2", "ReceiptHandle": "handle 2", "Body": "not JSON" }] }),
+        "AmazonSQS.GetQueueAttributes" => json!({ "Attributes": {
+            "QueueArn": "arn:aws:sqs:us-east-1:1:dead", "ApproximateNumberOfMessages": "2",
+        } }),
+        "AmazonSQS.StartMessageMoveTask" => json!({ "TaskHandle": "task" }),
+        "AmazonSQS.ListMessageMoveTasks" => {
+            let status = if before == 0 { "RUNNING" } else { "COMPLETED" };
+            json!({ "Results": [{ "Status": status, "ApproximateNumberOfMessagesMoved": before + 1 }] })
+        }
+        _ => json!({}),
+    })
+}
+
+/// What the environment of an operator's shell says of `app` as if it were deployed, with `cloud` around it.
+fn deployed(app: &TestApp, cloud: &str) -> Environment {
+    BTreeMap::from([
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "key".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+        ("AWS_ENDPOINT_URL", cloud.to_owned()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", app.dynamo.url().to_owned()),
+        ("TABLE_NAME", app.bundle.table_name.to_owned()),
+        ("TELNYX_URL", app.bundle.carrier_url.clone()),
+        ("TELNYX_SECRET_ARN", "telnyx".to_owned()),
+        ("SLACK_URL", format!("{}/api", app.bundle.slack_url)),
+        ("SLACK_SECRET_ARN", "slack".to_owned()),
+        ("NOTIFICATIONS_DEAD_LETTER_QUEUE_URL", "http://sqs/1/dead".to_owned()),
+    ])
+}
+
+/// Runs the binary with these variables and none of this process's own. Somewhere else, because this thread serves what
+/// it calls.
+async fn ops(environment: &Environment, line: &str, input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ops"));
+    command.env_clear().envs(environment).args(line.split_whitespace());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let input = input.to_owned();
+    let run = move || {
+        let mut process = command.spawn().unwrap();
+        // A command that asks nothing has ended before it reads.
+        let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+        process.wait_with_output().unwrap()
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+/// The JSON of a command that is done.
+async fn done(environment: &Environment, line: &str) -> Value {
+    let ended = ops(environment, &format!("{line} --json"), "").await;
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(0), "{line}: {errors}");
+    serde_json::from_slice(&ended.stdout).unwrap()
+}
+
+/// The one sentence with which a command was refused.
+async fn refused(environment: &Environment, line: &str) -> String {
+    let ended = ops(environment, line, "").await;
+    assert_eq!((ended.status.code(), ended.stdout.as_slice()), (Some(1), [].as_slice()), "{line}");
+    let errors = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(errors.trim_end().lines().count(), 1, "{line}: {errors}");
+    errors
+}
+
+#[tokio::test]
+async fn every_command_does_its_work_in_a_deployed_account() {
+    let (app, cloud) = (TestApp::approved().await, Cloud::default());
+    let aws = deployed(&app, &cloud.start().await);
+    let org = app.organization.to_string();
+
+    assert_eq!(done(&aws, "orgs create org_acme --name Acme").await["id"], "org_acme");
+    assert_eq!(done(&aws, "orgs show org_acme").await["name"], "Acme");
+    assert_eq!(done(&aws, "orgs list").await.as_array().unwrap().len(), 2);
+    assert_eq!(done(&aws, "orgs policy org_acme submitted").await["purchasePolicy"], "submitted");
+    assert_eq!(done(&aws, "orgs buying org_acme off").await["buyingEnabled"], false);
+
+    let key = done(&aws, "keys issue org_acme --as grace").await;
+    let (secret, id) = (key["apiKey"].as_str().unwrap(), key["id"].as_str().unwrap());
+    app.get("/v1/phone-numbers").key(secret).send().await.ok();
+    assert_eq!(done(&aws, "keys list org_acme").await[0]["id"], id);
+    assert_eq!(done(&aws, &format!("keys revoke org_acme {id} --yes")).await["changed"], true);
+    assert_eq!(done(&aws, &format!("events org_acme {id}")).await[1]["actorId"], "grace");
+
+    assert_eq!(done(&aws, "credits grant org_acme 5 --reference a").await["balanceUsd"], "5.00");
+    assert_eq!(done(&aws, "credits adjust org_acme -1.5 --reference b").await["balanceUsd"], "3.50");
+    assert_eq!(done(&aws, "credits balance org_acme").await["balanceUsd"], "3.50");
+    assert_eq!(done(&aws, "credits ledger org_acme").await.as_array().unwrap().len(), 2);
+
+    assert_eq!(done(&aws, "agents register org_acme a1").await["id"], "a1");
+    assert_eq!(done(&aws, "agents list org_acme").await[0]["id"], "a1");
+    assert_eq!(done(&aws, "agents remove org_acme a1 --yes").await["changed"], true);
+    assert_eq!(done(&aws, "sip register org_acme s1 --provider Trunks").await["id"], "s1");
+    assert_eq!(done(&aws, "sip list org_acme").await[0]["connected"], true);
+    assert_eq!(done(&aws, "sip remove org_acme s1 --yes").await["changed"], true);
+    assert_eq!(done(&aws, "brand set org_acme --ein 1").await["ein"], "1");
+    assert_eq!(done(&aws, "brand fetch org_acme BSANDBOX").await["companyName"], "Harbor Voice Inc");
+    assert_eq!(done(&aws, "brand show org_acme").await["displayName"], "Harbor Voice");
+
+    let bought = app.buy("+14155550500").send().await.ok()["id"].as_str().unwrap().to_owned();
+    app.import("+12125550142").send().await.ok();
+    assert_eq!(done(&aws, "orders list").await[0]["id"], *bought);
+    assert_eq!(done(&aws, &format!("orders adopt {org} {bought}")).await["orderState"], "active");
+    assert!(refused(&aws, &format!("orders refund {org} {bought} --yes")).await.contains("is not in doubt"));
+    assert_eq!(done(&aws, "numbers find +14155550500").await["id"], *bought);
+    assert_eq!(done(&aws, &format!("numbers show {org} {bought}")).await["e164"], "+14155550500");
+    assert_eq!(done(&aws, &format!("numbers list {org}")).await.as_array().unwrap().len(), 2);
+    assert_eq!(done(&aws, "numbers free +12125550142 --yes").await["changed"], true);
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn verifications_are_reviewed_in_a_deployed_account() {
+    let (app, cloud) = (TestApp::empty().await, Cloud::default());
+    let mut aws = deployed(&app, &cloud.start().await);
+    aws.insert("AWS_ENDPOINT_URL_SQS", app.bundle.queue_url.clone());
+    aws.insert("NOTIFICATIONS_QUEUE_URL", app.bundle.queue_url.clone());
+    let org = app.organization.to_string();
+    let form = json!({ "declaration": { "businessName": "Acme", "useCase": "x" }, "attestationAccepted": true });
+    let submit = async || {
+        let filed = app.post("/v1/phone-numbers/kyb/submit", &form).send().await.ok();
+        app.bundle.queue.settled().await;
+        filed["id"].as_str().unwrap().to_owned()
+    };
+    let first = submit().await;
+    assert_eq!(done(&aws, "verifications queue").await[0]["id"], *first);
+    assert_eq!(done(&aws, &format!("verifications show {org}")).await["businessName"], "Acme");
+    assert_eq!(done(&aws, &format!("verifications resend {org} {first}")).await["queued"], true);
+    app.bundle.queue.settled().await;
+    assert_eq!(app.bundle.slack.messages().len(), 2);
+    let rejected = done(&aws, &format!("verifications reject {org} {first} --reason No --yes")).await;
+    assert_eq!((&rejected["status"], &rejected["slackMessage"]), (&json!("rejected"), &json!("rewritten")));
+    let second = submit().await;
+    assert_eq!(done(&aws, &format!("verifications approve {org} {second}")).await["status"], "approved");
+    let revoked = done(&aws, &format!("verifications revoke {org} {second} --reason Fraud --yes")).await;
+    assert_eq!(revoked["status"], "revoked");
+    assert!(refused(&aws, &format!("verifications approve {org} {second}")).await.contains("is revoked, decided by"));
+}
+
+#[tokio::test]
+async fn dead_letters_are_looked_at_without_being_taken_and_go_back_to_their_queue() {
+    let (app, cloud) = (TestApp::empty().await, Cloud::default());
+    let aws = deployed(&app, &cloud.start().await);
+    let letters = done(&aws, "dead-letters look").await;
+    assert_eq!(letters.as_array().unwrap().len(), 2);
+    assert_eq!((&letters[0]["submissionId"], &letters[0]["receives"]), (&json!("kyb_1"), &json!("9")));
+    assert_eq!(letters[0]["sentAt"], "2026-07-14T03:33:20.000Z");
+    assert_eq!((&letters[1]["messageId"], &letters[1]["submissionId"]), (&json!("m2"), &json!(null)));
+    let back: Vec<_> = cloud.calls("AmazonSQS.ChangeMessageVisibility");
+    let handles: Vec<_> = back.iter().map(|call| (&call["ReceiptHandle"], &call["VisibilityTimeout"])).collect();
+    assert_eq!(handles, [(&json!("handle 1"), &json!(0)), (&json!("handle 2"), &json!(0))]);
+    assert!(cloud.calls("AmazonSQS.DeleteMessage").is_empty());
+
+    assert_eq!(done(&aws, "dead-letters redrive --dry-run").await["dryRun"], true);
+    assert!(cloud.calls("AmazonSQS.StartMessageMoveTask").is_empty());
+    let ended = ops(&aws, "dead-letters redrive --json", "").await;
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "1 of about 2 moved\n");
+    let said: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!((ended.status.code(), &said["moved"]), (Some(0), &json!(2)));
+    assert_eq!(cloud.calls("AmazonSQS.StartMessageMoveTask")[0]["SourceArn"], "arn:aws:sqs:us-east-1:1:dead");
+}
+
+#[tokio::test]
+async fn a_profile_names_region_credentials_and_address() {
+    let app = TestApp::empty().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (config, none) = (folder.path().join("config"), folder.path().join("none"));
+    let profile = format!(
+        "[profile staff]\nregion = eu-west-1\naws_access_key_id = key\naws_secret_access_key = secret\nendpoint_url = {}\n",
+        app.dynamo.url()
+    );
+    std::fs::write(&config, profile).unwrap();
+    let aws = BTreeMap::from([
+        ("AWS_CONFIG_FILE", config.display().to_string()),
+        ("AWS_SHARED_CREDENTIALS_FILE", none.display().to_string()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ]);
+    let listed = done(&aws, "--profile staff --table phone-numbers orgs list").await;
+    assert_eq!(listed[0]["id"], app.organization.as_str());
+    assert!(
+        refused(&aws, "--profile staff orgs list").await.contains("Which table? Name it with --table or TABLE_NAME")
+    );
+    assert!(refused(&aws, "--table phone-numbers orgs list").await.contains("Which AWS region?"));
+    let nobody = refused(&aws, "--table phone-numbers --region eu-west-1 orgs list").await;
+    assert!(nobody.contains("credentials"), "{nobody}");
+    let carrier = refused(&aws, "--profile staff --table phone-numbers brand fetch org_1 B1").await;
+    assert!(carrier.contains("needs --telnyx-secret: the stack's output TelnyxSecretArn"), "{carrier}");
+    let queue = refused(&aws, "--profile staff --table phone-numbers dead-letters look").await;
+    assert!(queue.contains("needs --dead-letter-queue-url"), "{queue}");
+}
+
+#[tokio::test]
+async fn the_local_run_is_found_by_its_file_or_its_engines_address() {
+    let app = TestApp::empty().await;
+    let none = Environment::new();
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("ready.json");
+    let there = format!("--local={} orgs list", missing.display());
+    assert!(refused(&none, &there).await.contains("start one with `cargo run`"));
+    std::fs::write(&missing, "{}").unwrap();
+    assert!(refused(&none, &there).await.contains("is not a local run's ready file"));
+    let engine = format!("--local={}", app.dynamo.url());
+    assert_eq!(done(&none, &format!("{engine} orgs list")).await[0]["id"], app.organization.as_str());
+    assert!(refused(&none, &format!("{engine} brand fetch org_1 B1")).await.contains("says nothing of the carrier"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_undone_is_refused_without_yes_when_nobody_is_there_to_ask() {
+    let app = TestApp::approved().await;
+    let none = Environment::new();
+    let remove = format!("--local={} agents remove {} agent_1", app.dynamo.url(), app.organization);
+    let before = app.items().await;
+    assert!(refused(&none, &remove).await.contains("say --yes to have it done unasked"));
+    let piped = ops(&none, &remove, "y\n").await;
+    assert_eq!(piped.status.code(), Some(1), "a pipe is nobody: it may hold something else");
+    assert_eq!(app.items().await, before);
+    assert_eq!(done(&none, &format!("{remove} --yes")).await["changed"], true);
+}
+
+#[tokio::test]
+async fn the_exit_code_tells_wrong_usage_from_a_refusal() {
+    let none = Environment::new();
+    for (line, code) in [("--version", 0), ("--help", 0), ("orgs list", 1), ("orgs", 2), ("orgs lst", 2), ("", 2)] {
+        let ended = ops(&none, line, "").await;
+        assert_eq!(ended.status.code(), Some(code), "{line}: {}", String::from_utf8_lossy(&ended.stderr));
+    }
+}

@@ -1,0 +1,146 @@
+//! Numbers and orders in doubt.
+
+use std::time::Duration;
+
+use domain::audit::Actor;
+use domain::number::{PhoneNumber, Prices, Routing};
+use domain::organization::PurchasePolicy;
+use domain::{AgentId, Clock, E164, MicroUsd, PhoneNumberId};
+use local::seed::World;
+use serde_json::json;
+use tests::approved;
+
+use crate::desk::Desk;
+
+/// A purchase whose process died before its order was sent.
+async fn never_sent(desk: &Desk, e164: &str) -> String {
+    let app = &desk.app;
+    let dollar = MicroUsd::from_micros(1_000_000);
+    let routing = Routing { agent: Some(AgentId::parse("agent_1").unwrap()), ..Routing::default() };
+    let now = app.clock.now();
+    let id = PhoneNumberId::new(now, rand::random());
+    let prices = Prices { upfront: dollar, monthly: dollar };
+    let e164 = E164::parse(e164).unwrap();
+    let number = PhoneNumber::ordering(id.clone(), app.organization.clone(), e164, routing, prices, now);
+    let table = &app.bundle.table;
+    let organization = table.organization(&app.organization).await.unwrap();
+    let actor = Actor::System("tests");
+    table.begin_purchase(&organization, &number, PurchasePolicy::Approved, None, &actor).await.unwrap();
+    id.to_string()
+}
+
+#[tokio::test]
+async fn a_number_is_found_across_organizations_and_listed_in_its_own() {
+    let desk = Desk::approved().await;
+    let first = desk.app.buy("+14155550100").send().await.ok();
+    let second = desk.app.import("+12125550142").send().await.ok();
+    let found = desk.json(&["numbers", "find", "+14155550100"]).await;
+    assert_eq!((&found["id"], &found["organizationId"]), (&first["id"], &json!(desk.org())));
+    assert_eq!((&found["orderState"], &found["carrierId"]), (&json!("active"), &first["providerResourceId"]));
+    desk.run(&["numbers", "find", "+14155550101"]).await.refused("Nobody has registered +14155550101.");
+
+    let ids = async |arguments: &[&str]| {
+        let list = desk.json(&[&["numbers", "list", &desk.org()], arguments].concat()).await;
+        list.as_array().unwrap().iter().map(|row| row["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&[]).await, [second["id"].clone(), first["id"].clone()]);
+    assert_eq!(ids(&["--limit", "1"]).await, [second["id"].clone()]);
+    assert_eq!(ids(&["--after", second["id"].as_str().unwrap()]).await, [first["id"].clone()]);
+    let id = first["id"].as_str().unwrap();
+    assert_eq!(desk.json(&["numbers", "show", &desk.org(), id]).await["e164"], "+14155550100");
+    desk.json(&["orgs", "create", "org_other", "--name", "Other"]).await;
+    desk.run(&["numbers", "show", "org_other", id]).await.refused("has no number");
+}
+
+#[tokio::test]
+async fn an_imported_number_is_freed_for_its_real_owner_with_all_that_hangs_on_it() {
+    let desk = Desk::approved().await;
+    let body = json!({ "e164": "+12125550142", "sipConnectionInstallationId": "sip_up", "agentId": "agent_1" });
+    let row = desk.app.post("/v1/phone-numbers/import", &body).send().await.ok();
+    let owner = desk.app.stranger(approved()).await;
+    desk.app.import("+12125550142").key(&owner).send().await.refused(409, "PHONE_NUMBER_ALREADY_REGISTERED");
+
+    desk.run(&["numbers", "free", "+12125550142"]).await.refused("which cannot be undone: say --yes");
+    assert_eq!(desk.json(&["numbers", "free", "+12125550142", "--yes"]).await["id"], row["id"]);
+    desk.run(&["numbers", "free", "+12125550142", "--yes"]).await.refused("Nobody has registered +12125550142.");
+    desk.app.import("+12125550142").key(&owner).send().await.ok();
+    let agents = desk.json(&["agents", "list", &desk.org()]).await;
+    assert!(agents.as_array().unwrap().iter().all(|agent| agent["phoneNumberId"].is_null()), "{agents}");
+    let events = desk.json(&["events", &desk.org(), row["id"].as_str().unwrap()]).await;
+    assert_eq!((&events[0]["action"], &events[0]["actorId"]), (&json!("removed"), &json!("grace")));
+
+    desk.app.buy("+14155550100").send().await.ok();
+    let before = desk.stored().await;
+    desk.run(&["numbers", "free", "+14155550100", "--yes"]).await.refused("was bought from the carrier");
+    assert_eq!(desk.stored().await, before);
+}
+
+#[tokio::test]
+async fn an_order_in_doubt_is_adopted_as_the_carrier_confirms_it() {
+    let desk = Desk::approved().await;
+    let row = desk.app.buy("+14155550500").send().await.ok();
+    let (org, id) = (desk.org(), row["id"].as_str().unwrap().to_owned());
+    let listed = desk.json(&["orders", "list"]).await;
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["id"]), (1, &row["id"]));
+    desk.run(&["orders", "refund", &org, &id, "--yes", "--force"]).await.refused("The carrier has this number for us");
+    let other = ["orders", "adopt", &org, &id, "--force", "--carrier-id", "1", "--yes"];
+    desk.run(&other).await.refused("The carrier lists this number under the id ");
+
+    let adopted = desk.json(&["orders", "adopt", &org, &id]).await;
+    assert_eq!(adopted["orderState"], "active");
+    assert_eq!(adopted["carrierId"], desk.app.bundle.carrier.numbers()[0].id.as_str());
+    assert_eq!(desk.json(&["orders", "list"]).await, json!([]));
+    desk.run(&["orders", "adopt", &org, &id]).await.refused("is not in doubt");
+    desk.run(&["orders", "refund", &org, &id, "--yes"]).await.refused("is not in doubt");
+    desk.app.check_books().await;
+}
+
+#[tokio::test]
+async fn an_order_that_the_carrier_never_heard_of_is_refunded_after_a_day_or_by_force() {
+    let desk = Desk::approved().await;
+    let (org, id) = (desk.org(), never_sent(&desk, "+14155550100").await);
+    let refund = ["orders", "refund", &org, &id];
+    desk.run(&["orders", "adopt", &org, &id]).await.refused("The carrier lists no such number");
+    desk.run(&[&refund[..], &["--yes", "--force"]].concat()).await.refused("is being placed right now");
+    desk.app.clock.advance(Duration::from_mins(6));
+    desk.run(&[&refund[..], &["--yes"]].concat()).await.refused("may for a day");
+    desk.app.clock.advance(Duration::from_hours(24));
+    assert_eq!(desk.json(&["orders", "list"]).await[0]["needsPerson"], true);
+    desk.run(&refund).await.refused("give 2.00 USD back");
+    assert_eq!(desk.app.balance().await, 98_000_000);
+    let refunded = desk.json(&[&refund[..], &["--yes"]].concat()).await;
+    assert_eq!((&refunded["refundedUsd"], &refunded["balanceUsd"]), (&json!("2.00"), &json!("100.00")));
+    desk.run(&[&refund[..], &["--yes"]].concat()).await.refused("has no number");
+    desk.app.check_books().await;
+
+    let second = never_sent(&desk, "+14155550100").await;
+    desk.app.clock.advance(Duration::from_mins(6));
+    desk.json(&["orders", "refund", &org, &second, "--force", "--yes"]).await;
+    assert_eq!(desk.app.balance().await, 100_000_000);
+    desk.app.check_books().await;
+}
+
+#[tokio::test]
+async fn a_number_is_adopted_on_the_operators_word_alone_only_by_force() {
+    let desk = Desk::approved().await;
+    let (org, id) = (desk.org(), never_sent(&desk, "+14155550100").await);
+    // Somebody has ordered it in the carrier's portal, without our reference.
+    let order = json!({ "phone_numbers": [{ "phone_number": "+14155550100" }] });
+    let portal = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let url = format!("{}/number_orders", desk.app.bundle.carrier_url);
+    let ordered = portal.post(url).bearer_auth("sandbox").json(&order).send().await.unwrap();
+    assert_eq!(ordered.status(), 200);
+    let held = &desk.app.bundle.carrier.numbers()[0].id;
+    let forced = |carrier_id| ["orders", "adopt", &org, &id, "--force", "--carrier-id", carrier_id];
+    desk.run(&forced(held)).await.refused("which cannot be undone: say --yes");
+    desk.run(&[&forced("1")[..], &["--yes"]].concat()).await.refused("The carrier");
+    let adopted = desk.json(&[&forced(held)[..], &["--yes"]].concat()).await;
+    assert_eq!((&adopted["orderState"], &adopted["carrierId"]), (&json!("active"), &json!(held)));
+}
+
+#[tokio::test]
+async fn orders_and_numbers_of_organizations_that_have_none_are_empty() {
+    let desk = Desk::with(World::default()).await;
+    assert_eq!(desk.run(&["orders", "list"]).await.output, "No order is in doubt.\n");
+    assert_eq!(desk.run(&["numbers", "list", &desk.org()]).await.output, "No numbers.\n");
+}

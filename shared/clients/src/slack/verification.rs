@@ -1,0 +1,329 @@
+//! What staff read about a business verification, as Slack's Block Kit.
+//!
+//! Labels are ours and stand in `mrkdwn` objects, where they can be bold. Whatever a customer wrote stands alone in
+//! `plain_text` objects with `emoji` off: there Slack reads no mentions, links or formatting at all, so a value can
+//! imitate neither a label nor a link, however it is spelt. It is escaped all the same, because Slack decodes
+//! `&amp;`, `&lt;` and `&gt;` in every kind of text and would otherwise show another text than the one that was filed.
+//! The escaping comes first and the cutting second, so the limits hold for what is really sent.
+
+use domain::kyb::{BusinessProfile, Case, Declaration, Filing, Representative, Status, Submission};
+use domain::{KybId, OrganizationId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::text::Escaped;
+
+// Limits of https://docs.slack.dev/reference/block-kit/blocks: header-block, section-block. Ours are lower where a
+// customer's text could crowd out the rest: Slack also limits the text of all blocks together, at an undocumented
+// number. Messages of 11,300 characters are known to have been refused with `msg_blocks_too_long`.
+const MOST_HEADER: usize = 150;
+const MOST_VALUE: usize = 300;
+const MOST_PROSE: usize = 2_200;
+const MOST_FALLBACK: usize = 300;
+const MOST_REASON: usize = 600;
+const MOST_EARLIER_REASON: usize = 300;
+const MOST_BRIEF: usize = 50;
+const MOST_ROWS: usize = 20;
+/// A label and its value are two of the ten fields that a section may have.
+const ROWS_PER_SECTION: usize = 5;
+
+/// What staff call the fields of a form, in the order of [`Filing::FIELDS`].
+const LABELS: [&str; Filing::FIELDS.len()] = [
+    "Legal name",
+    "Display name",
+    "Entity type",
+    "Country",
+    "Registration id",
+    "Website",
+    "Street",
+    "City",
+    "State",
+    "Postal code",
+    "Country of the address",
+    "Use case",
+    "Expected usage",
+    "Representative",
+    "Title",
+    "E-mail",
+    "Phone",
+    "Business name",
+    "Use case",
+];
+
+/// A message for `chat.postMessage`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// For notifications and screen readers, which do not show blocks.
+    pub text: String,
+    /// An array of Block Kit blocks.
+    pub blocks: Value,
+}
+
+/// The `block_id` of the buttons.
+pub const BUTTONS: &str = "verification";
+/// The `action_id` of the button that approves; its value is a [`Handle`].
+pub const APPROVE: &str = "approve";
+/// The `action_id` of the button that asks for a rejection's reason; its value is a [`Handle`].
+pub const REJECT: &str = "reject";
+
+/// Names a submission wherever Slack hands something of ours back: in a button, in a modal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Handle {
+    pub organization_id: String,
+    pub submission_id: String,
+}
+
+impl Handle {
+    #[must_use]
+    pub fn of(submission: &Submission) -> Self {
+        Self { organization_id: submission.organization.to_string(), submission_id: submission.id.to_string() }
+    }
+
+    /// The ids, as far as they are ids.
+    #[must_use]
+    pub fn parse(&self) -> Option<(OrganizationId, KybId)> {
+        Some((OrganizationId::parse(&self.organization_id).ok()?, KybId::parse(&self.submission_id).ok()?))
+    }
+}
+
+/// What staff read about a submission as it stands: the decision, if there is one; who they are, what they will use
+/// numbers for, what they have changed since they were turned down; and the buttons, if there is something to decide.
+#[must_use]
+pub fn message(case: &Case) -> Message {
+    let submission = &case.submission;
+    let name = submission.filing.business_name().as_str();
+    let mut blocks = vec![header(name)];
+    blocks.extend(outcome(submission));
+    match &submission.filing {
+        Filing::Full(full) => {
+            let (business, representative) = &**full;
+            blocks.extend(full_form(business, representative));
+        }
+        Filing::Short(declaration) => blocks.extend(short_form(declaration)),
+    }
+    if let Some(earlier) = &case.earlier {
+        blocks.push(divider());
+        blocks.extend(changes(submission, earlier));
+    }
+    blocks.push(divider());
+    blocks.extend(rows(&origin(submission)));
+    blocks.push(footnote(submission));
+    if submission.status() == Status::Submitted {
+        blocks.push(buttons(submission));
+    }
+    let about = match submission.status() {
+        Status::Draft | Status::Submitted => "to review",
+        decided => decided.as_str(),
+    };
+    let text = Escaped::line(&format!("Business verification {about}: {name}")).clip(MOST_FALLBACK);
+    Message { text: text.without_mentions().as_str().to_owned(), blocks: Value::Array(blocks) }
+}
+
+/// Who decided what, and when, as `mrkdwn`; `None` until there is a decision.
+#[must_use]
+pub fn verdict(submission: &Submission) -> Option<String> {
+    let review = submission.review()?;
+    let decided = match submission.status() {
+        Status::Draft | Status::Submitted => return None,
+        Status::Approved => "Approved",
+        Status::Rejected => "Rejected",
+        Status::Revoked => "Approval revoked",
+    };
+    Some(format!("*{decided}* by {}, {}", person(&review.reviewer_id), moment(review.at)))
+}
+
+/// What a form's field is called in front of staff; `None` for a path that no form has.
+#[must_use]
+pub fn label(path: &str) -> Option<&'static str> {
+    Filing::FIELDS.iter().position(|field| *field == path).map(|at| LABELS[at])
+}
+
+/// What staff decided, with their reasons; nothing until there is a decision.
+fn outcome(submission: &Submission) -> Vec<Value> {
+    let Some(verdict) = verdict(submission) else { return Vec::new() };
+    let mut blocks = vec![json!({"type": "section", "text": mrkdwn(&verdict)})];
+    if let Some(reason) = submission.reason() {
+        blocks.extend(prose("Reason", reason.as_str(), MOST_REASON));
+    }
+    let issues =
+        submission.rejection_issues().iter().map(|issue| (label(&issue.path).unwrap_or("Another field"), issue));
+    let issues: Vec<_> = issues.take(MOST_ROWS).map(|(label, issue)| (label, brief(issue.message.as_str()))).collect();
+    blocks.extend(rows(&issues));
+    blocks.push(divider());
+    blocks
+}
+
+/// What has become of the earlier submission, and what this one says differently.
+fn changes(submission: &Submission, earlier: &Submission) -> Vec<Value> {
+    let was = if earlier.status() == Status::Revoked { "revoked" } else { "rejected" };
+    let mut blocks = Vec::new();
+    if let Some(reason) = earlier.reason() {
+        blocks.extend(prose(&format!("The earlier submission was {was}"), reason.as_str(), MOST_EARLIER_REASON));
+    }
+    let changes = submission.filing.changes_since(&earlier.filing);
+    let title = if changes.is_empty() { "Nothing has changed since then" } else { "What has changed since then" };
+    blocks.push(json!({"type": "section", "text": bold(title)}));
+    let changes = changes.into_iter().map(|(path, value)| {
+        let value = match path {
+            _ if value.is_empty() => brief("(left out)"),
+            "businessProfile.registrationId" => brief(&masked(value)),
+            _ => brief(value),
+        };
+        (label(path).unwrap_or(path), value)
+    });
+    blocks.extend(rows(&changes.collect::<Vec<_>>()));
+    blocks
+}
+
+fn buttons(submission: &Submission) -> Value {
+    let handle = json!(Handle::of(submission)).to_string();
+    let button = |action: &str, style: &str, text: &str| {
+        json!({
+            "type": "button", "action_id": action, "style": style, "value": handle,
+            "text": {"type": "plain_text", "text": text, "emoji": false},
+        })
+    };
+    let elements = [button(APPROVE, "primary", "Approve"), button(REJECT, "danger", "Reject…")];
+    json!({"type": "actions", "block_id": BUTTONS, "elements": elements})
+}
+
+/// A reviewer: Slack shows its own users by name; others, such as operators at their command line, are named as they
+/// are.
+fn person(id: &str) -> String {
+    let known = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    if id.len() >= 2 && id.starts_with(['U', 'W']) && id.bytes().all(known) {
+        return format!("<@{id}>");
+    }
+    Escaped::line(id).clip(MOST_BRIEF).without_mentions().as_str().to_owned()
+}
+
+/// Slack shows each reader this moment in the reader's own time zone; what follows the bar is for programs that cannot.
+/// See <https://docs.slack.dev/messaging/formatting-message-text#date-formatting>.
+fn moment(at: Timestamp) -> String {
+    format!("<!date^{}^{{date_short_pretty}} at {{time}}|{at}>", at.seconds())
+}
+
+fn full_form(business: &BusinessProfile, representative: &Representative) -> Vec<Value> {
+    let address = &business.address;
+    let place = format!("{}, {}, {}", address.city, address.state, address.country.as_str());
+    let registration = business.registration_id.as_ref().map_or("none given".to_owned(), |id| masked(id.as_str()));
+    let phone = representative.phone.as_ref().map_or("none given".to_owned(), domain::E164::friendly);
+    let mut blocks = rows(&[
+        ("Legal name", line(business.legal_name.as_str())),
+        ("Display name", line(business.display_name.as_str())),
+        ("Entity type", line(business.entity_type.as_str())),
+        ("Country", line(business.country.as_str())),
+        ("Registration id", line(&registration)),
+        ("Website", line(business.website.as_str())),
+        ("Address", line(&place)),
+    ]);
+    blocks.push(divider());
+    blocks.extend(rows(&[
+        ("Representative", line(representative.name.as_str())),
+        ("Title", line(representative.title.as_str())),
+        ("E-mail", line(representative.email.as_str())),
+        ("Phone", line(&phone)),
+    ]));
+    blocks.push(divider());
+    blocks.extend(prose("What they will use numbers for", business.use_case.as_str(), MOST_PROSE));
+    blocks.extend(prose("Expected usage", business.expected_usage.as_str(), MOST_PROSE));
+    blocks
+}
+
+fn short_form(declaration: &Declaration) -> Vec<Value> {
+    let mut blocks = rows(&[
+        ("Business name", line(declaration.business_name.as_str())),
+        ("Form", line("Short declaration: no profile, no representative")),
+    ]);
+    blocks.push(divider());
+    blocks.extend(prose("What they will use numbers for", declaration.use_case.as_str(), MOST_PROSE));
+    blocks
+}
+
+/// Which submission this is, and how it came.
+fn origin(submission: &Submission) -> Vec<(&'static str, Value)> {
+    let mut origin =
+        vec![("Organization", line(submission.organization.as_str())), ("Submission", line(submission.id.as_str()))];
+    if let Some(filed) = submission.filed() {
+        origin.push(("Submitted", mrkdwn(&moment(filed.at))));
+        let by = filed.by.email.as_deref().unwrap_or(filed.by.api_key.as_str());
+        origin.push(("Submitted by", line(by)));
+    }
+    origin
+}
+
+fn footnote(submission: &Submission) -> Value {
+    let attested = submission.filed().map(|filed| format!("Attestation {} accepted. ", filed.attestation.version));
+    let text = format!(
+        "{}Long answers are cut short and registration ids masked here; the filing itself is kept whole.",
+        attested.unwrap_or_default()
+    );
+    json!({"type": "context", "elements": [line(&text)]})
+}
+
+/// The last four characters of a long id, two of a short one, none of a very short one: enough to compare with a
+/// document, too little to misuse.
+fn masked(id: &str) -> String {
+    let characters: Vec<char> = id.chars().filter(|c| c.is_alphanumeric()).collect();
+    let shown = match characters.len() {
+        0..4 => 0,
+        4..8 => 2,
+        _ => 4,
+    };
+    let end: String = characters[characters.len() - shown..].iter().collect();
+    format!("••••{end}")
+}
+
+fn header(name: &str) -> Value {
+    let title = Escaped::line(&format!("Business verification: {name}"));
+    json!({"type": "header", "text": plain(&title.clip(MOST_HEADER))})
+}
+
+fn divider() -> Value {
+    json!({"type": "divider"})
+}
+
+/// A label above a text of its own, which may run over several lines.
+fn prose(label: &str, text: &str, most: usize) -> [Value; 2] {
+    let text = plain(&Escaped::prose(text).clip(most));
+    [json!({"type": "section", "text": bold(label)}), json!({"type": "section", "text": text})]
+}
+
+/// Label and value side by side, in as many sections as that takes.
+fn rows(rows: &[(&str, Value)]) -> Vec<Value> {
+    let section = |rows: &[(&str, Value)]| {
+        let fields: Vec<Value> = rows.iter().flat_map(|(label, value)| [bold(label), value.clone()]).collect();
+        json!({"type": "section", "fields": fields})
+    };
+    rows.chunks(ROWS_PER_SECTION).map(section).collect()
+}
+
+/// One line of what stands in full elsewhere.
+fn brief(text: &str) -> Value {
+    plain(&Escaped::line(text).clip(MOST_BRIEF))
+}
+
+fn line(text: &str) -> Value {
+    plain(&Escaped::line(text).clip(MOST_VALUE))
+}
+
+/// Slack refuses a whole message for one empty text, and a text of nothing but hidden characters is empty by now.
+fn plain(text: &Escaped) -> Value {
+    let text = if text.as_str().is_empty() { "(nothing visible)" } else { text.as_str() };
+    json!({"type": "plain_text", "text": text, "emoji": false})
+}
+
+/// Only for labels of our own: Slack reads mark-up in it.
+fn bold(label: &str) -> Value {
+    mrkdwn(&format!("*{label}*"))
+}
+
+/// Only for text of our own: Slack reads mark-up in it.
+fn mrkdwn(text: &str) -> Value {
+    json!({"type": "mrkdwn", "text": text})
+}
+
+#[cfg(test)]
+#[path = "verification_tests.rs"]
+mod tests;

@@ -1,0 +1,299 @@
+//! Who changed what, and when. An event names fields and never their values, so that reading the trail reveals nothing
+//! of what customers have filed.
+
+use std::time::Duration;
+
+use crate::kyb::{Status, Submission};
+use crate::number::{PhoneNumber, Routing};
+use crate::{ApiKeyId, KybId, OrganizationId, PhoneNumberId, Timestamp};
+
+/// How long an event is kept: 400 days, so that a yearly audit finds the whole year before it.
+pub const KEPT: Duration = Duration::from_hours(400 * 24);
+
+/// Whoever made a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A customer, through this key of theirs.
+    ApiKey(ApiKeyId),
+    /// A member of staff, as the chat in which they review knows them.
+    Reviewer { id: String, email: Option<String> },
+    /// A person at the operator's command line, by user name.
+    Operator(String),
+    /// A function that acts by itself, such as `reconciler`.
+    System(&'static str),
+}
+
+impl Actor {
+    /// `api_key`, `reviewer`, `operator` or `system`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::ApiKey(_) => "api_key",
+            Self::Reviewer { .. } => "reviewer",
+            Self::Operator(_) => "operator",
+            Self::System(_) => "system",
+        }
+    }
+
+    /// Which one of its kind.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::ApiKey(id) => id.as_str(),
+            Self::Reviewer { id, .. } => id,
+            Self::Operator(name) => name,
+            Self::System(function) => function,
+        }
+    }
+
+    /// A reviewer's e-mail address, where the chat tells it.
+    #[must_use]
+    pub fn email(&self) -> Option<&str> {
+        match self {
+            Self::Reviewer { email, .. } => email.as_deref(),
+            Self::ApiKey(_) | Self::Operator(_) | Self::System(_) => None,
+        }
+    }
+}
+
+/// What was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Number(PhoneNumberId),
+    Verification(KybId),
+    ApiKey(ApiKeyId),
+}
+
+impl Subject {
+    /// The id, whose prefix tells the kind.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Number(id) => id.as_str(),
+            Self::Verification(id) => id.as_str(),
+            Self::ApiKey(id) => id.as_str(),
+        }
+    }
+}
+
+/// One change, as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub organization: OrganizationId,
+    pub subject: Subject,
+    pub at: Timestamp,
+    pub actor: Actor,
+    /// In the past tense: `purchased`, `submitted`, `issued`.
+    pub action: &'static str,
+    /// The fields that got another value, as callers spell them (`dispatchMetadataTemplate`, `address.city`). Their
+    /// type keeps values out: no customer's text lives as long as the program.
+    pub changed: Vec<&'static str>,
+}
+
+impl Event {
+    /// A number has come into the table. What it was given beyond the defaults counts as changed.
+    #[must_use]
+    pub fn number_registered(number: &PhoneNumber, action: &'static str, actor: &Actor) -> Self {
+        let changed = differing(&routing(&Routing::default(), &number.routing));
+        Self { changed, ..Self::of_number(number, number.created_at, action, actor) }
+    }
+
+    /// A number that is there has become `new`.
+    #[must_use]
+    pub fn number_changed(old: &PhoneNumber, new: &PhoneNumber, action: &'static str, actor: &Actor) -> Self {
+        let changed = differing(&[&state(old, new)[..], &routing(&old.routing, &new.routing)].concat());
+        Self { changed, ..Self::of_number(new, new.updated_at, action, actor) }
+    }
+
+    /// A number has left the table, and all of it with it.
+    #[must_use]
+    pub fn number_removed(number: &PhoneNumber, action: &'static str, actor: &Actor, at: Timestamp) -> Self {
+        Self::of_number(number, at, action, actor)
+    }
+
+    /// A verification has been saved or submitted. What differs from `earlier`, the one that was current until then,
+    /// counts as changed; in the first one, all that it says.
+    #[must_use]
+    pub fn verification_filed(earlier: Option<&Submission>, new: &Submission, actor: &Actor) -> Self {
+        let form = match earlier {
+            Some(earlier) => new.filing.changes_since(&earlier.filing),
+            None => new.filing.answers().into_iter().filter(|(_, text)| !text.is_empty()).collect(),
+        };
+        let accepted = earlier.is_some_and(Submission::attestation_accepted);
+        let attestation = differing(&[("attestationAccepted", accepted != new.attestation_accepted())]);
+        Self {
+            organization: new.organization.clone(),
+            subject: Subject::Verification(new.id.clone()),
+            at: new.updated_at,
+            actor: actor.clone(),
+            action: match new.status() {
+                Status::Draft => "draft_saved",
+                status => status.as_str(),
+            },
+            changed: form.into_iter().map(|(field, _)| field).chain(attestation).collect(),
+        }
+    }
+
+    fn of_number(number: &PhoneNumber, at: Timestamp, action: &'static str, actor: &Actor) -> Self {
+        Self {
+            organization: number.organization.clone(),
+            subject: Subject::Number(number.id.clone()),
+            at,
+            actor: actor.clone(),
+            action,
+            changed: Vec::new(),
+        }
+    }
+
+    /// When the event may be forgotten.
+    #[must_use]
+    pub fn kept_until(&self) -> Timestamp {
+        self.at.plus(KEPT)
+    }
+}
+
+/// A field as callers spell it, and whether it differs.
+type Difference = (&'static str, bool);
+
+/// What callers decide about a number.
+fn routing(old: &Routing, new: &Routing) -> [Difference; 4] {
+    [
+        ("direction", old.direction != new.direction),
+        ("dispatchMetadataTemplate", old.template != new.template),
+        ("agentId", old.agent != new.agent),
+        ("label", old.label != new.label),
+    ]
+}
+
+/// What the carrier, the credits and the SMS registration decide about a number.
+fn state(old: &PhoneNumber, new: &PhoneNumber) -> [Difference; 8] {
+    let (bill, sms) = ((&old.billing, &new.billing), (&old.sms, &new.sms));
+    [
+        ("setupStatus", old.settled() != new.settled()),
+        ("providerResourceId", old.resource() != new.resource()),
+        ("nextChargeAt", bill.0.next_charge_at != bill.1.next_charge_at),
+        ("lastChargedAt", bill.0.last_charged_at != bill.1.last_charged_at),
+        ("billingSuspendedAt", bill.0.suspended_at != bill.1.suspended_at),
+        ("sms10dlcProfileId", sms.0.profile_id != sms.1.profile_id),
+        ("smsCampaignId", sms.0.campaign_id != sms.1.campaign_id),
+        ("smsAssignmentStatus", sms.0.status != sms.1.status),
+    ]
+}
+
+fn differing(fields: &[Difference]) -> Vec<&'static str> {
+    fields.iter().filter(|(_, differs)| *differs).map(|(field, _)| *field).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kyb::{Declaration, Filing, SubmittedBy};
+    use crate::number::tests::managed;
+    use crate::number::{CarrierNumberId, Change, Direction, DispatchTemplate, Patch};
+    use crate::{AgentId, Label, Name, Prose};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
+
+    #[test]
+    fn every_actor_has_a_kind_and_an_id() {
+        let key = ApiKeyId::new(NOW, 1);
+        let reviewer = Actor::Reviewer { id: "U1".into(), email: Some("ada@example.com".into()) };
+        for (actor, kind, id, email) in [
+            (Actor::ApiKey(key.clone()), "api_key", key.as_str(), None),
+            (reviewer, "reviewer", "U1", Some("ada@example.com")),
+            (Actor::Reviewer { id: "U2".into(), email: None }, "reviewer", "U2", None),
+            (Actor::Operator("grace".into()), "operator", "grace", None),
+            (Actor::System("reconciler"), "system", "reconciler", None),
+        ] {
+            assert_eq!((actor.kind(), actor.id(), actor.email()), (kind, id, email));
+        }
+    }
+
+    #[test]
+    fn the_subjects_id_tells_its_kind() {
+        assert!(Subject::Number(PhoneNumberId::new(NOW, 1)).id().starts_with("pn_"));
+        assert!(Subject::Verification(KybId::new(NOW, 1)).id().starts_with("kyb_"));
+        assert!(Subject::ApiKey(ApiKeyId::new(NOW, 1)).id().starts_with("key_"));
+    }
+
+    #[test]
+    fn an_event_is_kept_for_four_hundred_days() {
+        let at = Timestamp::parse("2026-01-01T00:00:00.000Z").unwrap();
+        let event = Event {
+            organization: OrganizationId::parse("org_1").unwrap(),
+            subject: Subject::Number(PhoneNumberId::new(at, 1)),
+            at,
+            actor: Actor::System("reconciler"),
+            action: "activated",
+            changed: Vec::new(),
+        };
+        assert_eq!(event.kept_until().to_string(), "2027-02-05T00:00:00.000Z");
+    }
+    fn system() -> Actor {
+        Actor::System("reconciler")
+    }
+
+    #[test]
+    fn a_change_names_exactly_the_fields_that_differ() {
+        let ordering = managed();
+        let registered = Event::number_registered(&ordering, "purchased", &system());
+        assert_eq!((registered.at, registered.changed), (ordering.created_at, vec![]), "nothing beyond the defaults");
+        let active = ordering.clone().activate(CarrierNumberId::parse("1").unwrap(), NOW).unwrap();
+        let activated = Event::number_changed(&ordering, &active, "activated", &system());
+        assert_eq!((activated.at, activated.changed), (NOW, vec!["setupStatus", "providerResourceId"]));
+        let released = active.clone().release(NOW).unwrap();
+        assert_eq!(Event::number_changed(&active, &released, "release_begun", &system()).changed, ["setupStatus"]);
+        let label = || Change::Set(Label::parse("Desk").unwrap());
+        for (patch, changed) in [
+            (Patch { direction: Some(Direction::Both), ..Patch::default() }, vec!["direction"]),
+            (Patch { direction: Some(Direction::Outbound), label: label(), ..Patch::default() }, vec!["label"]),
+            (
+                Patch {
+                    template: Change::Set(DispatchTemplate::parse("{}".into()).unwrap()),
+                    agent: Change::Set(AgentId::parse("agent_1").unwrap()),
+                    ..Patch::default()
+                },
+                vec!["dispatchMetadataTemplate", "agentId"],
+            ),
+            (Patch { label: Change::Clear, agent: Change::Clear, ..Patch::default() }, vec![]),
+        ] {
+            let patched = active.clone().patch(patch, NOW).unwrap();
+            assert_eq!(Event::number_changed(&active, &patched, "updated", &system()).changed, changed);
+        }
+        let mut billed = active.clone();
+        billed.billing.next_charge_at = None;
+        billed.billing.last_charged_at = None;
+        billed.billing.suspended_at = Some(NOW);
+        billed.sms.profile_id = Some("p".into());
+        billed.sms.campaign_id = Some("c".into());
+        billed.sms.status = Some(crate::number::SmsAssignmentStatus::Assigned);
+        let changed = Event::number_changed(&active, &billed, "charged", &system()).changed;
+        let billing = ["nextChargeAt", "lastChargedAt", "billingSuspendedAt"];
+        assert_eq!(changed, [&billing[..], &["sms10dlcProfileId", "smsCampaignId", "smsAssignmentStatus"]].concat());
+    }
+
+    #[test]
+    fn a_filing_names_what_differs_from_the_one_before() {
+        let organization = OrganizationId::parse("org_1").unwrap();
+        let filing = |use_case| {
+            let (business_name, use_case) = (Name::parse("Acme").unwrap(), Prose::parse(use_case).unwrap());
+            Filing::Short(Declaration { business_name, use_case })
+        };
+        let save = |earlier: Option<&Submission>, use_case, accepted| {
+            Submission::save_draft(earlier, &organization, KybId::new(NOW, 1), filing(use_case), accepted, NOW).unwrap()
+        };
+        let first = save(None, "Reminders", false);
+        let event = Event::verification_filed(None, &first, &system());
+        assert_eq!((event.action, event.subject.id()), ("draft_saved", first.id.as_str()));
+        assert_eq!(event.changed, ["declaration.businessName", "declaration.useCase"]);
+        let second = save(Some(&first), "Surveys", true);
+        let event = Event::verification_filed(Some(&first), &second, &system());
+        assert_eq!(event.changed, ["declaration.useCase", "attestationAccepted"]);
+        let by = SubmittedBy { api_key: ApiKeyId::new(NOW, 1), user_id: None, email: None };
+        let later = NOW.plus(KEPT);
+        let filed = filing("Surveys");
+        let third = Submission::submit(Some(&second), &organization, KybId::new(NOW, 2), filed, by, later).unwrap();
+        let event = Event::verification_filed(Some(&second), &third, &system());
+        assert_eq!((event.action, event.at, event.changed), ("submitted", later, vec![]));
+    }
+}

@@ -1,0 +1,176 @@
+//! The audit trail: an event for each change, written in the change's own transaction and never touched again.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::audit::Event;
+use domain::{Error, OrganizationId, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::Table;
+use crate::item::{Item, from_item, key_attributes, time, to_item};
+use crate::keys::{Key, events_of, partition};
+use crate::transaction::{Condition, Transaction};
+use crate::trouble::{retrying, unavailable};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventItem {
+    at: String,
+    actor_kind: String,
+    actor_id: String,
+    actor_email: Option<String>,
+    action: String,
+    changed: Vec<String>,
+    expires_at: i64,
+}
+
+impl From<&Event> for EventItem {
+    fn from(event: &Event) -> Self {
+        Self {
+            at: event.at.to_string(),
+            actor_kind: event.actor.kind().to_owned(),
+            actor_id: event.actor.id().to_owned(),
+            actor_email: event.actor.email().map(str::to_owned),
+            action: event.action.to_owned(),
+            changed: event.changed.iter().map(|field| (*field).to_owned()).collect(),
+            expires_at: event.kept_until().seconds(),
+        }
+    }
+}
+
+/// An event as it was remembered. Its words are those of the version that wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedEvent {
+    pub at: Timestamp,
+    /// `api_key`, `reviewer`, `operator` or `system`.
+    pub actor_kind: String,
+    /// A key's id, a reviewer's id, a user name, or a function's name.
+    pub actor_id: String,
+    pub actor_email: Option<String>,
+    /// In the past tense: `purchased`, `submitted`, `issued`.
+    pub action: String,
+    /// Names of fields, never values.
+    pub changed: Vec<String>,
+    /// Where the event stands among those of its subject: a page after this one starts here.
+    pub position: String,
+}
+
+/// Where a list of events begins and how far it goes.
+#[derive(Clone, Debug, Default)]
+pub struct EventPage {
+    /// The last event of the page before, by its [`RecordedEvent::position`].
+    pub after: Option<String>,
+    /// At most this many events.
+    pub limit: usize,
+}
+
+impl Transaction<'_> {
+    /// Remembers a change in the change's own transaction: neither is ever there without the other. All tries of the
+    /// transaction write the same event, so a lost answer does not leave two. The step is `event`.
+    pub(crate) fn audit(self, event: &Event) -> Result<Self> {
+        let item = to_item(Key::event(event, rand::random()), None, &EventItem::from(event))?;
+        self.put("event", item, &Condition::absent())
+    }
+}
+
+impl Table {
+    /// What has happened to a number, a verification or an API key, newest first: one page of it. `subject` is its id;
+    /// the item itself may be gone.
+    pub async fn events(
+        &self,
+        organization: &OrganizationId,
+        subject: &str,
+        page: &EventPage,
+    ) -> Result<Vec<RecordedEvent>> {
+        let prefix = events_of(subject);
+        let call = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(partition(organization)))
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.clone()));
+        let after = page.after.as_ref().map(|position| Key::event_at(organization, subject, position));
+        let mut start: Option<Item> = after.map(|key| key_attributes(key).into());
+        let mut events = Vec::new();
+        while events.len() < page.limit {
+            let wanted = i32::try_from(page.limit - events.len()).unwrap_or(i32::MAX);
+            let call = call.clone().limit(wanted).set_exclusive_start_key(start);
+            let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
+            for item in answer.items.unwrap_or_default() {
+                events.push(read_event(item, &prefix)?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        Ok(events)
+    }
+}
+
+fn read_event(item: Item, prefix: &str) -> Result<RecordedEvent> {
+    let position = item
+        .get(crate::keys::SK)
+        .and_then(|key| key.as_s().ok())
+        .and_then(|key| key.strip_prefix(prefix))
+        .ok_or_else(|| Error::internal("an event stands under another subject's key"))?
+        .to_owned();
+    let EventItem { at, actor_kind, actor_id, actor_email, action, changed, .. } = from_item(item)?;
+    Ok(RecordedEvent { at: time("at", &at)?, actor_kind, actor_id, actor_email, action, changed, position })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::audit::{Actor, Subject};
+    use domain::{ApiKeyId, KybId};
+
+    fn event(actor: Actor) -> Event {
+        let at = Timestamp::parse("2026-01-01T00:00:00.000Z").unwrap();
+        Event {
+            organization: OrganizationId::parse("org_1").unwrap(),
+            subject: Subject::Verification(KybId::new(at, 1)),
+            at,
+            actor,
+            action: "submitted",
+            changed: vec!["businessProfile.website"],
+        }
+    }
+
+    fn stored(event: &Event) -> Item {
+        to_item(Key::event(event, 7), None, &EventItem::from(event)).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_read_as_it_was_written() {
+        let key = ApiKeyId::new(Timestamp::from_millis(1), 1);
+        let reviewer = Actor::Reviewer { id: "U1".into(), email: Some("ada@example.com".into()) };
+        for actor in [Actor::ApiKey(key), reviewer, Actor::Operator("grace".into()), Actor::System("reconciler")] {
+            let event = event(actor.clone());
+            let read = read_event(stored(&event), &events_of(event.subject.id())).unwrap();
+            assert_eq!((read.at, read.action.as_str()), (event.at, "submitted"));
+            assert_eq!((read.actor_kind.as_str(), read.actor_id.as_str()), (actor.kind(), actor.id()));
+            assert_eq!(read.actor_email.as_deref(), actor.email());
+            assert_eq!(read.changed, event.changed);
+            assert!(read.position.starts_with("2026-01-01T00:00:00.000Z"), "{}", read.position);
+        }
+    }
+
+    #[test]
+    fn an_event_expires_after_four_hundred_days() {
+        let item = stored(&event(Actor::System("reconciler")));
+        let day = Timestamp::parse("2027-02-05T00:00:00.000Z").unwrap().seconds();
+        assert_eq!(item[crate::keys::EXPIRES_AT].as_n().unwrap(), &day.to_string());
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_read_is_a_fault_of_ours_not_a_panic() {
+        let event = event(Actor::System("reconciler"));
+        assert!(matches!(read_event(stored(&event), &events_of("pn_1")), Err(Error::Internal(_))));
+        let mut item = stored(&event);
+        item.insert("at".into(), AttributeValue::S("then".into()));
+        assert!(matches!(read_event(item, &events_of(event.subject.id())), Err(Error::Internal(_))));
+    }
+}

@@ -1,0 +1,354 @@
+//! What has to fit together in the template itself, and with the workspace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::stack::{Function, Stack, arn, folders, list, referred, repository};
+
+#[test]
+fn every_package_of_functions_is_a_function_in_the_same_order() {
+    let stack = Stack::read();
+    let order: Vec<String> = stack.functions().into_iter().map(|function| function.name).collect();
+    let known: BTreeSet<String> = order.iter().cloned().collect();
+    assert_eq!(known, folders().into_iter().collect(), "the template, and functions/");
+    assert_eq!(order.len(), known.len(), "one function for each");
+    let map = std::fs::read_to_string(repository().join("ARCHITECTURE.md")).unwrap();
+    let mapped =
+        map.lines().filter_map(|line| line.strip_prefix("| `functions/")?.split('`').next().map(str::to_owned));
+    assert_eq!(order, mapped.collect::<Vec<_>>(), "the order is that of ARCHITECTURE.md's code map");
+}
+
+#[test]
+fn every_function_runs_a_binary_of_its_own_on_amazon_linux_2023() {
+    let stack = Stack::read();
+    for function in stack.functions() {
+        let name = &function.name;
+        let package = repository().join("functions").join(name);
+        let manifest = std::fs::read_to_string(package.join("Cargo.toml")).unwrap();
+        assert!(manifest.starts_with(&format!("[package]\nname = \"{name}\"\n")), "{name}");
+        assert!(package.join("src/main.rs").is_file(), "{name} has no binary");
+        assert_eq!(stack.effective(&function, "Handler"), "bootstrap", "{name}");
+        assert_eq!(stack.effective(&function, "Runtime"), "provided.al2023", "{name}");
+        assert_eq!(referred(list(stack.effective(&function, "Architectures"))[0]), Some("Architecture"), "{name}");
+        let code = function.properties["CodeUri"]
+            .as_str()
+            .unwrap_or_else(|| stack.document["Globals"]["Function"]["CodeUri"].as_str().expect("a folder of sources"));
+        assert!(repository().join(code).is_dir(), "{name}: {code}");
+        let build = &stack.document["Resources"][function.logical]["Metadata"];
+        assert!(build["BuildMethod"].is_string(), "{name}: SAM would not know how to build it");
+        let binary = &build["BuildProperties"]["Binary"];
+        assert!(binary.is_null() || binary == name.as_str(), "{name} would run {binary}");
+    }
+}
+
+#[test]
+fn every_function_logs_to_a_group_of_its_own_that_forgets() {
+    let stack = Stack::read();
+    let mut groups = BTreeSet::new();
+    for function in stack.functions() {
+        let group = referred(&function.properties["LoggingConfig"]["LogGroup"]).unwrap();
+        assert!(groups.insert(group.to_owned()), "{group} is of two functions");
+        let expected = format!("/aws/lambda/${{AWS::StackName}}/{}", function.name);
+        assert_eq!(stack.properties(group)["LogGroupName"]["Fn::Sub"], expected);
+    }
+    for group in stack.of_type("AWS::Logs::LogGroup") {
+        assert_eq!(referred(&stack.properties(group)["RetentionInDays"]), Some("LogRetentionDays"), "{group}");
+    }
+}
+
+#[test]
+fn a_queue_gives_its_worker_six_time_outs_and_puts_aside_what_fails_again_and_again() {
+    let stack = Stack::read();
+    let mut worked_on = BTreeSet::new();
+    for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").map(|logical| stack.properties(logical)) {
+        let worker = referred(&mapping["FunctionName"]).unwrap();
+        let functions = stack.functions();
+        let worker = functions.iter().find(|function| function.logical == worker).expect("a function");
+        let queue = arn(&mapping["EventSourceArn"]);
+        let properties = stack.properties(&queue);
+        let time_out = stack.number(stack.effective(worker, "Timeout"));
+        let visibility = stack.number(&properties["VisibilityTimeout"]);
+        assert!(visibility >= 6 * time_out, "{queue}: {visibility} s for a worker of {time_out} s");
+        assert!(mapping["ScalingConfig"]["MaximumConcurrency"].as_u64().is_some_and(|most| most >= 2), "{queue}");
+        assert_eq!(mapping["FunctionResponseTypes"], serde_json::json!(["ReportBatchItemFailures"]), "{queue}");
+        let redrive = &properties["RedrivePolicy"];
+        assert!((1..=1000).contains(&stack.number(&redrive["maxReceiveCount"])), "{queue}");
+        let dead = arn(&redrive["deadLetterTargetArn"]);
+        let kept = &stack.properties(&dead)["MessageRetentionPeriod"];
+        assert_eq!(kept, &Value::from(14 * 24 * 3600), "{dead} keeps messages for as long as SQS can");
+        worked_on.extend([queue, dead]);
+    }
+    assert_eq!(worked_on, stack.of_type("AWS::SQS::Queue").map(str::to_owned).collect(), "every queue is worked on");
+    for queue in &worked_on {
+        assert_eq!(stack.properties(queue)["SqsManagedSseEnabled"], true, "{queue}");
+    }
+}
+
+const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+const WEEKDAYS: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "?"];
+
+/// Six fields as the event bus takes them, with `?` in one of the two fields of days.
+fn is_cron(text: &str) -> bool {
+    let fields: Vec<&str> = text.split(' ').collect();
+    let [minutes, hours, days, months, weekdays, years] = fields.as_slice() else { return false };
+    let known = |field: &str, names: &[&str], least: u32, most: u32| {
+        field.split(',').all(|part| {
+            let part = part.split_once('/').map_or(part, |(from, _)| from);
+            part.split('-').all(|end| {
+                let number = end.parse::<u32>().is_ok_and(|number| (least..=most).contains(&number));
+                number || end == "*" || names.contains(&end)
+            })
+        })
+    };
+    known(minutes, &[], 0, 59)
+        && known(hours, &[], 0, 23)
+        && known(days, &["?", "L"], 1, 31)
+        && known(months, &MONTHS, 1, 12)
+        && known(weekdays, &WEEKDAYS, 1, 7)
+        && known(years, &[], 1970, 2199)
+        && (*days == "?") != (*weekdays == "?")
+}
+
+fn is_rate(text: &str) -> bool {
+    let Some((count, unit)) = text.split_once(' ') else { return false };
+    let units: &[&str] = if count == "1" { &["minute", "hour", "day"] } else { &["minutes", "hours", "days"] };
+    count.parse::<u32>().is_ok_and(|count| count > 0) && units.contains(&unit)
+}
+
+#[test]
+fn every_schedule_is_one_that_eventbridge_takes_and_brings_an_event_that_the_function_understands() {
+    let stack = Stack::read();
+    let mut schedules = BTreeMap::new();
+    for function in stack.functions() {
+        let events = function.properties["Events"].as_object().into_iter().flat_map(|events| events.values());
+        for event in events.filter(|event| event["Type"] == "Schedule") {
+            assert_eq!(function.name, "reconciler", "only the reconciler does work of its own accord");
+            let expression = event["Properties"]["Schedule"].as_str().unwrap();
+            let inner = |kind| expression.strip_prefix(kind)?.strip_suffix(')');
+            assert!(
+                inner("rate(").is_some_and(is_rate) || inner("cron(").is_some_and(is_cron),
+                "{expression} is no schedule"
+            );
+            let input =
+                event["Properties"]["Input"].as_str().map_or(Value::Null, |text| serde_json::from_str(text).unwrap());
+            schedules.insert(expression.to_owned(), reconciler::Task::read(input).unwrap());
+        }
+    }
+    let dry = reconciler::Task::Sweep(reconciler::sweep::SweepOrder::default());
+    let settle = reconciler::Task::Settle {};
+    assert!(schedules.values().any(|task| *task == settle) && schedules.values().any(|task| *task == dry));
+    assert_eq!(schedules.len(), 2, "what is scheduled changes nothing at the carrier: {schedules:?}");
+}
+
+#[test]
+fn a_schedule_that_eventbridge_would_refuse_is_recognised() {
+    for good in ["0 6 ? * MON *", "0/5 8-17 ? * MON-FRI *", "15 10 1 JAN ? 2027"] {
+        assert!(is_cron(good), "{good}");
+    }
+    for bad in ["0 6 * * MON", "0 6 * * MON *", "0 24 ? * MON *", "60 6 ? * MON *", "0 6 ? * MOON *", "0 6 ? * ? *"] {
+        assert!(!is_cron(bad), "{bad}");
+    }
+    assert!(is_rate("1 minute") && is_rate("5 minutes"));
+    assert!(!is_rate("1 minutes") && !is_rate("5 minute") && !is_rate("0 minutes") && !is_rate("minute"));
+}
+
+/// The metrics that alarms watch, whether alone or in a sum.
+fn metrics(stack: &Stack) -> impl Iterator<Item = &Value> {
+    let alarms = stack.of_type("AWS::CloudWatch::Alarm").map(|logical| stack.properties(logical));
+    alarms.flat_map(|alarm| match alarm["Metrics"].as_array() {
+        None => vec![alarm],
+        Some(parts) => {
+            parts.iter().map(|part| &part["MetricStat"]["Metric"]).filter(|metric| metric.is_object()).collect()
+        }
+    })
+}
+
+/// The resources for which a metric is watched.
+fn watched(stack: &Stack, metric: &str, dimension: &str) -> BTreeSet<String> {
+    let these = metrics(stack).filter(|watched| watched["MetricName"] == metric);
+    let dimensions = these.flat_map(|watched| list(&watched["Dimensions"]));
+    let named = |value: &Value| {
+        let got = || value["Fn::GetAtt"].as_str()?.strip_suffix(".QueueName").map(str::to_owned);
+        referred(value).map(str::to_owned).or_else(got).expect("a resource")
+    };
+    dimensions.filter(|one| one["Name"] == dimension).map(|one| named(&one["Value"])).collect()
+}
+
+#[test]
+fn every_function_and_every_queue_has_its_alarms() {
+    let stack = Stack::read();
+    let functions: BTreeSet<String> = stack.functions().iter().map(|function| function.logical.to_owned()).collect();
+    assert_eq!(watched(&stack, "Errors", "FunctionName"), functions, "errors");
+    assert_eq!(watched(&stack, "Throttles", "FunctionName"), functions, "throttles");
+    let mut dead = BTreeSet::new();
+    let mut live = BTreeSet::new();
+    for queue in stack.of_type("AWS::SQS::Queue") {
+        let redrive = &stack.properties(queue)["RedrivePolicy"];
+        if redrive.is_object() {
+            live.insert(queue.to_owned());
+            dead.insert(arn(&redrive["deadLetterTargetArn"]));
+        }
+    }
+    assert_eq!(watched(&stack, "ApproximateNumberOfMessagesVisible", "QueueName"), dead, "dead letters");
+    assert_eq!(watched(&stack, "ApproximateAgeOfOldestMessage", "QueueName"), live, "messages that wait");
+    let schedule = |function: &Function<'_>| {
+        let events = function.properties["Events"].as_object().cloned().unwrap_or_default();
+        let scheduled = events.into_iter().filter(|(_, event)| event["Type"] == "Schedule");
+        let logical = function.logical.to_owned();
+        scheduled.map(move |(name, _)| format!("{logical}{name}")).collect::<Vec<_>>()
+    };
+    let rules = stack.functions().iter().flat_map(schedule).collect();
+    assert_eq!(watched(&stack, "FailedInvocations", "RuleName"), rules, "schedules");
+}
+
+/// Each costs the same, whether it stands alone or in a sum.
+#[test]
+fn the_operating_guide_counts_the_alarms_that_are_paid_for() {
+    let guide = std::fs::read_to_string(repository().join("docs/operating.md")).unwrap();
+    let counted = format!("{} alarmed metrics", metrics(&Stack::read()).count());
+    assert!(guide.contains(&counted), "docs/operating.md calculates with another number than {counted}");
+}
+
+#[test]
+fn what_runs_all_the_time_is_missed_and_what_only_counts_trouble_is_not() {
+    let stack = Stack::read();
+    let breaching = stack
+        .of_type("AWS::CloudWatch::Alarm")
+        .filter(|logical| stack.properties(logical)["TreatMissingData"] == "breaching")
+        .collect::<Vec<_>>();
+    assert_eq!(breaching, ["ReconcilerMissing"]);
+    let alarm = stack.properties("ReconcilerMissing");
+    assert_eq!(
+        (&alarm["MetricName"], &alarm["ComparisonOperator"]),
+        (&"Invocations".into(), &"LessThanThreshold".into())
+    );
+}
+
+#[test]
+fn the_dashboard_is_json_that_shows_every_function() {
+    let stack = Stack::read();
+    let body = stack.properties("Dashboard")["DashboardBody"]["Fn::Sub"].as_str().unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    let widgets = body["widgets"].as_array().unwrap().iter().map(|widget| &widget["properties"]);
+    let of_functions: Vec<_> = widgets.filter(|widget| widget["metrics"][0][0] == "AWS/Lambda").collect();
+    assert_eq!(of_functions.len(), 2, "errors and durations");
+    for function in stack.functions() {
+        for widget in &of_functions {
+            let shown = widget["metrics"].to_string().contains(&format!("\"${{{}}}\"", function.logical));
+            assert!(shown, "{} is not shown in {}", function.name, widget["title"]);
+        }
+    }
+}
+
+#[test]
+fn every_alarm_says_what_it_means_tells_somebody_and_decides_about_silence() {
+    let stack = Stack::read();
+    let guide = std::fs::read_to_string(repository().join("docs/operating.md")).unwrap();
+    for logical in stack.of_type("AWS::CloudWatch::Alarm") {
+        let alarm = stack.properties(logical);
+        assert!(alarm["AlarmDescription"].as_str().is_some_and(|text| text.len() > 20), "{logical}");
+        let actions = list(&alarm["AlarmActions"]);
+        assert_eq!(
+            actions.iter().map(|action| referred(action)).collect::<Vec<_>>(),
+            [Some("AlarmTopic")],
+            "{logical}"
+        );
+        let silence = alarm["TreatMissingData"].as_str().unwrap_or_default();
+        assert!(["breaching", "notBreaching"].contains(&silence), "{logical}: {silence:?}");
+        assert!(guide.contains(&format!("`{logical}`")), "docs/operating.md does not say what to do about {logical}");
+    }
+}
+
+#[test]
+fn a_run_of_the_reconciler_that_fails_is_not_repeated_by_anybody() {
+    let stack = Stack::read();
+    let reconciler = stack.function("reconciler");
+    // Lambda repeats events that nobody waits for twice, and a sweep that was ordered once would act three times.
+    assert_eq!(reconciler.properties["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
+    for (name, event) in reconciler.properties["Events"].as_object().unwrap() {
+        assert_eq!(event["Properties"]["RetryPolicy"]["MaximumRetryAttempts"], 0, "{name}");
+    }
+}
+
+#[test]
+fn every_alarm_on_logs_watches_a_metric_that_a_filter_makes_of_lines_that_are_written() {
+    let stack = Stack::read();
+    let own = |metric: &&Value| metric["Namespace"]["Ref"] == "AWS::StackName";
+    let watched: BTreeSet<&str> =
+        metrics(&stack).filter(own).map(|metric| metric["MetricName"].as_str().unwrap()).collect();
+    let (mut made, mut groups) = (BTreeSet::new(), BTreeSet::new());
+    let source =
+        |file: &str| std::fs::read_to_string(repository().join("functions/reconciler/src").join(file)).unwrap();
+    let written = source("lib.rs") + &source("sweep/report.rs");
+    for filter in stack.of_type("AWS::Logs::MetricFilter").map(|logical| stack.properties(logical)) {
+        let metrics = list(&filter["MetricTransformations"]);
+        assert!(metrics.iter().all(|metric| metric["MetricNamespace"]["Ref"] == "AWS::StackName"), "{filter}");
+        made.extend(metrics.iter().map(|metric| metric["MetricName"].as_str().unwrap()));
+        let group = referred(&filter["LogGroupName"]).unwrap();
+        match filter["FilterPattern"].as_str().unwrap() {
+            r#"{ $.level = "ERROR" }"# => assert!(groups.insert(group), "{group} is counted twice"),
+            phrase => {
+                let phrase = phrase.trim_matches('"');
+                assert_eq!(group, "ReconcilerLogs", "{phrase}");
+                let said = written
+                    .split("tracing::error!(")
+                    .skip(1)
+                    .any(|call| call.split(");").next().unwrap().contains(phrase));
+                assert!(said, "the reconciler never logs an error that says '{phrase}'");
+            }
+        }
+    }
+    assert_eq!(made, watched);
+    let functions = stack.functions();
+    let all = functions.iter().map(|function| referred(&function.properties["LoggingConfig"]["LogGroup"]).unwrap());
+    assert_eq!(groups, all.collect(), "errors are counted in every function's log");
+}
+
+#[test]
+fn what_cannot_be_made_again_survives_the_stack() {
+    let stack = Stack::read();
+    let kept = ["AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"];
+    for logical in kept.into_iter().flat_map(|kind| stack.of_type(kind).collect::<Vec<_>>()) {
+        let resource = &stack.document["Resources"][logical];
+        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
+            assert_eq!(resource[policy], "Retain", "{logical}");
+        }
+    }
+    assert_eq!(stack.properties("Table")["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
+    assert_eq!(stack.properties("Table")["SSESpecification"]["SSEEnabled"], true);
+}
+
+#[test]
+fn every_parameter_is_described_and_used() {
+    let stack = Stack::read();
+    let text = std::fs::read_to_string(repository().join("template.yaml")).unwrap();
+    for (name, parameter) in stack.parameters() {
+        assert!(parameter["Description"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
+        let bounded = ["AllowedValues", "AllowedPattern", "MaxValue"].iter().any(|bound| !parameter[*bound].is_null());
+        assert!(bounded, "{name} takes anything");
+        let uses =
+            [format!("!Ref {name}"), format!("${{{name}}}"), format!("[{name}]"), format!("!Equals [!Ref {name},")];
+        assert!(uses.iter().any(|used| text.contains(used)), "{name} is not used");
+    }
+}
+
+#[test]
+fn outputs_hold_what_a_person_needs_next() {
+    let stack = Stack::read();
+    let outputs = stack.document["Outputs"].as_object().unwrap();
+    let values: Vec<String> = outputs.values().map(|output| output["Value"].to_string()).collect();
+    let told = |logical: &str| values.iter().any(|value| value.contains(logical));
+    let kinds = ["AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SecretsManager::Secret", "AWS::SNS::Topic"];
+    for logical in kinds.into_iter().flat_map(|kind| stack.of_type(kind).collect::<Vec<_>>()) {
+        assert!(told(logical), "no output tells of {logical}");
+    }
+    assert!(told("${Api}") && told("${Dashboard}"), "{values:?}");
+    for function in stack.functions() {
+        assert!(
+            told(&format!("\"{}\"", function.logical)),
+            "no output names {} for `aws lambda invoke`",
+            function.name
+        );
+    }
+}
