@@ -28,6 +28,7 @@ export class Processes {
     const output = createWriteStream(log);
     const child = spawn(command, args, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
     const started = { name, log, child, ended: false, text: "" };
+    started.end = new Promise((resolve) => child.once("close", resolve).once("error", resolve));
     child.stdout.setEncoding("utf8").on("data", (text) => (started.text += text));
     child.stdout.pipe(output, { end: false });
     child.stderr.pipe(output, { end: false });
@@ -55,6 +56,12 @@ export class Processes {
       }
       await pause(50);
     }
+  }
+
+  /** Waits until one has ended well; an error with what it said last when it has not. */
+  async finish(started) {
+    const status = await started.end;
+    if (status !== 0) throw new Error(`${started.name} failed (${status}); it said:\n${await tail(started.log)}`);
   }
 
   /** Ends all of them, the latest first, and waits for it. */

@@ -25,6 +25,13 @@ export async function serve(handle) {
   };
 }
 
+/** A port that nobody listens on, for a program that cannot look for one itself. */
+export async function freePort() {
+  const server = await serve(() => {});
+  await server.close();
+  return new URL(server.url).port;
+}
+
 /** A message's whole body, as bytes. */
 export async function bytes(message) {
   const chunks = [];

@@ -8,35 +8,6 @@ import { httpEvent } from "../lambda.mjs";
 
 // A row in doubt is looked at after a minute, by a reconciler that runs every ten seconds.
 const SETTLED_WITHIN = 120_000;
-const CONNECTION = "1494404757140276705";
-
-/** The service's API, as one organization sees it. */
-export class Api {
-  #url;
-  #key;
-
-  constructor(url, key) {
-    this.#url = url;
-    this.#key = key;
-  }
-
-  get key() {
-    return this.#key;
-  }
-
-  async call(method, path, body) {
-    const response = await fetch(`${this.#url}/v1/phone-numbers${path}`, {
-      method,
-      headers: { authorization: `Bearer ${this.#key}`, "content-type": "application/json" },
-      body: body && JSON.stringify(body),
-    });
-    return { status: response.status, body: await response.json() };
-  }
-
-  buy(digits) {
-    return this.call("POST", "", { e164: `+1415555${digits}` });
-  }
-}
 
 /** Runs everything at once where it does not depend on each other. */
 export async function drive({ api, carrier, referee, numbers, reconciler }) {
@@ -155,9 +126,4 @@ async function gone(api, carrier, reconciler) {
   assert.equal(response.status, 200, "releasing behind the service's back");
   await reconciler.invoke({ task: "sweep" });
   await released(api, row);
-}
-
-/** What a function's environment says of the carrier. */
-export function carrierSettings(url) {
-  return { TELNYX_URL: url, TELNYX_SECRET: JSON.stringify({ apiKey: "sandbox", connectionId: CONNECTION }) };
 }

@@ -11,10 +11,11 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 import { Lambda } from "../lambda.mjs";
+import { Api, carrierSecret, startLocal } from "../local.mjs";
 import { Processes } from "../processes.mjs";
 import { Description } from "./description.mjs";
 import { NULLS } from "./excuses.mjs";
-import { Api, carrierSettings, drive } from "./flows.mjs";
+import { drive } from "./flows.mjs";
 import { KINDS, kindOf } from "./kinds.mjs";
 import { prove, puppet } from "./proof.mjs";
 import { Referee } from "./referee.mjs";
@@ -50,11 +51,12 @@ async function check() {
   const document = join(work, "strict.json");
   await writeFile(document, JSON.stringify(description.strict()));
 
-  const carrier = await startLocal("carrier");
+  const carrier = await startLocal(processes, binaries, work, "carrier");
   const referee = await startReferee("prism", description, document, carrier.carrierUrl);
-  const service = await startLocal("service", ["--carrier-url", referee.url]);
+  const service = await startLocal(processes, binaries, work, "service", ["--carrier-url", referee.url]);
   const environment = {
-    ...carrierSettings(referee.url),
+    TELNYX_URL: referee.url,
+    TELNYX_SECRET: carrierSecret(),
     TABLE_NAME: service.tableName,
     AWS_ENDPOINT_URL: service.dynamoDbUrl,
     NOTIFICATIONS_QUEUE_URL: `${service.baseUrl}/sandbox/queue`,
@@ -81,14 +83,6 @@ async function check() {
   const doubted = await startReferee("prism-proof", description, document, stage.url);
   const proof = await prove(doubted, stage, samples(exchanges));
   return report(exchanges, trouble, proof);
-}
-
-async function startLocal(name, more = []) {
-  const ready = join(work, `${name}.json`);
-  const args = ["--listen", "127.0.0.1:0", "--data", join(work, name), "--ready-file", ready, ...more];
-  const started = processes.start(name, join(binaries, "local"), args);
-  const read = () => readFile(ready, "utf8").catch(() => undefined);
-  return JSON.parse(await processes.until(started, "it was ready", read));
 }
 
 /** A Prism in front of `upstream`, and the referee in front of that. */

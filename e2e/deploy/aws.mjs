@@ -1,0 +1,61 @@
+// The calls to AWS that an operator would make, in the wire formats that AWS publishes. They go to ministack and to the
+// local run's table, which look at a signature's form only; the credential's scope says which service is meant.
+
+/** One account. */
+export class Aws {
+  #url;
+
+  constructor(url) {
+    this.#url = url;
+  }
+
+  get url() {
+    return this.#url;
+  }
+
+  /** A service with the JSON protocol; `target` is its name there and the action, such as `AmazonSQS.SendMessage`. */
+  json(service, target, body) {
+    const headers = { "content-type": "application/x-amz-json-1.0", "x-amz-target": target };
+    return this.#call(service, "POST", "/", headers, JSON.stringify(body)).then(JSON.parse);
+  }
+
+  /** A service with the REST protocol. */
+  async rest(service, method, path, body) {
+    const headers = { "content-type": "application/json" };
+    const answer = await this.#call(service, method, path, headers, body && JSON.stringify(body));
+    return answer && JSON.parse(answer);
+  }
+
+  /** A service with the query protocol, which answers XML. */
+  query(service, Action, Version, parameters) {
+    return this.#call(service, "POST", "/", {}, new URLSearchParams({ Action, Version, ...parameters }));
+  }
+
+  async #call(service, method, path, headers, body) {
+    const scope = `20260101/us-east-1/${service}/aws4_request`;
+    const signed = {
+      authorization: `AWS4-HMAC-SHA256 Credential=local/${scope}, SignedHeaders=host, Signature=0`,
+      "x-amz-date": "20260101T000000Z",
+    };
+    const response = await fetch(this.#url + path, { method, headers: { ...headers, ...signed }, body });
+    const answer = await response.text();
+    const what = headers["x-amz-target"] ?? `${service} ${method} ${path}`;
+    if (!response.ok) throw new Error(`${what} answered ${response.status}: ${answer}`);
+    const failed = response.headers.get("x-amz-function-error");
+    if (failed) throw new Error(`${what} failed (${failed}): ${answer}`);
+    return answer;
+  }
+}
+
+/** The text of the elements `name` of an answer in XML. */
+export function elements(xml, name) {
+  const found = xml.matchAll(new RegExp(`<${name}>(.*?)</${name}>`, "gs"));
+  return [...found].map(([, text]) => unescaped(text));
+}
+
+function unescaped(text) {
+  const characters = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+  return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (_, hex, decimal, name) =>
+    name ? characters[name] : String.fromCodePoint(hex ? Number.parseInt(hex, 16) : Number(decimal)),
+  );
+}

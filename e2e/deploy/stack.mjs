@@ -1,0 +1,115 @@
+// The bundle's stack, deployed by the SAM CLI.
+
+import { readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+
+import { elements } from "./aws.mjs";
+
+const STACK = "e2e";
+const CLOUDFORMATION = ["cloudformation", "2010-05-15"];
+
+/** A deployed stack, with its outputs and what its resources are really called. */
+export class Stack {
+  #aws;
+  #api;
+
+  /** Deploys a template as samconfig.toml says, but without asking. */
+  static async deploy(processes, aws, sam, template, environment, parameters) {
+    const overrides = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
+    const args = ["deploy", "--template-file", template, "--config-file", resolve("samconfig.toml")];
+    args.push("--stack-name", STACK, "--no-confirm-changeset", "--parameter-overrides", ...overrides);
+    await processes.finish(processes.start("sam-deploy", sam, args, environment));
+    const stack = new Stack();
+    stack.#aws = aws;
+    await stack.#look();
+    return stack;
+  }
+
+  async #look() {
+    const [service, version] = CLOUDFORMATION;
+    const ask = (action, more) => this.#aws.query(service, action, version, { StackName: STACK, ...more });
+    const [stacks, resources, template] = await Promise.all([
+      ask("DescribeStacks"),
+      ask("DescribeStackResources"),
+      ask("GetTemplate", { TemplateStage: "Processed" }),
+    ]);
+    this.outputs = pairs(stacks, "OutputKey", "OutputValue");
+    this.resources = pairs(resources, "LogicalResourceId", "PhysicalResourceId");
+    this.template = JSON.parse(elements(template, "TemplateBody")[0]);
+    [this.#api] = this.#ids("AWS::ApiGatewayV2::Api");
+  }
+
+  #ids(type) {
+    return Object.entries(this.template.Resources).flatMap(([id, resource]) => (resource.Type === type ? [id] : []));
+  }
+
+  /** What the resources of a type are really called. */
+  named(type) {
+    return this.#ids(type).map((id) => this.resources[id]);
+  }
+
+  /** Where ministack serves the API. */
+  get url() {
+    return `${this.#aws.url}/_aws/execute-api/${this.resources[this.#api]}/$default`;
+  }
+
+  /**
+   * Makes the routes that the template asks for. API Gateway takes them from the OpenAPI document into which SAM has
+   * turned the functions' events; ministack takes no notice of that document.
+   */
+  async route() {
+    const routes = Object.entries(this.template.Resources[this.#api].Properties.Body.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({
+        key: routeKey(path, method),
+        integration: operation["x-amazon-apigateway-integration"],
+      })),
+    );
+    const api = `/v2/apis/${this.resources[this.#api]}`;
+    for (const { key, integration } of routes) {
+      const [, name] = /\$\{(\w+)\.Arn\}/.exec(integration.uri["Fn::Sub"]);
+      const { integrationId } = await this.#aws.rest("apigateway", "POST", `${api}/integrations`, {
+        integrationType: integration.type.toUpperCase(),
+        integrationMethod: integration.httpMethod,
+        integrationUri: await this.#arn(name),
+        payloadFormatVersion: integration.payloadFormatVersion,
+      });
+      const target = `integrations/${integrationId}`;
+      await this.#aws.rest("apigateway", "POST", `${api}/routes`, { routeKey: key, target });
+    }
+    return routes.map(({ key }) => key);
+  }
+
+  async #arn(name) {
+    const path = `/2015-03-31/functions/${this.resources[name]}`;
+    return (await this.#aws.rest("lambda", "GET", path)).Configuration.FunctionArn;
+  }
+
+  /** Calls a function with an event, and answers what it answers. */
+  invoke(name, event) {
+    return this.#aws.rest("lambda", "POST", `/2015-03-31/functions/${this.resources[name]}/invocations`, event);
+  }
+}
+
+/**
+ * Writes what `sam build` has left in `built` once more beside it, without what ministack does not have: alarms on
+ * metrics that are calculated from others. Answers the file, and the names that it leaves out.
+ */
+export async function reduced({ parseDocument }, built) {
+  const template = parseDocument(await readFile(join(built, "template.yaml"), "utf8"), { logLevel: "silent" });
+  const calculated = template.get("Resources").items.filter(({ value }) => value.hasIn(["Properties", "Metrics"]));
+  const names = calculated.map(({ key }) => String(key));
+  for (const name of names) template.deleteIn(["Resources", name]);
+  const file = join(built, "reduced.yaml");
+  await writeFile(file, String(template));
+  return { file, names };
+}
+
+function routeKey(path, method) {
+  if (path === "$default") return path;
+  return `${method === "x-amazon-apigateway-any-method" ? "ANY" : method.toUpperCase()} ${path}`;
+}
+
+function pairs(xml, name, value) {
+  const values = elements(xml, value);
+  return Object.fromEntries(elements(xml, name).map((key, index) => [key, values[index]]));
+}

@@ -1,0 +1,53 @@
+// The local run: `cargo run`'s process with everything that stands in for the services outside.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+const CONNECTION = "1494404757140276705";
+
+/** Starts one in a folder of its own under `work`, and answers what it writes down of itself. */
+export async function startLocal(processes, binaries, work, name, more = []) {
+  const ready = join(work, `${name}.json`);
+  const args = ["--listen", "127.0.0.1:0", "--data", join(work, name), "--ready-file", ready, ...more];
+  const started = processes.start(name, join(binaries, "local"), args);
+  const read = () => readFile(ready, "utf8").catch(() => undefined);
+  return JSON.parse(await processes.until(started, "it was ready", read));
+}
+
+/** The secret that the sandbox carrier wants to see, with a connection to route bought numbers to. */
+export function carrierSecret() {
+  return JSON.stringify({ apiKey: "sandbox", connectionId: CONNECTION });
+}
+
+/** The secret that the sandbox Slack wants to see. */
+export function slackSecret() {
+  return JSON.stringify({ botToken: "xoxb-sandbox", channel: "C0SANDBOX" });
+}
+
+/** The service's API, as one organization sees it. */
+export class Api {
+  #url;
+  #key;
+
+  constructor(url, key) {
+    this.#url = url;
+    this.#key = key;
+  }
+
+  get key() {
+    return this.#key;
+  }
+
+  async call(method, path, body) {
+    const response = await fetch(`${this.#url}/v1/phone-numbers${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.#key}`, "content-type": "application/json" },
+      body: body && JSON.stringify(body),
+    });
+    return { status: response.status, body: await response.json() };
+  }
+
+  buy(digits) {
+    return this.call("POST", "", { e164: `+1415555${digits}` });
+  }
+}
