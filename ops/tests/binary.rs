@@ -2,24 +2,47 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tests::TestApp;
+use tests::permission::{Permission, differences, granted, needs};
+use tests::stack::Stack;
 
 type Environment = BTreeMap<&'static str, String>;
 
-/// The services of AWS beside the table, as far as the commands call them.
-#[derive(Clone, Default)]
-struct Cloud(Arc<Mutex<Vec<(String, Value)>>>);
+const DEAD_LETTERS_ARN: &str = "arn:aws:sqs:us-east-1:1:NotificationsDeadLetterQueue";
+
+/// AWS, as far as the commands call it. Remembers each call.
+#[derive(Clone)]
+struct Cloud(Arc<Inner>);
+
+struct Inner {
+    engine_url: String,
+    queue_url: String,
+    http: reqwest::Client,
+    calls: Mutex<Vec<(String, Value)>>,
+}
 
 impl Cloud {
+    /// The table and the queue are those of `app`.
+    fn around(app: &TestApp) -> Self {
+        Self(Arc::new(Inner {
+            engine_url: app.dynamo.url().to_owned(),
+            queue_url: format!("{}/", app.bundle.queue_url),
+            http: reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap(),
+            calls: Mutex::default(),
+        }))
+    }
+
     async fn start(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -30,19 +53,37 @@ impl Cloud {
 
     /// The calls of one operation, oldest first.
     fn calls(&self, operation: &str) -> Vec<Value> {
-        let calls = self.0.lock().unwrap();
+        let calls = self.0.calls.lock().unwrap();
         calls.iter().filter(|(name, _)| name == operation).map(|(_, body)| body.clone()).collect()
+    }
+
+    /// What all calls so far have to be allowed.
+    fn needed(&self) -> BTreeSet<Permission> {
+        self.0.calls.lock().unwrap().iter().flat_map(|(operation, body)| needs(operation, body)).collect()
+    }
+
+    async fn forward(&self, url: &str, headers: &HeaderMap, body: String) -> Response {
+        let kept = ["content-type", "x-amz-target", "authorization", "x-amz-date"];
+        let kept = kept.iter().filter_map(|name| Some((name.parse().ok()?, headers.get(*name)?.clone()))).collect();
+        let answer = self.0.http.post(url).headers(kept).body(body).send().await.unwrap();
+        let mut response = Response::builder().status(answer.status());
+        *response.headers_mut().unwrap() = answer.headers().clone();
+        response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
     }
 }
 
-async fn answer(State(cloud): State<Cloud>, headers: HeaderMap, body: String) -> Json<Value> {
+async fn answer(State(cloud): State<Cloud>, headers: HeaderMap, text: String) -> Response {
     let operation = headers["x-amz-target"].to_str().unwrap().to_owned();
-    let body: Value = serde_json::from_str(&body).unwrap();
-    cloud.0.lock().unwrap().push((operation.clone(), body.clone()));
+    let body: Value = serde_json::from_str(&text).unwrap();
+    cloud.0.calls.lock().unwrap().push((operation.clone(), body.clone()));
     let before = cloud.calls(&operation).len() - 1;
     let letter = r#"{"organizationId":"org_1","submissionId":"kyb_1"}"#;
     Json(match operation.as_str() {
-        "secretsmanager.GetSecretValue" if body["SecretId"] == "telnyx" => {
+        operation if operation.starts_with("DynamoDB_20120810.") => {
+            return cloud.forward(&cloud.0.engine_url, &headers, text).await;
+        }
+        "AmazonSQS.SendMessage" => return cloud.forward(&cloud.0.queue_url, &headers, text).await,
+        "secretsmanager.GetSecretValue" if body["SecretId"] == "TelnyxSecret" => {
             json!({ "SecretString": r#"{"apiKey":"sandbox"}"# })
         }
         "secretsmanager.GetSecretValue" => {
@@ -53,7 +94,7 @@ async fn answer(State(cloud): State<Cloud>, headers: HeaderMap, body: String) ->
             "Attributes": { "SentTimestamp": "1784000000000", "ApproximateReceiveCount": "9" },
         }, { "MessageId": "m2", "ReceiptHandle": "handle 2", "Body": "not JSON" }] }),
         "AmazonSQS.GetQueueAttributes" => json!({ "Attributes": {
-            "QueueArn": "arn:aws:sqs:us-east-1:1:dead", "ApproximateNumberOfMessages": "2",
+            "QueueArn": DEAD_LETTERS_ARN, "ApproximateNumberOfMessages": "2",
         } }),
         "AmazonSQS.StartMessageMoveTask" => json!({ "TaskHandle": "task" }),
         "AmazonSQS.ListMessageMoveTasks" => {
@@ -62,23 +103,27 @@ async fn answer(State(cloud): State<Cloud>, headers: HeaderMap, body: String) ->
         }
         _ => json!({}),
     })
+    .into_response()
 }
 
-/// What the environment of an operator's shell says of `app` as if it were deployed, with `cloud` around it.
-fn deployed(app: &TestApp, cloud: &str) -> Environment {
-    BTreeMap::from([
+/// A deployed account with `app` in it, and what the environment of an operator's shell says of it. Resources are called
+/// what the template calls them.
+async fn deployed(app: &TestApp) -> (Cloud, Environment) {
+    let cloud = Cloud::around(app);
+    let environment = BTreeMap::from([
         ("AWS_REGION", "us-east-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", "key".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
-        ("AWS_ENDPOINT_URL", cloud.to_owned()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", app.dynamo.url().to_owned()),
+        ("AWS_ENDPOINT_URL", cloud.start().await),
         ("TABLE_NAME", app.bundle.table_name.to_owned()),
         ("TELNYX_URL", app.bundle.carrier_url.clone()),
-        ("TELNYX_SECRET_ARN", "telnyx".to_owned()),
+        ("TELNYX_SECRET_ARN", "TelnyxSecret".to_owned()),
         ("SLACK_URL", format!("{}/api", app.bundle.slack_url)),
-        ("SLACK_SECRET_ARN", "slack".to_owned()),
-        ("NOTIFICATIONS_DEAD_LETTER_QUEUE_URL", "http://sqs/1/dead".to_owned()),
-    ])
+        ("SLACK_SECRET_ARN", "SlackSecret".to_owned()),
+        ("NOTIFICATIONS_QUEUE_URL", "http://sqs/1/NotificationsQueue".to_owned()),
+        ("NOTIFICATIONS_DEAD_LETTER_QUEUE_URL", "http://sqs/1/NotificationsDeadLetterQueue".to_owned()),
+    ]);
+    (cloud, environment)
 }
 
 /// Runs the binary with these variables and none of this process's own. Somewhere else, because this thread serves what
@@ -114,10 +159,24 @@ async fn refused(environment: &Environment, line: &str) -> String {
     errors
 }
 
+/// Each runs some of the commands, and answers the account in which it did. Together they run all of them.
+#[tokio::test]
+async fn the_operators_policy_allows_what_the_commands_call_and_nothing_else() {
+    let clouds = [customers_and_numbers().await, verifications().await, dead_letters().await];
+    let needed = clouds.iter().flat_map(Cloud::needed).collect();
+    let stack = Stack::read();
+    let granted = granted(&stack.properties("OperatorPolicy")["PolicyDocument"]);
+    assert_eq!(differences("ops", &granted, &needed), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn every_command_does_its_work_in_a_deployed_account() {
-    let (app, cloud) = (TestApp::approved().await, Cloud::default());
-    let aws = deployed(&app, &cloud.start().await);
+    customers_and_numbers().await;
+}
+
+async fn customers_and_numbers() -> Cloud {
+    let app = TestApp::approved().await;
+    let (cloud, aws) = deployed(&app).await;
     let org = app.organization.to_string();
 
     assert_eq!(done(&aws, "orgs create org_acme --name Acme").await["id"], "org_acme");
@@ -158,14 +217,17 @@ async fn every_command_does_its_work_in_a_deployed_account() {
     assert_eq!(done(&aws, &format!("numbers list {org}")).await.as_array().unwrap().len(), 2);
     assert_eq!(done(&aws, "numbers free +12125550142 --yes").await["changed"], true);
     app.check_books().await;
+    cloud
 }
 
 #[tokio::test]
 async fn verifications_are_reviewed_in_a_deployed_account() {
-    let (app, cloud) = (TestApp::empty().await, Cloud::default());
-    let mut aws = deployed(&app, &cloud.start().await);
-    aws.insert("AWS_ENDPOINT_URL_SQS", app.bundle.queue_url.clone());
-    aws.insert("NOTIFICATIONS_QUEUE_URL", app.bundle.queue_url.clone());
+    verifications().await;
+}
+
+async fn verifications() -> Cloud {
+    let app = TestApp::empty().await;
+    let (cloud, aws) = deployed(&app).await;
     let org = app.organization.to_string();
     let form = json!({ "declaration": { "businessName": "Acme", "useCase": "x" }, "attestationAccepted": true });
     let submit = async || {
@@ -186,12 +248,17 @@ async fn verifications_are_reviewed_in_a_deployed_account() {
     let revoked = done(&aws, &format!("verifications revoke {org} {second} --reason Fraud --yes")).await;
     assert_eq!(revoked["status"], "revoked");
     assert!(refused(&aws, &format!("verifications approve {org} {second}")).await.contains("is revoked, decided by"));
+    cloud
 }
 
 #[tokio::test]
 async fn dead_letters_are_looked_at_without_being_taken_and_go_back_to_their_queue() {
-    let (app, cloud) = (TestApp::empty().await, Cloud::default());
-    let aws = deployed(&app, &cloud.start().await);
+    dead_letters().await;
+}
+
+async fn dead_letters() -> Cloud {
+    let app = TestApp::empty().await;
+    let (cloud, aws) = deployed(&app).await;
     let letters = done(&aws, "dead-letters look").await;
     assert_eq!(letters.as_array().unwrap().len(), 2);
     assert_eq!((&letters[0]["submissionId"], &letters[0]["receives"]), (&json!("kyb_1"), &json!("9")));
@@ -208,7 +275,8 @@ async fn dead_letters_are_looked_at_without_being_taken_and_go_back_to_their_que
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "1 of about 2 moved\n");
     let said: Value = serde_json::from_slice(&ended.stdout).unwrap();
     assert_eq!((ended.status.code(), &said["moved"]), (Some(0), &json!(2)));
-    assert_eq!(cloud.calls("AmazonSQS.StartMessageMoveTask")[0]["SourceArn"], "arn:aws:sqs:us-east-1:1:dead");
+    assert_eq!(cloud.calls("AmazonSQS.StartMessageMoveTask")[0]["SourceArn"], DEAD_LETTERS_ARN);
+    cloud
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ pub mod dynamo;
 pub mod faults;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+pub mod permission;
+pub mod stack;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

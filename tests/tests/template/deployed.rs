@@ -59,7 +59,7 @@ impl Surroundings {
             ("SipHost", _) => "sip.example.com".to_owned(),
             (_, Some(parameter)) => text(&parameter["Default"]),
             (resource, None) => {
-                stack.properties(resource);
+                let _ = stack.properties(resource);
                 resource.to_owned()
             }
         }

@@ -16,11 +16,12 @@ use reconciler::sweep::SweepOrder;
 use reconciler::{Reconciler, Report};
 use serde_json::{Value, json};
 use tests::dynamo::Weather;
+use tests::permission::Permission;
 use tests::{Answer, Call, TestApp};
 use tokio::time::Instant;
 
 use crate::deployed::{Started, Surroundings, environment, settings, start};
-use crate::gate::{Gate, Permission, serve};
+use crate::gate::{Gate, serve};
 use crate::stack::{Function, Stack};
 
 const ACTOR: Actor = Actor::System("tests");

@@ -1,7 +1,6 @@
 //! Stands between a function and AWS, and notes what each call needs to be allowed to do.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -11,26 +10,8 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tests::TestApp;
+use tests::permission::{Permission, needs};
 use tokio::net::TcpListener;
-
-/// One action on one resource, as IAM names them; resources by their names in the template.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Permission {
-    pub(crate) action: String,
-    pub(crate) resource: String,
-}
-
-impl Permission {
-    pub(crate) fn new(action: &str, resource: &str) -> Self {
-        Self { action: action.to_owned(), resource: resource.to_owned() }
-    }
-}
-
-impl fmt::Display for Permission {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} on {}", self.action, self.resource)
-    }
-}
 
 #[derive(Clone)]
 pub(crate) struct Gate {
@@ -98,36 +79,4 @@ async fn forward(http: &reqwest::Client, url: &str, headers: &HeaderMap, body: B
     let mut response = Response::builder().status(answer.status());
     *response.headers_mut().unwrap() = answer.headers().clone();
     response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
-}
-
-/// What a call has to be allowed to do. A transaction is allowed by the actions of its parts, and a query of an index by
-/// the index.
-fn needs(target: &str, call: &Value) -> Vec<Permission> {
-    let (service, operation) = target.split_once('.').unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    // The table's name differs from test to test; there is one.
-    let table = |action: &str, resource: &str| Permission::new(&format!("dynamodb:{action}"), resource);
-    match (service, operation) {
-        ("DynamoDB_20120810", "TransactWriteItems") => {
-            let parts = call["TransactItems"].as_array().unwrap().iter();
-            let kinds = parts.flat_map(|part| part.as_object().unwrap().keys());
-            kinds.map(|kind| table(transacted(kind), "Table")).collect()
-        }
-        ("DynamoDB_20120810", _) => {
-            let index = call["IndexName"].as_str().map_or(String::new(), |index| format!("/index/{index}"));
-            vec![table(operation, &format!("Table{index}"))]
-        }
-        ("AmazonSQS", _) => vec![Permission::new(&format!("sqs:{operation}"), &text(&call["QueueUrl"]))],
-        _ => vec![Permission::new(&format!("{service}:{operation}"), &text(&call["SecretId"]))],
-    }
-}
-
-fn transacted(part: &str) -> &'static str {
-    match part {
-        "ConditionCheck" => "ConditionCheckItem",
-        "Put" => "PutItem",
-        "Update" => "UpdateItem",
-        "Delete" => "DeleteItem",
-        unknown => panic!("{unknown} is no part of a transaction"),
-    }
 }

@@ -10,4 +10,5 @@ mod permissions;
 mod routes;
 mod settings;
 mod shape;
-mod stack;
+
+use tests::stack;

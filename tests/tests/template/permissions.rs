@@ -4,25 +4,14 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tests::permission::{self, Permission};
 
 use crate::drives::drive;
-use crate::gate::Permission;
-use crate::stack::{Function, Stack, arn, folders, list};
+use crate::stack::{Function, Stack, folders, list};
 
 /// What a function's policies allow.
 fn granted(function: &Function<'_>) -> BTreeSet<Permission> {
-    let mut all = BTreeSet::new();
-    for statement in list(&function.properties["Policies"]).into_iter().flat_map(|policy| list(&policy["Statement"])) {
-        assert_eq!(statement["Effect"], "Allow", "{statement}");
-        for action in list(&statement["Action"]) {
-            for resource in list(&statement["Resource"]) {
-                let action = action.as_str().unwrap();
-                assert!(!action.contains('*'), "{} allows {action}", function.name);
-                all.insert(Permission::new(action, &arn(resource)));
-            }
-        }
-    }
-    all
+    list(&function.properties["Policies"]).into_iter().flat_map(permission::granted).collect()
 }
 
 /// What Lambda itself does in the function's name, which the code never calls.
@@ -32,12 +21,9 @@ fn on_behalf(stack: &Stack, function: &Function<'_>) -> BTreeSet<Permission> {
     sources.iter().flat_map(|queue| polling.map(|action| Permission::new(action, queue))).collect()
 }
 
-/// How a function's policies differ from what it needs, in sentences; none when they do not.
+/// How a function's policies differ from what it needs.
 fn differences(function: &Function<'_>, needed: &BTreeSet<Permission>) -> Vec<String> {
-    let granted = granted(function);
-    let lacking = needed.difference(&granted).map(|one| format!("{} calls {one}, which is denied", function.name));
-    let idle = granted.difference(needed).map(|one| format!("{} is allowed {one}, and never calls it", function.name));
-    lacking.chain(idle).collect()
+    permission::differences(&function.name, &granted(function), needed)
 }
 
 async fn needed(stack: &Stack, function: &Function<'_>) -> BTreeSet<Permission> {

@@ -1,4 +1,5 @@
 //! `template.yaml` as AWS reads it: short tags such as `!Ref` in their long form, `{"Ref": …}`.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a template of another form stops the test")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,39 +7,47 @@ use std::path::{Path, PathBuf};
 use saphyr::{LoadableYamlNode, ScalarOwned, YamlOwned};
 use serde_json::{Map, Value, json};
 
-pub(crate) fn repository() -> PathBuf {
+/// The repository's folder.
+#[must_use]
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The folders of `functions/`, by name.
-pub(crate) fn folders() -> Vec<String> {
+#[must_use]
+pub fn folders() -> Vec<String> {
     let entries = std::fs::read_dir(repository().join("functions")).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
 
+/// The template.
 #[derive(Clone)]
-pub(crate) struct Stack {
-    pub(crate) document: Value,
+pub struct Stack {
+    pub document: Value,
     /// The logical ids of all resources, in the order of the file.
     order: Vec<String>,
 }
 
 /// One function as the template has it.
-pub(crate) struct Function<'a> {
-    pub(crate) logical: &'a str,
+pub struct Function<'a> {
+    pub logical: &'a str,
     /// Its folder, package and binary.
-    pub(crate) name: String,
-    pub(crate) properties: &'a Value,
+    pub name: String,
+    pub properties: &'a Value,
 }
 
 impl Stack {
-    pub(crate) fn read() -> Self {
+    /// The template of this repository.
+    #[must_use]
+    pub fn read() -> Self {
         Self::parse(&std::fs::read_to_string(repository().join("template.yaml")).unwrap())
     }
 
-    pub(crate) fn parse(text: &str) -> Self {
+    /// A template of this text.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
         let documents = YamlOwned::load_from_str(text).unwrap();
         let [document] = documents.as_slice() else { panic!("the template is one document") };
         let resources = document.as_mapping_get("Resources").unwrap();
@@ -46,49 +55,58 @@ impl Stack {
         Self { document: plain(document), order }
     }
 
-    pub(crate) fn parameters(&self) -> &Map<String, Value> {
+    /// The parameters by name.
+    #[must_use]
+    pub fn parameters(&self) -> &Map<String, Value> {
         self.document["Parameters"].as_object().unwrap()
     }
 
     /// A resource's properties.
-    pub(crate) fn properties(&self, logical: &str) -> &Value {
+    #[must_use]
+    pub fn properties(&self, logical: &str) -> &Value {
         let properties = &self.document["Resources"][logical]["Properties"];
         assert!(properties.is_object(), "there is no resource {logical}");
         properties
     }
 
     /// The logical ids of every resource of a type, in the order of the file.
-    pub(crate) fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
         let ids = self.order.iter().map(String::as_str);
         ids.filter(move |logical| self.document["Resources"][*logical]["Type"] == kind)
     }
 
     /// The functions in the order of the file.
-    pub(crate) fn functions(&self) -> Vec<Function<'_>> {
+    #[must_use]
+    pub fn functions(&self) -> Vec<Function<'_>> {
         let function = |logical| Function { logical, name: kebab(logical), properties: self.properties(logical) };
         self.of_type("AWS::Serverless::Function").map(function).collect()
     }
 
-    pub(crate) fn function(&self, name: &str) -> Function<'_> {
+    /// The function of this name.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Function<'_> {
         let mut functions = self.functions().into_iter();
         functions.find(|function| function.name == name).unwrap_or_else(|| panic!("the template has no {name}"))
     }
 
     /// What a function gets for a property: its own value, or the one for all.
-    pub(crate) fn effective<'a>(&'a self, function: &Function<'a>, property: &str) -> &'a Value {
+    #[must_use]
+    pub fn effective<'a>(&'a self, function: &Function<'a>, property: &str) -> &'a Value {
         let own = &function.properties[property];
         if own.is_null() { &self.document["Globals"]["Function"][property] } else { own }
     }
 
     /// A number that stands there, or is a parameter's default.
-    pub(crate) fn number(&self, value: &Value) -> u64 {
+    #[must_use]
+    pub fn number(&self, value: &Value) -> u64 {
         let parameter = referred(value).and_then(|name| self.parameters().get(name));
         let value = parameter.map_or(value, |parameter| &parameter["Default"]);
         value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
     }
 
     /// The variables of a function's environment: those of all, and its own.
-    pub(crate) fn variables(&self, function: &Function<'_>) -> Map<String, Value> {
+    #[must_use]
+    pub fn variables(&self, function: &Function<'_>) -> Map<String, Value> {
         let mut variables = Map::new();
         for level in [&self.document["Globals"]["Function"], function.properties] {
             variables.extend(level["Environment"]["Variables"].as_object().cloned().unwrap_or_default());
@@ -97,7 +115,8 @@ impl Stack {
     }
 
     /// The queues whose messages a function works on.
-    pub(crate) fn sources(&self, function: &Function<'_>) -> BTreeSet<String> {
+    #[must_use]
+    pub fn sources(&self, function: &Function<'_>) -> BTreeSet<String> {
         let mappings = self.of_type("AWS::Lambda::EventSourceMapping").map(|logical| self.properties(logical));
         let own = mappings.filter(|mapping| referred(&mapping["FunctionName"]) == Some(function.logical));
         own.map(|mapping| arn(&mapping["EventSourceArn"])).collect()
@@ -105,12 +124,14 @@ impl Stack {
 }
 
 /// The logical id that a `!Ref` names.
-pub(crate) fn referred(value: &Value) -> Option<&str> {
+#[must_use]
+pub fn referred(value: &Value) -> Option<&str> {
     value["Ref"].as_str()
 }
 
 /// What an ARN in the template is of: `Table`, `Table/index/work`.
-pub(crate) fn arn(value: &Value) -> String {
+#[must_use]
+pub fn arn(value: &Value) -> String {
     let named = referred(value).map(str::to_owned);
     let got = || value["Fn::GetAtt"].as_str().and_then(|text| text.strip_suffix(".Arn")).map(str::to_owned);
     let put_together = || {
@@ -121,7 +142,8 @@ pub(crate) fn arn(value: &Value) -> String {
 }
 
 /// A value that may stand alone or in a list.
-pub(crate) fn list(value: &Value) -> Vec<&Value> {
+#[must_use]
+pub fn list(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |values| values.iter().collect())
 }
 
