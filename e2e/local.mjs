@@ -5,10 +5,13 @@ import { join } from "node:path";
 
 const CONNECTION = "1494404757140276705";
 
-/** Starts one in a folder of its own under `work`, and answers what it writes down of itself. */
-export async function startLocal(processes, binaries, work, name, more = []) {
+/**
+ * Starts one in a folder of its own under `work`, on a free port unless one is given, and answers what it writes down of
+ * itself.
+ */
+export async function startLocal(processes, binaries, work, name, { port = 0, more = [] } = {}) {
   const ready = join(work, `${name}.json`);
-  const args = ["--listen", "127.0.0.1:0", "--data", join(work, name), "--ready-file", ready, ...more];
+  const args = ["--listen", `127.0.0.1:${port}`, "--data", join(work, name), "--ready-file", ready, ...more];
   const started = processes.start(name, join(binaries, "local"), args);
   const read = () => readFile(ready, "utf8").catch(() => undefined);
   return JSON.parse(await processes.until(started, "it was ready", read));
@@ -17,11 +20,6 @@ export async function startLocal(processes, binaries, work, name, more = []) {
 /** The secret that the sandbox carrier wants to see, with a connection to route bought numbers to. */
 export function carrierSecret() {
   return JSON.stringify({ apiKey: "sandbox", connectionId: CONNECTION });
-}
-
-/** The secret that the sandbox Slack wants to see. */
-export function slackSecret() {
-  return JSON.stringify({ botToken: "xoxb-sandbox", channel: "C0SANDBOX" });
 }
 
 /** The service's API, as one organization sees it. */
@@ -38,13 +36,13 @@ export class Api {
     return this.#key;
   }
 
-  async call(method, path, body) {
+  async call(method, path, body, more = {}) {
     const response = await fetch(`${this.#url}/v1/phone-numbers${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.#key}`, "content-type": "application/json" },
+      headers: { authorization: `Bearer ${this.#key}`, "content-type": "application/json", ...more },
       body: body && JSON.stringify(body),
     });
-    return { status: response.status, body: await response.json() };
+    return { status: response.status, headers: response.headers, body: await response.json() };
   }
 
   buy(digits) {

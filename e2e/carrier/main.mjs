@@ -53,7 +53,7 @@ async function check() {
 
   const carrier = await startLocal(processes, binaries, work, "carrier");
   const referee = await startReferee("prism", description, document, carrier.carrierUrl);
-  const service = await startLocal(processes, binaries, work, "service", ["--carrier-url", referee.url]);
+  const service = await startLocal(processes, binaries, work, "service", { more: ["--carrier-url", referee.url] });
   const environment = {
     TELNYX_URL: referee.url,
     TELNYX_SECRET: carrierSecret(),

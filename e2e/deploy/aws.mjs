@@ -1,12 +1,17 @@
-// The calls to AWS that an operator would make, in the wire formats that AWS publishes. They go to ministack and to the
-// local run's table, which look at a signature's form only; the credential's scope says which service is meant.
+// The calls to AWS that an operator would make, in the wire formats that AWS publishes.
 
-/** One account. */
+const REGION = "us-east-1";
+
+/** One account, as one of its users sees it. */
 export class Aws {
   #url;
+  #signer;
 
-  constructor(url) {
+  /** `AwsClient` is aws4fetch's; `keys` are the user's access key and its secret. */
+  constructor(AwsClient, url, keys) {
     this.#url = url;
+    // Nothing is sent twice: a failure is to be seen.
+    this.#signer = new AwsClient({ ...keys, region: REGION, retries: 0 });
   }
 
   get url() {
@@ -16,7 +21,7 @@ export class Aws {
   /** A service with the JSON protocol; `target` is its name there and the action, such as `AmazonSQS.SendMessage`. */
   json(service, target, body) {
     const headers = { "content-type": "application/x-amz-json-1.0", "x-amz-target": target };
-    return this.#call(service, "POST", "/", headers, JSON.stringify(body)).then(JSON.parse);
+    return this.#call(service, "POST", "/", headers, JSON.stringify(body)).then((text) => text && JSON.parse(text));
   }
 
   /** A service with the REST protocol. */
@@ -28,16 +33,12 @@ export class Aws {
 
   /** A service with the query protocol, which answers XML. */
   query(service, Action, Version, parameters) {
-    return this.#call(service, "POST", "/", {}, new URLSearchParams({ Action, Version, ...parameters }));
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    return this.#call(service, "POST", "/", headers, String(new URLSearchParams({ Action, Version, ...parameters })));
   }
 
   async #call(service, method, path, headers, body) {
-    const scope = `20260101/us-east-1/${service}/aws4_request`;
-    const signed = {
-      authorization: `AWS4-HMAC-SHA256 Credential=local/${scope}, SignedHeaders=host, Signature=0`,
-      "x-amz-date": "20260101T000000Z",
-    };
-    const response = await fetch(this.#url + path, { method, headers: { ...headers, ...signed }, body });
+    const response = await this.#signer.fetch(this.#url + path, { method, headers, body, aws: { service } });
     const answer = await response.text();
     const what = headers["x-amz-target"] ?? `${service} ${method} ${path}`;
     if (!response.ok) throw new Error(`${what} answered ${response.status}: ${answer}`);

@@ -3,8 +3,8 @@
 //   node main.mjs TOOLS SAM CLOUD BUILT BINARIES LOGS
 //
 // The SAM CLI deploys what `sam build` has left in BUILT to ministack, which runs the very programs that Lambda would
-// run. Then customers, staff, schedules and the operator do what they do. Carrier and Slack are the local run's
-// sandboxes; nothing leaves this machine.
+// run, each with the leave that its policies give. Then customers, staff, schedules and the operator do what they do.
+// Carrier and Slack are the local run's sandboxes; nothing leaves this machine.
 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -16,7 +16,7 @@ import { Processes } from "../processes.mjs";
 import { freePort } from "../servers.mjs";
 import { Aws } from "./aws.mjs";
 import { Operator } from "./operator.mjs";
-import { Stack, reduced } from "./stack.mjs";
+import { Stack, adapted } from "./stack.mjs";
 import { FLOWS, Walk } from "./walk.mjs";
 
 const [tools, sam, cloud, built, binaries, logs] = process.argv.slice(2);
@@ -25,6 +25,11 @@ const [tools, sam, cloud, built, binaries, logs] = process.argv.slice(2);
 const PRICES = { upfrontCostUsd: 2.5, monthlyCostUsd: 1.25 };
 const SIP_HOST = "sip.e2e.example.com";
 
+// Who owns the account in ministack. What everybody else may do, policies say.
+const OWNER = { accessKeyId: "owner", secretAccessKey: "owner-of-a-local-account" };
+
+const tool = createRequire(resolve(tools, "package.json"));
+const { AwsClient } = tool("aws4fetch");
 const work = await mkdtemp(join(tmpdir(), "deploy-"));
 const processes = new Processes(logs);
 let aws;
@@ -50,41 +55,53 @@ async function end(code) {
 }
 
 async function check() {
-  const local = await startLocal(processes, binaries, work, "sandboxes");
   await startCloud();
-  const template = await reduced(createRequire(resolve(tools, "package.json"))("yaml"), built);
+  // Carrier and Slack come once it is known where the deployment is, and are promised to it before.
+  const port = await freePort();
+  const [telnyxUrl, slackUrl] = ["carrier/v2", "slack/api"].map((path) => `http://127.0.0.1:${port}/sandbox/${path}`);
+  const template = await adapted(tool("yaml"), built);
   console.log(`left out, because ministack has no calculated metrics: ${template.names.join(", ") || "nothing"}`);
-  console.log(`deploying to ${aws.url}`);
-  const stack = await Stack.deploy(processes, aws, sam, template.file, await samEnvironment(), {
-    Stage: "development",
-    SipHost: SIP_HOST,
-    UpfrontPriceUsd: PRICES.upfrontCostUsd.toFixed(2),
-    MonthlyPriceUsd: PRICES.monthlyCostUsd.toFixed(2),
-    TelnyxUrl: local.carrierUrl,
-    SlackUrl: `${local.baseUrl}/sandbox/slack/api`,
-    TableDeletionProtection: "false",
-  });
+  const stack = new Stack(aws, await samCli());
+  const deploy = ({ upfrontCostUsd, monthlyCostUsd }) => {
+    console.log(`deploying to ${aws.url}`);
+    return stack.deploy(template.file, {
+      Stage: "development",
+      SipHost: SIP_HOST,
+      UpfrontPriceUsd: upfrontCostUsd.toFixed(2),
+      MonthlyPriceUsd: monthlyCostUsd.toFixed(2),
+      TelnyxUrl: telnyxUrl,
+      SlackUrl: slackUrl,
+      TableDeletionProtection: "false",
+    });
+  };
+  await deploy(PRICES);
   const routes = await stack.route();
   console.log(`${stack.named("AWS::Lambda::Function").length} functions, ${routes.length} routes at ${stack.url}`);
 
-  const operator = new Operator(aws, stack);
+  const interactionsUrl = `${stack.url}/slack/interactions`;
+  const more = ["--interactions-url", interactionsUrl];
+  const local = await startLocal(processes, binaries, work, "sandboxes", { port, more });
+  const operator = await Operator.hired(aws, stack, binaries, environment(), { telnyxUrl, slackUrl });
   await operator.setSecret("TelnyxSecretArn", carrierSecret());
   await operator.pauseSchedules();
-  await operator.hurry(2, 1);
-  console.log(`${await operator.admit(local)} rows for ${local.organizations.length} organizations`);
+  await operator.hurry(2, 3);
   const description = JSON.parse(await readFile("openapi.json", "utf8"));
-  await new Walk({ stack, operator, local, description, prices: PRICES, sipHost: SIP_HOST }).run(FLOWS);
+  const deployment = { aws, AwsClient, stack, operator, local, interactionsUrl, description, redeploy: deploy };
+  await new Walk({ ...deployment, prices: PRICES, sipHost: SIP_HOST }).run(FLOWS);
+  await nothingDenied();
 }
 
 /** Starts ministack, empty. Whoever wants to reach anything outside meets a proxy that is not there. */
 async function startCloud() {
   const port = await freePort();
-  aws = new Aws(`http://127.0.0.1:${port}`);
+  aws = new Aws(AwsClient, `http://127.0.0.1:${port}`, OWNER);
   const started = processes.start("ministack", join(cloud, "ministack"), [], {
     ...environment(),
     BIND_HOST: "127.0.0.1",
     MINISTACK_HOST: "127.0.0.1",
     GATEWAY_PORT: port,
+    // Looks at every signature, and at the policies of whoever has signed.
+    AUTH: "true",
     // Neither of these two servers is wanted, and both would take a fixed port.
     IOT_MTLS_ENABLED: "0",
     SFTP_ENABLED: "0",
@@ -93,11 +110,13 @@ async function startCloud() {
   await processes.until(started, "it answered", health);
 }
 
-async function samEnvironment() {
+/** Runs the SAM CLI as the owner of the account. */
+async function samCli() {
   // It asks PyPI for a newer version of itself once a week.
   const state = { telemetryEnabled: false, lastVersionCheck: Date.now() / 1000 };
   await writeFile(join(work, "metadata.json"), JSON.stringify(state));
-  return { ...environment(), SAM_CLI_TELEMETRY: "0", __SAM_CLI_APP_DIR: work };
+  const variables = { ...environment(), SAM_CLI_TELEMETRY: "0", __SAM_CLI_APP_DIR: work };
+  return (log, args) => processes.finish(processes.start(log, sam, args, variables));
 }
 
 function environment() {
@@ -108,21 +127,34 @@ function environment() {
     HTTPS_PROXY: "http://127.0.0.1:9",
     NO_PROXY: "127.0.0.1,localhost",
     AWS_ENDPOINT_URL: aws.url,
-    AWS_ACCESS_KEY_ID: "local",
-    AWS_SECRET_ACCESS_KEY: "local",
+    AWS_ACCESS_KEY_ID: OWNER.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: OWNER.secretAccessKey,
     AWS_DEFAULT_REGION: "us-east-1",
     AWS_EC2_METADATA_DISABLED: "true",
   };
 }
 
+/** What each function has logged, by its name. */
+async function functionLogs() {
+  const ask = (action, body) => aws.json("logs", `Logs_20140328.${action}`, body);
+  const { logGroups } = await ask("DescribeLogGroups", { logGroupNamePrefix: "/aws/lambda/" });
+  const texts = logGroups.map(async ({ logGroupName }) => {
+    const { events } = await ask("FilterLogEvents", { logGroupName });
+    return [basename(logGroupName), events.map(({ message }) => `${message.trimEnd()}\n`).join("")];
+  });
+  return Promise.all(texts);
+}
+
+/** Fails where a function was denied something, even if it could do without. */
+async function nothingDenied() {
+  for (const [name, text] of await functionLogs()) {
+    const denied = text.split("\n").find((line) => line.includes("AccessDenied"));
+    if (denied) throw new Error(`${name} may not do what it does: ${denied}`);
+  }
+}
+
 /** Writes down what the functions have logged, a file for each. */
 async function keepLogs() {
   if (!aws) return;
-  const ask = (action, body) => aws.json("logs", `Logs_20140328.${action}`, body);
-  const { logGroups } = await ask("DescribeLogGroups", { logGroupNamePrefix: "/aws/lambda/" });
-  for (const { logGroupName } of logGroups) {
-    const { events } = await ask("FilterLogEvents", { logGroupName });
-    const lines = events.map(({ message }) => `${message.trimEnd()}\n`).join("");
-    await writeFile(join(logs, `function-${basename(logGroupName)}.log`), lines);
-  }
+  for (const [name, text] of await functionLogs()) await writeFile(join(logs, `function-${name}.log`), text);
 }

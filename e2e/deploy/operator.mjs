@@ -1,49 +1,61 @@
-// What the operator of a deployment does: lets organizations in, gives credits, decides verifications, looks after the
-// dead letters.
+// Whoever operates a deployment: in AWS, and with the operator's command line.
 
-import { Aws } from "./aws.mjs";
+import { Api } from "../local.mjs";
+import { ops } from "../ops.mjs";
+import { elements } from "./aws.mjs";
+
+const IAM = ["iam", "2010-05-08"];
+const USER = "operator";
 
 /** The operator of a stack. */
 export class Operator {
   #aws;
   #stack;
+  #command;
 
-  constructor(aws, stack) {
-    this.#aws = aws;
-    this.#stack = stack;
+  /** `environment` is that of the operator's shell, and says nothing of the stack yet. */
+  static async hired(aws, stack, binaries, environment, { telnyxUrl, slackUrl }) {
+    const operator = new Operator();
+    operator.#aws = aws;
+    operator.#stack = stack;
+    const { outputs } = stack;
+    const shell = {
+      ...environment,
+      ...(await operator.#allowed(outputs.OperatorPolicyArn)),
+      TABLE_NAME: outputs.TableName,
+      TELNYX_SECRET_ARN: outputs.TelnyxSecretArn,
+      TELNYX_URL: telnyxUrl,
+      SLACK_SECRET_ARN: outputs.SlackSecretArn,
+      SLACK_URL: slackUrl,
+      NOTIFICATIONS_QUEUE_URL: outputs.NotificationsQueueUrl,
+      NOTIFICATIONS_DEAD_LETTER_QUEUE_URL: outputs.NotificationsDeadLetterQueueUrl,
+    };
+    operator.#command = (command) => ops(binaries, ["--as", USER, ...command], shell);
+    return operator;
   }
 
-  /** Lets the organizations of a local run in, as they are there. */
-  async admit(local) {
-    const source = new Aws(local.dynamoDbUrl);
-    const { Items } = await source.json("dynamodb", "DynamoDB_20120810.Scan", { TableName: local.tableName });
-    for (const Item of Items) await this.#table("PutItem", { Item });
-    return Items.length;
+  /** Makes a user of AWS who may do what the stack's policy says, and nothing else; answers the user's keys. */
+  async #allowed(PolicyArn) {
+    const ask = (action, more) => this.#aws.query(IAM[0], action, IAM[1], { UserName: USER, ...more });
+    await ask("CreateUser");
+    await ask("AttachUserPolicy", { PolicyArn });
+    const key = await ask("CreateAccessKey");
+    const [[AWS_ACCESS_KEY_ID], [AWS_SECRET_ACCESS_KEY]] = [elements(key, "AccessKeyId"), elements(key, "SecretAccessKey")];
+    this.keys = { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY };
+    return { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY };
   }
 
-  /** Gives an organization the credits that another one has. */
-  async grant(organization, { like }) {
-    const Key = { PK: { S: `ORG#${like}` }, SK: { S: "CREDITS" } };
-    const { Item } = await this.#table("GetItem", { Key });
-    await this.#table("PutItem", { Item: { ...Item, PK: { S: `ORG#${organization}` } } });
+  /** Runs a command of the operator's command line. */
+  ops(...command) {
+    return this.#command(command);
   }
 
-  /** Approves an organization's verification. */
-  approve(organization, submission) {
-    const now = new Date().toISOString();
-    return this.#table("UpdateItem", {
-      Key: { PK: { S: `ORG#${organization}` }, SK: { S: "KYB" } },
-      ConditionExpression: "id = :id AND kybStatus = :submitted",
-      UpdateExpression: "SET kybStatus = :approved, review = :review, updatedAt = :now ADD version :one",
-      ExpressionAttributeValues: {
-        ":id": { S: submission },
-        ":submitted": { S: "submitted" },
-        ":approved": { S: "approved" },
-        ":review": { M: { at: { S: now }, reviewerId: { S: "e2e" } } },
-        ":now": { S: now },
-        ":one": { N: "1" },
-      },
-    });
+  /** Lets an organization in, and answers the API as it sees it. */
+  async admit(organization, name, credits) {
+    await this.ops("orgs", "create", organization, "--name", name);
+    await this.ops("credits", "grant", organization, credits, "--reference", "first-payment");
+    const { apiKey } = await this.ops("keys", "issue", organization);
+    return new Api(this.#stack.url, apiKey);
   }
 
   /** Gives a secret its value. */
@@ -52,10 +64,20 @@ export class Operator {
     return this.#aws.json("secretsmanager", "secretsmanager.PutSecretValue", body);
   }
 
-  /** Stops what runs by the clock, so that nothing is settled but by hand. */
-  async pauseSchedules() {
-    const rules = this.#stack.named("AWS::Events::Rule");
-    for (const Name of rules) await this.#aws.json("events", "AWSEvents.DisableRule", { Name });
+  /** Stops what runs by the clock, so that nothing gets in the way of what is looked at. */
+  pauseSchedules() {
+    return this.#schedules("DisableRule");
+  }
+
+  /** Lets it run again. */
+  resumeSchedules() {
+    return this.#schedules("EnableRule");
+  }
+
+  async #schedules(action) {
+    for (const Name of this.#stack.named("AWS::Events::Rule")) {
+      await this.#aws.json("events", `AWSEvents.${action}`, { Name });
+    }
   }
 
   /** Makes the queue give up on a message after `most` tries, `seconds` apart, so that nobody waits for minutes. */
@@ -72,33 +94,20 @@ export class Operator {
     return this.#queue("SendMessage", { QueueUrl: this.#stack.outputs.NotificationsQueueUrl, MessageBody });
   }
 
-  /** The texts of the dead letters, which stay where they are. */
-  async deadLetters() {
-    const letters = await this.#receive({ VisibilityTimeout: 0 });
-    return letters.map(({ Body }) => Body);
-  }
-
-  /** Puts every dead letter back into the queue. */
+  /**
+   * Puts every dead letter back into the queue, one by one: `ops dead-letters redrive` has SQS do it, with an action that
+   * ministack does not have.
+   */
   async redrive() {
     const QueueUrl = this.#stack.outputs.NotificationsDeadLetterQueueUrl;
-    for (const { Body, ReceiptHandle } of await this.#receive({ VisibilityTimeout: 30 })) {
+    const { Messages } = await this.#queue("ReceiveMessage", { QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 30 });
+    for (const { Body, ReceiptHandle } of Messages ?? []) {
       await this.notify(Body);
       await this.#queue("DeleteMessage", { QueueUrl, ReceiptHandle });
     }
   }
 
-  async #receive(more) {
-    const QueueUrl = this.#stack.outputs.NotificationsDeadLetterQueueUrl;
-    const { Messages } = await this.#queue("ReceiveMessage", { QueueUrl, MaxNumberOfMessages: 10, ...more });
-    return Messages ?? [];
-  }
-
   #queue(action, body) {
     return this.#aws.json("sqs", `AmazonSQS.${action}`, body);
-  }
-
-  #table(action, body) {
-    const TableName = this.#stack.outputs.TableName;
-    return this.#aws.json("dynamodb", `DynamoDB_20120810.${action}`, { TableName, ...body });
   }
 }

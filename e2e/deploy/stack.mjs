@@ -8,21 +8,27 @@ import { elements } from "./aws.mjs";
 const STACK = "e2e";
 const CLOUDFORMATION = ["cloudformation", "2010-05-15"];
 
-/** A deployed stack, with its outputs and what its resources are really called. */
+/** A stack, with its outputs and what its resources are really called. */
 export class Stack {
   #aws;
   #api;
+  #deployments = 0;
+  #sam;
 
-  /** Deploys a template as samconfig.toml says, but without asking. */
-  static async deploy(processes, aws, sam, template, environment, parameters) {
+  /** `sam` runs the SAM CLI: a function of a name for its log and of its arguments. */
+  constructor(aws, sam) {
+    this.#aws = aws;
+    this.#sam = sam;
+  }
+
+  /** Deploys a template as samconfig.toml says, but without asking: makes the stack, or changes the one that is there. */
+  async deploy(template, parameters) {
     const overrides = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
     const args = ["deploy", "--template-file", template, "--config-file", resolve("samconfig.toml")];
     args.push("--stack-name", STACK, "--no-confirm-changeset", "--parameter-overrides", ...overrides);
-    await processes.finish(processes.start("sam-deploy", sam, args, environment));
-    const stack = new Stack();
-    stack.#aws = aws;
-    await stack.#look();
-    return stack;
+    this.#deployments += 1;
+    await this.#sam(`sam-deploy-${this.#deployments}`, args);
+    await this.#look();
   }
 
   async #look() {
@@ -84,22 +90,32 @@ export class Stack {
     return (await this.#aws.rest("lambda", "GET", path)).Configuration.FunctionArn;
   }
 
-  /** Calls a function with an event, and answers what it answers. */
-  invoke(name, event) {
-    return this.#aws.rest("lambda", "POST", `/2015-03-31/functions/${this.resources[name]}/invocations`, event);
+  /** Has somebody call a function with an event, and answers what it answers. */
+  invoke(name, event, aws = this.#aws) {
+    return aws.rest("lambda", "POST", `/2015-03-31/functions/${this.resources[name]}/invocations`, event);
   }
 }
 
 /**
- * Writes what `sam build` has left in `built` once more beside it, without what ministack does not have: alarms on
- * metrics that are calculated from others. Answers the file, and the names that it leaves out.
+ * Writes what `sam build` has left in `built` once more beside it, as ministack understands it. Answers the file, and the
+ * names that it leaves out: ministack has no alarms on metrics that are calculated from others. And a `Ref` to a secret is
+ * the secret's ARN, as its attribute `Id` is; to ministack only the latter is.
  */
-export async function reduced({ parseDocument }, built) {
+export async function adapted({ parseDocument, visit }, built) {
   const template = parseDocument(await readFile(join(built, "template.yaml"), "utf8"), { logLevel: "silent" });
-  const calculated = template.get("Resources").items.filter(({ value }) => value.hasIn(["Properties", "Metrics"]));
-  const names = calculated.map(({ key }) => String(key));
+  const resources = template.get("Resources").items.map(({ key, value }) => [String(key), value]);
+  const names = resources.flatMap(([name, resource]) => (resource.hasIn(["Properties", "Metrics"]) ? [name] : []));
   for (const name of names) template.deleteIn(["Resources", name]);
-  const file = join(built, "reduced.yaml");
+  const secrets = resources.flatMap(([name, resource]) =>
+    resource.get("Type") === "AWS::SecretsManager::Secret" ? [name] : [],
+  );
+  visit(template, {
+    Map(_, map) {
+      const name = map.get("Ref");
+      return secrets.includes(name) ? template.createNode({ "Fn::GetAtt": [name, "Id"] }) : undefined;
+    },
+  });
+  const file = join(built, "adapted.yaml");
   await writeFile(file, String(template));
   return { file, names };
 }

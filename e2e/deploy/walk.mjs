@@ -4,26 +4,35 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 
-import { Api, slackSecret } from "../local.mjs";
+import { Aws } from "./aws.mjs";
 
-// A row in doubt is looked at after a minute.
-const SETTLED_WITHIN = 120_000;
+// A row in doubt is looked at after a minute, by a schedule that runs every minute.
+const SETTLED_WITHIN = 180_000;
 // How long a message may take through the queue.
 const DELIVERED_WITHIN = 60_000;
+// How long a container may remember a key, and some more for the way.
+const REVOKED_WITHIN = 70_000;
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-const BUSINESS = "Fresh Start";
-const SUBMISSION = {
-  declaration: { businessName: BUSINESS, useCase: "Appointment reminders" },
-  attestationAccepted: true,
-  attestationVersion: "1",
-};
-const NO_SUBMISSION = '{"organizationId":"org_new"}';
+const CREDITS = "100.00";
+const AGENTS = ["agent_reception", "agent_sales"];
+const CONNECTION = "sip_disconnected";
+const ORGANIZATIONS = { harbor: ["org_harbor", "Harbor Dental"], fresh: ["org_fresh", "Fresh Start"] };
+const REASON = "The website shows another business.";
+const STAFF = "U0ROBIN";
+const POISON = '{"organizationId":"org_fresh"}';
 
 /** The flows, in their order: later ones go on with what earlier ones have left. */
 export const FLOWS = [
-  ["an order whose answer is lost is in doubt", inDoubt],
+  ["the operator may do what the policy says, and no more", allowed],
+  ["the operator lets two organizations in", admitted],
   ["search", searched],
+  ["no purchase before the verification", refused],
+  ["submit a verification", submitted],
+  ["what cannot be delivered becomes a dead letter", buried],
+  ["redrive: staff are told once, poison comes back", redriven],
+  ["approve in Slack", approved],
+  ["an order whose answer is lost is in doubt", inDoubt],
   ["buy, and route to an agent", bought],
   ["change the routing", rerouted],
   ["import from a SIP trunk", imported],
@@ -32,23 +41,20 @@ export const FLOWS = [
   ["every path without a key", unauthorized],
   ["every path with a wrong method", wrongMethods],
   ["unknown paths", unknownPaths],
-  ["no purchase before the verification", refused],
-  ["submit a verification", submitted],
-  ["what cannot be delivered becomes a dead letter", buried],
-  ["redrive: staff are told once, poison comes back", redriven],
-  ["approve, and buy", approved],
-  ["the reconciler settles the order in doubt", settled],
+  ["reject in Slack, with a reason", rejected],
+  ["approve on the command line, and buy", approvedByCommand],
+  ["an upgrade keeps what is there", upgraded],
+  ["a revoked key stops", revoked],
+  ["the schedule settles the order in doubt", settled],
   ["the sweep finds carrier and table alike", swept],
+  ["every payment is in the ledger", paid],
 ];
 
 /** One walk through a deployment. */
 export class Walk {
-  /** `description` is the API's; `prices` and `sipHost` are what the deployment was told. */
-  constructor({ stack, operator, local, description, prices, sipHost }) {
-    const key = (name) => local.organizations.find((organization) => organization.name === name).apiKey;
-    Object.assign(this, { stack, operator, local, description, prices, sipHost });
-    this.customer = new Api(stack.url, key("verified"));
-    this.newcomer = new Api(stack.url, key("new"));
+  /** `description` is the API's; `prices` and `sipHost` are what the deployment was told; `redeploy` tells it others. */
+  constructor(deployment) {
+    Object.assign(this, deployment);
     this.answers = 0;
   }
 
@@ -65,18 +71,34 @@ export class Walk {
       }
       table.push([name, this.answers - before, Date.now() - began]);
     }
-    console.log(`\n${"flow".padEnd(52)}${"answers".padStart(9)}${"ms".padStart(8)}`);
+    console.log(`\n${"flow".padEnd(56)}${"answers".padStart(9)}${"ms".padStart(8)}`);
     for (const [name, answers, ms] of table) {
-      console.log(`${name.padEnd(52)}${String(answers).padStart(9)}${String(ms).padStart(8)}`);
+      console.log(`${name.padEnd(56)}${String(answers).padStart(9)}${String(ms).padStart(8)}`);
     }
   }
 
-  /** Calls the API, and answers the body of the answer, which must have this status and these values in its body. */
-  async ask(api, method, path, body, status, values = {}) {
-    const answer = await api.call(method, path, body);
+  /** Calls the API, and answers the whole answer, which must have this status and these values in its body. */
+  async answer(api, method, path, body, status, values = {}, headers = {}) {
+    const answer = await api.call(method, path, body, headers);
     this.answers += 1;
     expect(`${method} /v1/phone-numbers${path}`, answer, status, values);
-    return answer.body;
+    return answer;
+  }
+
+  /** The same, and answers the body of the answer. */
+  async ask(...call) {
+    return (await this.answer(...call)).body;
+  }
+
+  /** Has a member of staff do something with a message in Slack, and answers what they see then. */
+  async inSlack(action, body) {
+    const url = new URL(`./${action}`, this.local.slackMessagesUrl);
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+    this.answers += 1;
+    const outcome = await response.json();
+    if (outcome.failure) throw new Error(`Slack says: ${outcome.failure}`);
+    return outcome;
   }
 }
 
@@ -103,12 +125,37 @@ async function eventually(what, within, look) {
   }
 }
 
-async function inDoubt(walk) {
-  const order = { e164: "+14155550500" };
-  const row = await walk.ask(walk.customer, "POST", "", order, 200, { ...order, providerResourceId: null });
-  agree("the state", row.setupStatus.status, "action_required");
-  walk.doubted = row;
-  return `${row.e164} is ours to settle`;
+/** A form that says just enough of a business. */
+function declaration(businessName) {
+  return {
+    declaration: { businessName, useCase: "Appointment reminders" },
+    attestationAccepted: true,
+    attestationVersion: "1",
+  };
+}
+
+/** Nothing here means anything unless a call without leave is refused. */
+async function allowed(walk) {
+  const { aws, stack, operator } = walk;
+  const user = new Aws(walk.AwsClient, aws.url, operator.keys);
+  const event = JSON.parse(await readFile("events/reconciler.json", "utf8"));
+  const said = await stack.invoke("Reconciler", event, user).then(() => "done", ({ message }) => message);
+  if (!/answered 403.*not authorized to perform: lambda:InvokeFunction/s.test(said)) {
+    throw new Error(`a user who may not invoke functions should be told so, and was told: ${said}`);
+  }
+  return "a function cannot be invoked by whoever may only operate the table and the queues";
+}
+
+async function admitted(walk) {
+  const { operator } = walk;
+  walk.customer = await operator.admit(...ORGANIZATIONS.harbor, CREDITS);
+  walk.newcomer = await operator.admit(...ORGANIZATIONS.fresh, CREDITS);
+  const [harbor] = ORGANIZATIONS.harbor;
+  for (const agent of AGENTS) await operator.ops("agents", "register", harbor, agent);
+  await operator.ops("sip", "register", harbor, CONNECTION, "--provider", "Example Trunks", "--disconnected");
+  const found = await operator.ops("orgs", "list");
+  agree("the organizations", found.map(({ id }) => id), Object.values(ORGANIZATIONS).map(([id]) => id).sort());
+  return `each with a key and ${CREDITS} USD`;
 }
 
 async function searched(walk) {
@@ -116,27 +163,121 @@ async function searched(walk) {
   const found = await walk.ask(walk.customer, "GET", path, undefined, 200, { length: 3 });
   const [{ upfrontCostUsd, monthlyCostUsd }] = found;
   agree("the prices", { upfrontCostUsd, monthlyCostUsd }, walk.prices);
-  walk.found = found[0].e164;
-  return found.map(({ e164 }) => e164).join(" ");
+  walk.found = found.map(({ e164 }) => e164);
+  return walk.found.join(" ");
+}
+
+async function refused(walk) {
+  const order = { e164: walk.found[0] };
+  const { code } = await walk.ask(walk.customer, "POST", "", order, 403, { code: "PHONE_NUMBER_KYB_REQUIRED" });
+  return code;
+}
+
+async function submitted(walk) {
+  const [, business] = ORGANIZATIONS.harbor;
+  await walk.ask(walk.customer, "GET", "/kyb", undefined, 200, { status: "missing" });
+  const filed = { status: "submitted", slackNotificationStatus: "queued" };
+  walk.submission = await walk.ask(walk.customer, "POST", "/kyb/submit", declaration(business), 200, filed);
+  const again = { code: "KYB_UNDER_REVIEW" };
+  await walk.ask(walk.customer, "POST", "/kyb/submit", declaration(business), 409, again);
+  return walk.submission.id;
+}
+
+/** What staff have read of a business, the newest first. */
+async function announcements(walk, business) {
+  const messages = await (await fetch(walk.local.slackMessagesUrl)).json();
+  return messages.filter((message) => JSON.stringify(message).includes(business));
+}
+
+/** The newest announcement of a business, once there are this many. */
+async function announced(walk, business, count) {
+  const told = await eventually("the announcement", DELIVERED_WITHIN, async () => {
+    const messages = await announcements(walk, business);
+    return messages.length >= count && messages;
+  });
+  agree("the number of announcements", told.length, count);
+  return told[0];
+}
+
+/** Slack's secret still holds what the stack has made up, so Slack refuses the notification. */
+async function buried(walk) {
+  await walk.operator.notify(POISON);
+  const letters = await eventually("the burial of two messages", DELIVERED_WITHIN, async () => {
+    const letters = await walk.operator.ops("dead-letters", "look");
+    return letters.length >= 2 && letters;
+  });
+  const named = letters.map(({ submissionId }) => submissionId ?? "none");
+  agree("the submissions that dead letters name", named.sort(), [walk.submission.id, "none"].sort());
+  agree("what Slack has shown", (await announcements(walk, ORGANIZATIONS.harbor[1])).length, 0);
+  return "a notification that Slack refuses, and one that names no submission";
+}
+
+async function redriven(walk) {
+  const { operator, local } = walk;
+  await operator.setSecret("SlackSecretArn", local.slackSecret);
+  await operator.redrive();
+  const [, business] = ORGANIZATIONS.harbor;
+  await announced(walk, business, 1);
+  const letters = await eventually("the burial of the poison", DELIVERED_WITHIN, async () => {
+    const letters = await operator.ops("dead-letters", "look");
+    return letters.length > 0 && letters;
+  });
+  agree("the dead letters", letters.map(({ organizationId, submissionId }) => ({ organizationId, submissionId })), [
+    { organizationId: ORGANIZATIONS.fresh[0], submissionId: null },
+  ]);
+  walk.message = await announced(walk, business, 1);
+  return walk.message.text;
+}
+
+async function approved(walk) {
+  const { channel, ts } = walk.message;
+  const forged = await fetch(walk.interactionsUrl, {
+    method: "POST",
+    headers: { "x-slack-request-timestamp": String(Math.floor(Date.now() / 1000)), "x-slack-signature": "v0=00" },
+    body: "payload={}",
+  });
+  walk.answers += 1;
+  agree("the answer to a call that Slack has not signed", forged.status, 401);
+  await walk.inSlack("click", { user: STAFF, channel, ts, action: "approve" });
+  const { submission } = await walk.ask(walk.customer, "GET", "/kyb", undefined, 200, { status: "approved" });
+  agree("who has decided", submission.reviewerUserId, STAFF);
+  const { blocks } = await announced(walk, ORGANIZATIONS.harbor[1], 1);
+  agree("whether the message still has buttons", JSON.stringify(blocks).includes('"actions"'), false);
+  return `by ${submission.reviewerUserId}; the message has no buttons any more`;
+}
+
+async function inDoubt(walk) {
+  const order = { e164: "+14155550500" };
+  const row = await walk.ask(walk.customer, "POST", "", order, 200, { ...order, providerResourceId: null });
+  agree("the state", row.setupStatus.status, "action_required");
+  walk.doubted = row;
+  // From here on nothing waits in the queue for longer than it should, so they may run.
+  await walk.operator.resumeSchedules();
+  return `${row.e164} is ours to settle`;
 }
 
 async function bought(walk) {
-  const order = { e164: walk.found, direction: "both", agentId: "agent_reception" };
-  const row = await walk.ask(walk.customer, "POST", "", order, 200, { ...order, source: "managed" });
+  const order = { e164: walk.found[0], direction: "both", agentId: AGENTS[0] };
+  const headers = { "idempotency-key": "first-number" };
+  const buy = () => walk.answer(walk.customer, "POST", "", order, 200, { ...order, source: "managed" }, headers);
+  const { body: row } = await buy();
   agree("the state", row.setupStatus.status, "ready");
+  const again = await buy();
+  agree("what is answered to the same again", again.body, row);
+  agree("whether it is a replay", again.headers.get("idempotency-replayed"), "true");
   walk.bought = row;
   return `${row.e164} is ${row.id}, the carrier's ${row.providerResourceId}`;
 }
 
 async function rerouted(walk) {
-  const change = { agentId: "agent_sales", direction: "inbound" };
+  const change = { agentId: AGENTS[1], direction: "inbound" };
   const { id } = walk.bought;
   const row = await walk.ask(walk.customer, "PATCH", `/${id}`, change, 200, change);
   return `${row.direction} calls go to ${row.agentId}`;
 }
 
 async function imported(walk) {
-  const order = { e164: "+12125550142", sipConnectionInstallationId: "sip_disconnected", direction: "inbound" };
+  const order = { e164: "+12125550142", sipConnectionInstallationId: CONNECTION, direction: "inbound" };
   const row = await walk.ask(walk.customer, "POST", "/import", order, 200, { e164: order.e164, source: "sip_trunk" });
   agree("where its calls go", row.setupStatus.forwardingSipUri, `sip:${order.e164}@${walk.sipHost}`);
   walk.imported = row;
@@ -144,10 +285,9 @@ async function imported(walk) {
 }
 
 async function listed(walk) {
-  const page = await walk.ask(walk.customer, "GET", "", undefined, 200);
-  const rows = Array.isArray(page) ? page : page.items;
+  const rows = await walk.ask(walk.customer, "GET", "", undefined, 200);
   agree("the numbers, newest first", rows.map(({ id }) => id), [walk.imported.id, walk.bought.id, walk.doubted.id]);
-  await walk.ask(walk.customer, "GET", `/${walk.bought.id}`, undefined, 200, { agentId: "agent_sales" });
+  await walk.ask(walk.customer, "GET", `/${walk.bought.id}`, undefined, 200, { agentId: AGENTS[1] });
   await walk.ask(walk.newcomer, "GET", `/${walk.bought.id}`, undefined, 404);
   return `${rows.length} numbers; another organization sees none of them`;
 }
@@ -211,73 +351,62 @@ async function unknownPaths(walk) {
   return `${unknown.length} paths answer our own 404`;
 }
 
-async function refused(walk) {
-  const order = { e164: "+14155550104" };
-  const { code } = await walk.ask(walk.newcomer, "POST", "", order, 403, { code: "PHONE_NUMBER_KYB_REQUIRED" });
-  return code;
+async function rejected(walk) {
+  const [, business] = ORGANIZATIONS.fresh;
+  await walk.ask(walk.newcomer, "POST", "/kyb/submit", declaration(business), 200, { status: "submitted" });
+  const { channel, ts } = await announced(walk, business, 1);
+  const { view } = await walk.inSlack("click", { user: STAFF, channel, ts, action: "reject" });
+  const outcome = await walk.inSlack("submit", { user: STAFF, view: view.id, values: { reason: REASON } });
+  agree("what is wrong with the form", outcome.errors, {});
+  const { submission } = await walk.ask(walk.newcomer, "GET", "/kyb", undefined, 200, { status: "rejected" });
+  agree("the reason", submission.rejectionReason, REASON);
+  const order = { e164: walk.found[1] };
+  const { code } = await walk.ask(walk.newcomer, "POST", "", order, 403, { code: "PHONE_NUMBER_KYB_SUSPENDED" });
+  return `"${submission.rejectionReason}"; buying: ${code}`;
 }
 
-async function submitted(walk) {
-  await walk.ask(walk.newcomer, "GET", "/kyb", undefined, 200);
-  const filed = { status: "submitted", slackNotificationStatus: "queued" };
-  walk.submission = await walk.ask(walk.newcomer, "POST", "/kyb/submit", SUBMISSION, 200, filed);
-  await walk.ask(walk.newcomer, "POST", "/kyb/submit", SUBMISSION, 409, { code: "KYB_UNDER_REVIEW" });
-  return walk.submission.id;
-}
-
-/** What staff have read of the new business. */
-async function announcements(walk) {
-  const messages = await (await fetch(walk.local.slackMessagesUrl)).json();
-  return messages.filter((message) => JSON.stringify(message).includes(BUSINESS));
-}
-
-/** Slack's secret still holds what the stack has made up, so Slack refuses the notification. */
-async function buried(walk) {
-  await walk.operator.notify(NO_SUBMISSION);
-  const letters = await eventually("the burial of two messages", DELIVERED_WITHIN, async () => {
-    const letters = await walk.operator.deadLetters();
-    return letters.length >= 2 && letters;
-  });
-  const named = letters.map((letter) => JSON.parse(letter).submissionId ?? "none");
-  agree("the submissions that dead letters name", named.sort(), [walk.submission.id, "none"].sort());
-  agree("what Slack has shown", (await announcements(walk)).length, 0);
-  return "a notification that Slack refuses, and one that names no submission";
-}
-
-async function redriven(walk) {
-  await walk.operator.setSecret("SlackSecretArn", slackSecret());
-  await walk.operator.redrive();
-  const told = await eventually("the announcement", DELIVERED_WITHIN, async () => {
-    const messages = await announcements(walk);
-    return messages.length > 0 && messages;
-  });
-  const letters = await eventually("the burial of the poison", DELIVERED_WITHIN, async () => {
-    const letters = await walk.operator.deadLetters();
-    return letters.length > 0 && letters;
-  });
-  agree("the dead letters", letters, [NO_SUBMISSION]);
-  agree("the number of announcements", (await announcements(walk)).length, 1);
-  return told[0].text;
-}
-
-async function approved(walk) {
-  await walk.operator.approve("org_new", walk.submission.id);
-  await walk.operator.grant("org_new", { like: "org_verified" });
-  const order = { e164: "+14155550104" };
+async function approvedByCommand(walk) {
+  const [organization, business] = ORGANIZATIONS.fresh;
+  const { id } = await walk.ask(walk.newcomer, "POST", "/kyb/submit", declaration(business), 200);
+  await announced(walk, business, 2);
+  const queue = await walk.operator.ops("verifications", "queue");
+  agree("what waits for staff", queue.map(({ id }) => id), [id]);
+  const decided = await walk.operator.ops("verifications", "approve", organization, id);
+  agree("what became of it", [decided.status, decided.slackMessage], ["approved", "rewritten"]);
+  const order = { e164: walk.found[1] };
   const row = await walk.ask(walk.newcomer, "POST", "", order, 200, order);
-  agree("the organization", row.organizationId, "org_new");
+  agree("the organization", row.organizationId, organization);
   return `${row.e164} is ${row.id}`;
 }
 
+async function upgraded(walk) {
+  const monthlyCostUsd = walk.prices.monthlyCostUsd * 2;
+  await walk.redeploy({ ...walk.prices, monthlyCostUsd });
+  const [{ upfrontCostUsd, ...offer }] = await walk.ask(walk.customer, "GET", "/available?limit=1", undefined, 200);
+  agree("the prices", [upfrontCostUsd, offer.monthlyCostUsd], [walk.prices.upfrontCostUsd, monthlyCostUsd]);
+  const rows = await walk.ask(walk.customer, "GET", "", undefined, 200);
+  agree("the numbers", rows.map(({ id }) => id), [walk.doubted.id]);
+  return `a month costs ${monthlyCostUsd} USD now; the number is still there, and the secrets still hold`;
+}
+
+async function revoked(walk) {
+  const [organization] = ORGANIZATIONS.fresh;
+  const { id, apiKey } = await walk.operator.ops("keys", "issue", organization, "--scopes", "read");
+  const headers = { authorization: `Bearer ${apiKey}` };
+  const look = async () => (await anything(walk, "GET", "/v1/phone-numbers", headers))[1].status;
+  agree("the answer to a new key", await look(), 200);
+  await walk.operator.ops("keys", "revoke", organization, id);
+  const began = Date.now();
+  await eventually("the end of the key", REVOKED_WITHIN, async () => (await look()) === 401);
+  return `${Math.round((Date.now() - began) / 1000)} s after it was revoked`;
+}
+
 async function settled(walk) {
-  const event = JSON.parse(await readFile("events/reconciler.json", "utf8"));
-  const report = await eventually("the settlement", SETTLED_WITHIN, async () => {
-    const report = await walk.stack.invoke("Reconciler", event);
-    return report.adopted > 0 && report;
+  const row = await eventually("the settlement", SETTLED_WITHIN, async () => {
+    const row = await walk.ask(walk.customer, "GET", `/${walk.doubted.id}`, undefined, 200);
+    return row.providerResourceId && row;
   });
-  agree("what the reconciler has adopted", report.adopted, 1);
-  const row = await walk.ask(walk.customer, "GET", `/${walk.doubted.id}`, undefined, 200);
-  if (!row.providerResourceId) throw new Error(`the order is not settled: ${JSON.stringify(row)}`);
+  agree("the state", row.setupStatus.issues, []);
   return `${row.e164} is the carrier's ${row.providerResourceId}`;
 }
 
@@ -287,4 +416,20 @@ async function swept(walk) {
   agree("whether the sweep is complete", report.complete, true);
   for (const side of [report.atCarrier, report.inTable]) agree("what differs", [side.matched, side.found], [2, []]);
   return "two numbers on either side";
+}
+
+/** Two purchases of one organization, and one of the other; releasing gives nothing back. */
+async function paid(walk) {
+  const price = walk.prices.upfrontCostUsd + walk.prices.monthlyCostUsd;
+  const left = [];
+  for (const [[organization], purchases] of [[ORGANIZATIONS.harbor, 2], [ORGANIZATIONS.fresh, 1]]) {
+    const should = (Number(CREDITS) - purchases * price).toFixed(2);
+    const { balanceUsd } = await walk.operator.ops("credits", "balance", organization);
+    agree(`the balance of ${organization}`, balanceUsd, should);
+    const ledger = await walk.operator.ops("credits", "ledger", organization);
+    agree(`the number of entries of ${organization}`, ledger.length, 1 + purchases);
+    left.push(`${organization} has ${balanceUsd} USD left`);
+  }
+  agree("the orders in doubt", await walk.operator.ops("orders", "list"), []);
+  return left.join(", ");
 }

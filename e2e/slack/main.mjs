@@ -4,14 +4,13 @@
 //
 // Two reviewers look at one local run, each in a window of their own. Nothing here waits for a fixed time.
 
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { promisify } from "node:util";
 
 import { startLocal } from "../local.mjs";
+import { ops } from "../ops.mjs";
 import { Processes } from "../processes.mjs";
 import { serve } from "../servers.mjs";
 import { review } from "./review.mjs";
@@ -19,10 +18,6 @@ import { Window } from "./window.mjs";
 
 const [tools, executablePath, binaries, pictures] = process.argv.slice(2);
 const { chromium } = createRequire(resolve(tools, "package.json"))("playwright-core");
-const run = promisify(execFile);
-
-// How long one command of the operator may take, in milliseconds.
-const COMMAND_LIMIT = 30_000;
 
 const work = await mkdtemp(join(tmpdir(), "slack-"));
 const processes = new Processes(pictures);
@@ -74,12 +69,8 @@ async function main() {
     windows.push(window);
     return window;
   };
-  const ops = async (place, ...command) => {
-    const options = { timeout: COMMAND_LIMIT };
-    const { stdout } = await run(join(binaries, "ops"), [`--local=${place}`, "--json", "--yes", ...command], options);
-    return stdout.trim() && JSON.parse(stdout);
-  };
-  await review({ service, ready: join(work, "local.json"), ops, open, trap: { url: trap.url, hits }, check });
+  const operator = (place, ...command) => ops(binaries, [`--local=${place}`, ...command]);
+  await review({ service, ready: join(work, "local.json"), ops: operator, open, trap: { url: trap.url, hits }, check });
 }
 
 /** Does one check, and says how it went. */

@@ -41,6 +41,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Another carrier than the sandbox, with its `/v2`.
     pub carrier_url: Option<String>,
+    /// Where the sandbox Slack sends clicks, if not to this bundle.
+    pub interactions_url: Option<String>,
     /// Another DynamoDB than the engine inside.
     pub dynamo_db_url: Option<String>,
     /// How long one try of a call to the table may take.
@@ -69,6 +71,7 @@ impl Default for Options {
             listen: "127.0.0.1:0".to_owned(),
             data: None,
             carrier_url: None,
+            interactions_url: None,
             dynamo_db_url: None,
             // Nobody waits behind a gateway here, and the machine may be busy with something else.
             table_time_out: Duration::from_secs(30),
@@ -138,11 +141,12 @@ impl Bundle {
             },
             options.clock.clone(),
         )?;
+        let interactions_url = options.interactions_url.clone();
         let slack = Slack::new(slack::Options {
             bot_token: BOT_TOKEN.to_owned(),
             file: file("slack.json"),
             clicks: Some(slack::Clicks {
-                url: format!("{base_url}/slack/interactions"),
+                url: interactions_url.unwrap_or_else(|| format!("{base_url}/slack/interactions")),
                 signing_secret: SIGNING_SECRET.to_owned(),
                 clock: options.clock.clone(),
             }),

@@ -34,6 +34,10 @@ struct Arguments {
     /// Ask another carrier than the sandbox, such as `http://127.0.0.1:9999/v2`
     #[arg(long, value_name = "URL")]
     carrier_url: Option<String>,
+    /// Send clicks on the sandbox Slack's page to another deployment, such as
+    /// `http://127.0.0.1:3000/slack/interactions`; its Slack secret is the one in ready.json
+    #[arg(long, value_name = "URL")]
+    interactions_url: Option<String>,
     /// Print the API's description (openapi.json) and stop
     #[arg(long)]
     openapi: bool,
@@ -68,6 +72,7 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         listen: arguments.listen,
         data: Some(arguments.data.clone()),
         carrier_url: arguments.carrier_url,
+        interactions_url: arguments.interactions_url,
         ..Options::default()
     })
     .await?;

@@ -98,6 +98,16 @@ async fn an_approval_in_slack_lets_the_organization_buy() {
 }
 
 #[tokio::test]
+async fn clicks_go_to_another_deployment_where_one_is_named() {
+    let elsewhere = Some("http://127.0.0.1:9/slack/interactions".to_owned());
+    let app = TestApp::start(World::default(), Options { interactions_url: elsewhere, ..Options::default() }).await;
+    submit(&app, &app.key, &full_form()).await;
+    let outcome = click(&app, ROBIN, &newest(&app), "approve").await;
+    assert_eq!(outcome.failure.as_deref(), Some("The app cannot be reached"));
+    assert_eq!(app.get(KYB).send().await.ok()["status"], "submitted");
+}
+
+#[tokio::test]
 async fn a_rejection_in_slack_asks_for_a_reason_and_tells_the_customer() {
     let app = TestApp::empty().await;
     submit(&app, &app.key, &full_form()).await;
