@@ -62,19 +62,19 @@ async function check() {
   const template = await adapted(tool("yaml"), built);
   console.log(`left out, because ministack has no calculated metrics: ${template.names.join(", ") || "nothing"}`);
   const stack = new Stack(aws, await samCli());
-  const deploy = ({ upfrontCostUsd, monthlyCostUsd }) => {
+  const deploy = (parameters) => {
     console.log(`deploying to ${aws.url}`);
-    return stack.deploy(template.file, {
-      Stage: "development",
-      SipHost: SIP_HOST,
-      UpfrontPriceUsd: upfrontCostUsd.toFixed(2),
-      MonthlyPriceUsd: monthlyCostUsd.toFixed(2),
-      TelnyxUrl: telnyxUrl,
-      SlackUrl: slackUrl,
-      TableDeletionProtection: "false",
-    });
+    return stack.deploy(template.file, parameters);
   };
-  await deploy(PRICES);
+  await deploy({
+    Stage: "development",
+    SipHost: SIP_HOST,
+    UpfrontPriceUsd: PRICES.upfrontCostUsd.toFixed(2),
+    MonthlyPriceUsd: PRICES.monthlyCostUsd.toFixed(2),
+    TelnyxUrl: telnyxUrl,
+    SlackUrl: slackUrl,
+    TableDeletionProtection: "false",
+  });
   const routes = await stack.route();
   console.log(`${stack.named("AWS::Lambda::Function").length} functions, ${routes.length} routes at ${stack.url}`);
 
@@ -86,7 +86,7 @@ async function check() {
   await operator.pauseSchedules();
   await operator.hurry(2, 3);
   const description = JSON.parse(await readFile("openapi.json", "utf8"));
-  const deployment = { aws, AwsClient, stack, operator, local, interactionsUrl, description, redeploy: deploy };
+  const deployment = { aws, AwsClient, stack, operator, local, interactionsUrl, description, deploy };
   await new Walk({ ...deployment, prices: PRICES, sipHost: SIP_HOST }).run(FLOWS);
   await nothingDenied();
 }

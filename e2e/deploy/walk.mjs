@@ -52,7 +52,7 @@ export const FLOWS = [
 
 /** One walk through a deployment. */
 export class Walk {
-  /** `description` is the API's; `prices` and `sipHost` are what the deployment was told; `redeploy` tells it others. */
+  /** `description` is the API's; `prices` and `sipHost` are what the deployment was told; `deploy` tells it something else. */
   constructor(deployment) {
     Object.assign(this, deployment);
     this.answers = 0;
@@ -381,7 +381,7 @@ async function approvedByCommand(walk) {
 
 async function upgraded(walk) {
   const monthlyCostUsd = walk.prices.monthlyCostUsd * 2;
-  await walk.redeploy({ ...walk.prices, monthlyCostUsd });
+  await walk.deploy({ MonthlyPriceUsd: monthlyCostUsd.toFixed(2) });
   const [{ upfrontCostUsd, ...offer }] = await walk.ask(walk.customer, "GET", "/available?limit=1", undefined, 200);
   agree("the prices", [upfrontCostUsd, offer.monthlyCostUsd], [walk.prices.upfrontCostUsd, monthlyCostUsd]);
   const rows = await walk.ask(walk.customer, "GET", "", undefined, 200);
