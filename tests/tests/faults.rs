@@ -373,8 +373,8 @@ async fn every_call_struck_by_every_fault_leaves_the_books_right() {
     }
     println!("{} cases, of which {} wait for time-outs", quick.len() + waiting.len(), waiting.len());
     let mut workers = JoinSet::new();
-    // Those that wait for time-outs use no processor meanwhile, so there may be many of them at once.
-    for (cases, at_once) in [(quick, 3), (waiting, 24)] {
+    // More than there are processors: they wait for each other's answers, and some for time-outs.
+    for (cases, at_once) in [(quick, 6), (waiting, 24)] {
         let cases: Cases = Arc::new(Mutex::new(cases));
         (0..at_once).for_each(|_| drop(workers.spawn(work(cases.clone()))));
     }
