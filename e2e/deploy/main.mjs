@@ -40,7 +40,7 @@ try {
   await check();
   await end(0);
 } catch (error) {
-  if (!ending) console.error(`\nwrong: ${error.message}`);
+  if (!ending) await report(error);
   await end(1);
 }
 
@@ -88,7 +88,8 @@ async function check() {
   const description = JSON.parse(await readFile("openapi.json", "utf8"));
   const deployment = { aws, AwsClient, stack, operator, local, interactionsUrl, description, deploy };
   await new Walk({ ...deployment, prices: PRICES, sipHost: SIP_HOST }).run(FLOWS);
-  await nothingDenied();
+  const [sentence] = await denied();
+  if (sentence) throw new Error(sentence);
 }
 
 /** Starts ministack, empty. Whoever wants to reach anything outside meets a proxy that is not there. */
@@ -145,12 +146,16 @@ async function functionLogs() {
   return Promise.all(texts);
 }
 
-/** Fails where a function was denied something, even if it could do without. */
-async function nothingDenied() {
-  for (const [name, text] of await functionLogs()) {
-    const denied = text.split("\n").find((line) => line.includes("AccessDenied"));
-    if (denied) throw new Error(`${name} may not do what it does: ${denied}`);
-  }
+/** What functions were denied, in sentences, even where they could do without. */
+async function denied() {
+  const lines = (await functionLogs()).flatMap(([name, text]) => text.split("\n").map((line) => [name, line]));
+  const refused = lines.filter(([, line]) => line.includes("AccessDenied"));
+  return refused.map(([name, line]) => `${name} may not do what it does: ${line}`);
+}
+
+async function report(error) {
+  console.error(`\nwrong: ${error.message}`);
+  for (const sentence of await denied().catch(() => [])) console.error(`also: ${sentence}`);
 }
 
 /** Writes down what the functions have logged, a file for each. */
