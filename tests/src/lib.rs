@@ -21,7 +21,9 @@ pub use answer::{Answer, Call};
 pub use clock::TestClock;
 use domain::api_key::{ApiKey, Grant, Scope};
 use domain::audit::Actor;
-use domain::{ApiKeyId, Clock, MicroUsd, OrganizationId};
+use domain::number::{PhoneNumber, Routing};
+use domain::organization::PurchasePolicy;
+use domain::{ApiKeyId, Clock, E164, MicroUsd, OrganizationId, PhoneNumberId};
 use dynamo::Dynamo;
 use faults::{CarrierWire, Faults};
 use local::seed::{Seed, World, plant};
@@ -173,6 +175,23 @@ impl TestApp {
 
     pub fn buy(&self, e164: &str) -> Call {
         self.post("/v1/phone-numbers", &json!({ "e164": e164 }))
+    }
+
+    /// A purchase whose process died before it sent its order: paid for, and unknown to the carrier.
+    ///
+    /// # Panics
+    /// It may not be bought.
+    pub async fn begin_purchase(&self, id: &PhoneNumberId, e164: &str, routing: Routing) -> PhoneNumber {
+        let e164 = E164::parse(e164).expect("a number");
+        let prices = Options::default().prices;
+        let (id, organization) = (id.clone(), self.organization.clone());
+        let number = PhoneNumber::ordering(id, organization, e164, routing, prices, self.clock.now());
+        let table = &self.bundle.table;
+        let owner = table.organization(&self.organization).await.expect("an organization");
+        let begun =
+            table.begin_purchase(&owner, &number, PurchasePolicy::Approved, None, &Actor::System("tests")).await;
+        begun.expect("a purchase");
+        number
     }
 
     /// Imports a number through the connected SIP connection.

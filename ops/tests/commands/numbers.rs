@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use domain::audit::Actor;
-use domain::number::{PhoneNumber, Prices, Routing};
-use domain::organization::PurchasePolicy;
-use domain::{AgentId, Clock, E164, MicroUsd, PhoneNumberId};
+use domain::number::Routing;
+use domain::{AgentId, Clock, PhoneNumberId};
 use local::seed::World;
 use serde_json::json;
 use tests::approved;
@@ -15,17 +13,9 @@ use crate::desk::Desk;
 /// A purchase whose process died before its order was sent.
 async fn never_sent(desk: &Desk, e164: &str) -> String {
     let app = &desk.app;
-    let dollar = MicroUsd::from_micros(1_000_000);
     let routing = Routing { agent: Some(AgentId::parse("agent_1").unwrap()), ..Routing::default() };
-    let now = app.clock.now();
-    let id = PhoneNumberId::new(now, rand::random());
-    let prices = Prices { upfront: dollar, monthly: dollar };
-    let e164 = E164::parse(e164).unwrap();
-    let number = PhoneNumber::ordering(id.clone(), app.organization.clone(), e164, routing, prices, now);
-    let table = &app.bundle.table;
-    let organization = table.organization(&app.organization).await.unwrap();
-    let actor = Actor::System("tests");
-    table.begin_purchase(&organization, &number, PurchasePolicy::Approved, None, &actor).await.unwrap();
+    let id = PhoneNumberId::new(app.clock.now(), rand::random());
+    app.begin_purchase(&id, e164, routing).await;
     id.to_string()
 }
 

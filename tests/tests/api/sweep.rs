@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use clients::Secret;
 use clients::telnyx::Telnyx;
 use domain::audit::Actor;
-use domain::number::{CarrierNumberId, Direction, PhoneNumber, Prices, Routing};
-use domain::{Clock, E164, MicroUsd, PhoneNumberId};
+use domain::number::{CarrierNumberId, PhoneNumber, Routing};
+use domain::{Clock, PhoneNumberId};
 use reconciler::sweep::{CarrierSide, Finding, From, SWEEP, SweepOrder, SweepReport, TableSide};
 use reconciler::{Reconciler, Task};
 use reqwest::Method;
@@ -558,7 +558,7 @@ async fn an_orphan_is_looked_at_again_before_each_attempt_to_give_it_back() {
         let (app, reference) = (known.clone(), reference.clone());
         Box::pin(async move {
             if asked.line.starts_with("DELETE") {
-                begin_purchase(&app, "+14155550143", &reference).await;
+                app.begin_purchase(&reference, "+14155550143", Routing::default()).await;
                 return Some((StatusCode::TOO_MANY_REQUESTS, [("x-ratelimit-reset", "1")], "{}").into_response());
             }
             None
@@ -678,7 +678,7 @@ async fn a_purchase_that_races_the_sweep_keeps_its_number() {
         let (app, reference) = (known.clone(), reference.clone());
         Box::pin(async move {
             if asked.line.starts_with("GET /phone_numbers/") {
-                begin_purchase(&app, "+14155550143", &reference).await;
+                app.begin_purchase(&reference, "+14155550143", Routing::default()).await;
             }
             None
         })
@@ -702,7 +702,7 @@ async fn an_orphan_that_gets_an_owner_after_the_second_look_is_not_given_back() 
         let (app, reference, is_other) = (known.clone(), reference.clone(), asked.line == other);
         Box::pin(async move {
             if is_other {
-                begin_purchase(&app, "+14155550144", &reference).await;
+                app.begin_purchase(&reference, "+14155550144", Routing::default()).await;
             }
             None
         })
@@ -728,27 +728,10 @@ async fn rows_of_several_pages_are_all_compared_and_the_first_hundred_named() {
 
 /// Puts an active number into the table without a word to the carrier.
 async fn register(app: &TestApp, e164: &str, id: &PhoneNumberId, resource: &str) {
-    let number = begin_purchase(app, e164, id).await;
+    let number = app.begin_purchase(id, e164, Routing::default()).await;
     let resource = CarrierNumberId::parse(resource).unwrap();
     let activate = |number: PhoneNumber| number.activate(resource.clone(), app.clock.now());
     app.bundle.table.transition(number, activate, "activated", &ACTOR).await.unwrap();
-}
-
-async fn begin_purchase(app: &TestApp, e164: &str, id: &PhoneNumberId) -> PhoneNumber {
-    let routing = Routing { direction: Direction::Outbound, template: None, agent: None, label: None };
-    let dollar = MicroUsd::from_micros(1_000_000);
-    let number = PhoneNumber::ordering(
-        id.clone(),
-        app.organization.clone(),
-        E164::parse(e164).unwrap(),
-        routing,
-        Prices { upfront: dollar, monthly: dollar },
-        app.clock.now(),
-    );
-    let organization = app.bundle.table.organization(&app.organization).await.unwrap();
-    let policy = domain::organization::PurchasePolicy::Approved;
-    app.bundle.table.begin_purchase(&organization, &number, policy, None, &ACTOR).await.unwrap();
-    number
 }
 
 #[tokio::test]

@@ -7,9 +7,8 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use clients::slack::{SIGNATURE, TIMESTAMP, sign};
 use domain::audit::Actor;
 use domain::kyb::{Decision, Review, Status};
-use domain::number::{PhoneNumber, Prices, Routing};
-use domain::organization::PurchasePolicy;
-use domain::{Clock, E164, MicroUsd, OrganizationId, PhoneNumberId, SystemClock};
+use domain::number::Routing;
+use domain::{Clock, OrganizationId, PhoneNumberId, SystemClock};
 use kyb_notifier::Notifier;
 use local::seed::World;
 use reconciler::sweep::SweepOrder;
@@ -234,13 +233,8 @@ async fn reconcile(app: &TestApp, reconciler: Reconciler) {
 
 /// A purchase whose order fails at the carrier, and which died before it heard.
 async fn order_that_fails(app: &TestApp) {
-    let (table, dollar) = (&app.bundle.table, MicroUsd::from_micros(1_000_000));
-    let (e164, now) = (E164::parse("+14155550409").unwrap(), app.clock.now());
-    let prices = Prices { upfront: dollar, monthly: dollar };
-    let id = PhoneNumberId::new(now, rand::random());
-    let number = PhoneNumber::ordering(id, app.organization.clone(), e164, Routing::default(), prices, now);
-    let owner = table.organization(&app.organization).await.unwrap();
-    table.begin_purchase(&owner, &number, PurchasePolicy::Approved, None, &ACTOR).await.unwrap();
+    let id = PhoneNumberId::new(app.clock.now(), rand::random());
+    let number = app.begin_purchase(&id, "+14155550409", Routing::default()).await;
     let body = json!({
         "phone_numbers": [{ "phone_number": number.e164.as_str() }], "customer_reference": number.id.as_str(),
     });
