@@ -14,6 +14,8 @@ const BATCH: i32 = 10;
 /// How long a message that is being looked at is out of everybody else's sight, in seconds, should this process end
 /// before it puts the message back.
 const LOOK: i32 = 30;
+/// How long SQS looks for messages, in seconds. Without this it asks some of its servers only, and may find none of a few.
+const WAIT: i32 = 2;
 /// How often the queue is asked how far a redrive is, and how many times at most.
 const PAUSE: Duration = Duration::from_secs(1);
 const MOST_PAUSES: u32 = 300;
@@ -48,6 +50,7 @@ async fn look(sqs: &Client, url: &str, limit: usize) -> Result<Vec<Value>, Failu
     while letters.len() < limit {
         let wanted = i32::try_from(limit - letters.len()).unwrap_or(BATCH).min(BATCH);
         let call = sqs.receive_message().queue_url(url).max_number_of_messages(wanted).visibility_timeout(LOOK);
+        let call = call.wait_time_seconds(WAIT);
         let call = call.message_system_attribute_names(MessageSystemAttributeName::All);
         let messages = call.send().await.map_err(failed)?.messages.unwrap_or_default();
         if messages.is_empty() {
