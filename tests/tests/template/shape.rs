@@ -202,6 +202,21 @@ fn every_function_and_every_queue_has_its_alarms() {
     assert_eq!(watched(&stack, "FailedInvocations", "RuleName"), rules, "schedules");
 }
 
+/// SQS leaves a message that was given out three times out of the age of the oldest one:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>
+#[test]
+fn a_message_that_fails_again_and_again_rings_before_it_is_no_longer_counted() {
+    let stack = Stack::read();
+    let alarms = stack.of_type("AWS::CloudWatch::Alarm").map(|logical| stack.properties(logical));
+    for alarm in alarms.filter(|alarm| alarm["MetricName"] == "ApproximateAgeOfOldestMessage") {
+        let queue = alarm["Dimensions"][0]["Value"]["Fn::GetAtt"].as_str().unwrap().strip_suffix(".QueueName").unwrap();
+        let third = 2 * stack.number(&stack.properties(queue)["VisibilityTimeout"]);
+        let number = |name: &str| stack.number(&alarm[name]);
+        let rings = number("Threshold") + number("Period") * number("EvaluationPeriods");
+        assert!(rings < third, "{queue}: the alarm rings after {rings} s, and the third try is after {third} s");
+    }
+}
+
 /// Each costs the same, whether it stands alone or in a sum.
 #[test]
 fn the_operating_guide_counts_the_alarms_that_are_paid_for() {
@@ -311,9 +326,9 @@ fn what_cannot_be_made_again_survives_the_stack() {
     let kept = ["AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"];
     for logical in kept.into_iter().flat_map(|kind| stack.of_type(kind).collect::<Vec<_>>()) {
         let resource = &stack.document["Resources"][logical];
-        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-            assert_eq!(resource[policy], "Retain", "{logical}");
-        }
+        let kept = resource["DeletionPolicy"].as_str();
+        assert!(matches!(kept, Some("Retain" | "RetainExceptOnCreate")), "{logical}: {kept:?}");
+        assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{logical}");
     }
     assert_eq!(stack.properties("Table")["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
     assert_eq!(stack.properties("Table")["SSESpecification"]["SSEEnabled"], true);
