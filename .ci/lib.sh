@@ -12,6 +12,15 @@ fail() {
   exit 1
 }
 
+# architecture prints what this machine runs, as the template's parameter Architecture names it.
+architecture() {
+  case $(uname -sm) in
+    "Linux x86_64") echo x86_64 ;;
+    "Linux aarch64") echo arm64 ;;
+    *) fail "what is built for Lambda runs on Linux only, x86_64 or arm64; this is $(uname -sm)" ;;
+  esac
+}
+
 # A step that ends with this status has checked nothing, and says why.
 readonly SKIPPED=77
 

@@ -3,6 +3,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
+// How long an answer may take, in milliseconds: longer than API Gateway would wait.
+const PATIENCE = 40_000;
+
 const CONNECTION = "1494404757140276705";
 
 /**
@@ -41,6 +44,7 @@ export class Api {
       method,
       headers: { authorization: `Bearer ${this.#key}`, "content-type": "application/json", ...more },
       body: body && JSON.stringify(body),
+      signal: AbortSignal.timeout(PATIENCE),
     });
     return { status: response.status, headers: response.headers, body: await response.json() };
   }

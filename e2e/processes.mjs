@@ -6,8 +6,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
-// How long a process may take until it answers, and until it has ended, in milliseconds.
+// How long a process may take until it answers, until it is done by itself, and until it has ended when it is told to, in
+// milliseconds.
 const START_LIMIT = 60_000;
+const WORK_LIMIT = 300_000;
 const STOP_LIMIT = 10_000;
 
 /** The processes of one step. */
@@ -60,7 +62,9 @@ export class Processes {
 
   /** Waits until one has ended well; an error with what it said last when it has not. */
   async finish(started) {
+    const late = setTimeout(() => started.child.kill("SIGTERM"), WORK_LIMIT);
     const status = await started.end;
+    clearTimeout(late);
     if (status !== 0) throw new Error(`${started.name} failed (${status}); it said:\n${await tail(started.log)}`);
   }
 

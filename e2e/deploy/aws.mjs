@@ -1,6 +1,13 @@
 // The calls to AWS that an operator would make, in the wire formats that AWS publishes.
 
+import { webcrypto } from "node:crypto";
+
 const REGION = "us-east-1";
+// Longer than any function may take for an answer that is waited for, in milliseconds.
+const PATIENCE = 60_000;
+
+// What signs. Node.js 18 has it under another name.
+globalThis.crypto ??= webcrypto;
 
 /** One account, as one of its users sees it. */
 export class Aws {
@@ -38,7 +45,8 @@ export class Aws {
   }
 
   async #call(service, method, path, headers, body) {
-    const response = await this.#signer.fetch(this.#url + path, { method, headers, body, aws: { service } });
+    const signal = AbortSignal.timeout(PATIENCE);
+    const response = await this.#signer.fetch(this.#url + path, { method, headers, body, signal, aws: { service } });
     const answer = await response.text();
     const what = headers["x-amz-target"] ?? `${service} ${method} ${path}`;
     if (!response.ok) throw new Error(`${what} answered ${response.status}: ${answer}`);

@@ -10,6 +10,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 
 import { carrierSecret, startLocal } from "../local.mjs";
 import { Processes } from "../processes.mjs";
@@ -23,10 +24,14 @@ const [tools, sam, cloud, built, binaries, logs] = process.argv.slice(2);
 
 // None of them is what the template has by itself.
 const PRICES = { upfrontCostUsd: 2.5, monthlyCostUsd: 1.25 };
+const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "x86_64";
 const SIP_HOST = "sip.e2e.example.com";
 
 // Who owns the account in ministack. What everybody else may do, policies say.
 const OWNER = { accessKeyId: "owner", secretAccessKey: "owner-of-a-local-account" };
+
+// How long ministack may take to hand out what the functions have logged, in milliseconds.
+const LOGS_LIMIT = 5_000;
 
 const tool = createRequire(resolve(tools, "package.json"));
 const { AwsClient } = tool("aws4fetch");
@@ -48,7 +53,8 @@ try {
 async function end(code) {
   if (ending) return new Promise(() => {});
   ending = true;
-  await keepLogs().catch((error) => console.error(`the functions' logs could not be kept: ${error.message}`));
+  const late = pause(LOGS_LIMIT, "took too long", { ref: false }).then((why) => Promise.reject(new Error(why)));
+  await Promise.race([keepLogs(), late]).catch(({ message }) => console.error(`the functions' logs are not kept: ${message}`));
   await processes.stop();
   await rm(work, { recursive: true, force: true });
   process.exit(code);
@@ -74,6 +80,7 @@ async function check() {
     TelnyxUrl: telnyxUrl,
     SlackUrl: slackUrl,
     TableDeletionProtection: "false",
+    Architecture: ARCHITECTURE,
   });
   const routes = await stack.route();
   console.log(`${stack.named("AWS::Lambda::Function").length} functions, ${routes.length} routes at ${stack.url}`);
@@ -84,12 +91,9 @@ async function check() {
   const operator = await Operator.hired(aws, stack, binaries, environment(), { telnyxUrl, slackUrl });
   await operator.setSecret("TelnyxSecretArn", carrierSecret());
   await operator.pauseSchedules();
-  await operator.hurry(2, 3);
   const description = JSON.parse(await readFile("openapi.json", "utf8"));
-  const deployment = { aws, AwsClient, stack, operator, local, interactionsUrl, description, deploy };
+  const deployment = { aws, AwsClient, stack, operator, local, interactionsUrl, description, deploy, denied };
   await new Walk({ ...deployment, prices: PRICES, sipHost: SIP_HOST }).run(FLOWS);
-  const [sentence] = await denied();
-  if (sentence) throw new Error(sentence);
 }
 
 /** Starts ministack, empty. Whoever wants to reach anything outside meets a proxy that is not there. */
@@ -125,6 +129,7 @@ function environment() {
     PATH: process.env.PATH,
     HOME: work,
     TMPDIR: work,
+    HTTP_PROXY: "http://127.0.0.1:9",
     HTTPS_PROXY: "http://127.0.0.1:9",
     NO_PROXY: "127.0.0.1,localhost",
     AWS_ENDPOINT_URL: aws.url,

@@ -80,8 +80,8 @@ export class Operator {
     }
   }
 
-  /** Makes the queue give up on a message after `most` tries, `seconds` apart, so that nobody waits for minutes. */
-  async hurry(most, seconds) {
+  /** Makes the queue give up on a message after `most` tries, `seconds` apart. */
+  async giveUpAfter(most, seconds) {
     const QueueUrl = this.#stack.outputs.NotificationsQueueUrl;
     const { Attributes } = await this.#queue("GetQueueAttributes", { QueueUrl, AttributeNames: ["RedrivePolicy"] });
     const policy = { ...JSON.parse(Attributes.RedrivePolicy), maxReceiveCount: most };

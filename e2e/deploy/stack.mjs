@@ -90,6 +90,15 @@ export class Stack {
     return (await this.#aws.rest("lambda", "GET", path)).Configuration.FunctionArn;
   }
 
+  /** Takes the template's own policies from a role, and answers their names. */
+  async disarm(role) {
+    const RoleName = this.resources[role];
+    const ask = (action, more) => this.#aws.query("iam", action, "2010-05-08", { RoleName, ...more });
+    const names = elements(await ask("ListRolePolicies"), "member");
+    for (const PolicyName of names) await ask("DeleteRolePolicy", { PolicyName });
+    return names;
+  }
+
   /** Has somebody call a function with an event, and answers what it answers. */
   invoke(name, event, aws = this.#aws) {
     return aws.rest("lambda", "POST", `/2015-03-31/functions/${this.resources[name]}/invocations`, event);

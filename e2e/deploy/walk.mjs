@@ -48,6 +48,8 @@ export const FLOWS = [
   ["the schedule settles the order in doubt", settled],
   ["the sweep finds carrier and table alike", swept],
   ["every payment is in the ledger", paid],
+  ["no function was denied anything", undenied],
+  ["a function that loses its policy is refused", disarmed],
 ];
 
 /** One walk through a deployment. */
@@ -134,7 +136,7 @@ function declaration(businessName) {
   };
 }
 
-/** Nothing here means anything unless a call without leave is refused. */
+/** Nothing here means anything unless a call without leave is refused: here a person's, in the last flow a function's. */
 async function allowed(walk) {
   const { aws, stack, operator } = walk;
   const user = new Aws(walk.AwsClient, aws.url, operator.keys);
@@ -174,6 +176,8 @@ async function refused(walk) {
 }
 
 async function submitted(walk) {
+  // So that nobody waits for minutes until what fails is put aside.
+  await walk.operator.giveUpAfter(2, 3);
   const [, business] = ORGANIZATIONS.harbor;
   await walk.ask(walk.customer, "GET", "/kyb", undefined, 200, { status: "missing" });
   const filed = { status: "submitted", slackNotificationStatus: "queued" };
@@ -226,6 +230,8 @@ async function redriven(walk) {
     { organizationId: ORGANIZATIONS.fresh[0], submissionId: null },
   ]);
   walk.message = await announced(walk, business, 1);
+  // From here on nothing is to come twice because a machine was busy.
+  await operator.giveUpAfter(8, 60);
   return walk.message.text;
 }
 
@@ -251,8 +257,6 @@ async function inDoubt(walk) {
   const row = await walk.ask(walk.customer, "POST", "", order, 200, { ...order, providerResourceId: null });
   agree("the state", row.setupStatus.status, "action_required");
   walk.doubted = row;
-  // From here on nothing waits in the queue for longer than it should, so they may run.
-  await walk.operator.resumeSchedules();
   return `${row.e164} is ours to settle`;
 }
 
@@ -385,8 +389,11 @@ async function upgraded(walk) {
   const [{ upfrontCostUsd, ...offer }] = await walk.ask(walk.customer, "GET", "/available?limit=1", undefined, 200);
   agree("the prices", [upfrontCostUsd, offer.monthlyCostUsd], [walk.prices.upfrontCostUsd, monthlyCostUsd]);
   const rows = await walk.ask(walk.customer, "GET", "", undefined, 200);
-  agree("the numbers", rows.map(({ id }) => id), [walk.doubted.id]);
-  return `a month costs ${monthlyCostUsd} USD now; the number is still there, and the secrets still hold`;
+  agree("the numbers, still in doubt", rows.map(({ id, providerResourceId }) => [id, providerResourceId]), [
+    [walk.doubted.id, null],
+  ]);
+  await walk.operator.resumeSchedules();
+  return `a month costs ${monthlyCostUsd} USD now; the order is still in doubt, and the carrier still knows our key`;
 }
 
 async function revoked(walk) {
@@ -432,4 +439,21 @@ async function paid(walk) {
   }
   agree("the orders in doubt", await walk.operator.ops("orders", "list"), []);
   return left.join(", ");
+}
+
+/** Some can do without what they are denied, so that no answer would tell. */
+async function undenied(walk) {
+  const [sentence] = await walk.denied();
+  if (sentence) throw new Error(sentence);
+  return "as their logs say";
+}
+
+async function disarmed(walk) {
+  const search = "/available?areaCode=415&limit=1";
+  await walk.ask(walk.customer, "GET", search, undefined, 200);
+  const policies = await walk.stack.disarm("AvailableRole");
+  await walk.ask(walk.customer, "GET", search, undefined, 500, { code: "INTERNAL_ERROR" });
+  const [sentence] = await walk.denied();
+  if (!sentence) throw new Error("its log says nothing of it");
+  return `${policies.join(", ")} was taken away`;
 }
