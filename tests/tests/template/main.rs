@@ -2,6 +2,7 @@
 //! read. A function that is added to `functions/` and not to these tests fails them by name.
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
+mod alarms;
 mod deployed;
 mod drives;
 mod events;

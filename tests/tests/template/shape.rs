@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tests::TestApp;
 
-use crate::stack::{Function, Stack, arn, folders, list, referred, repository};
+use crate::stack::{Stack, arn, folders, list, referred, repository};
 
 #[test]
 fn every_package_of_functions_is_a_function_in_the_same_order() {
@@ -71,7 +72,7 @@ fn a_queue_gives_its_worker_six_time_outs_and_puts_aside_what_fails_again_and_ag
         let visibility = stack.number(&properties["VisibilityTimeout"]);
         assert!(visibility >= 6 * time_out, "{queue}: {visibility} s for a worker of {time_out} s");
         assert!(mapping["ScalingConfig"]["MaximumConcurrency"].as_u64().is_some_and(|most| most >= 2), "{queue}");
-        assert_eq!(mapping["FunctionResponseTypes"], serde_json::json!(["ReportBatchItemFailures"]), "{queue}");
+        assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{queue}");
         let redrive = &properties["RedrivePolicy"];
         assert!((1..=1000).contains(&stack.number(&redrive["maxReceiveCount"])), "{queue}");
         let dead = arn(&redrive["deadLetterTargetArn"]);
@@ -152,129 +153,6 @@ fn a_schedule_that_eventbridge_would_refuse_is_recognised() {
     assert!(is_rate("1 minute") && is_rate("5 minutes"));
     assert!(!is_rate("1 minutes") && !is_rate("5 minute") && !is_rate("0 minutes") && !is_rate("minute"));
 }
-
-/// The metrics that alarms watch, whether alone or in a sum.
-fn metrics(stack: &Stack) -> impl Iterator<Item = &Value> {
-    let alarms = stack.of_type("AWS::CloudWatch::Alarm").map(|logical| stack.properties(logical));
-    alarms.flat_map(|alarm| match alarm["Metrics"].as_array() {
-        None => vec![alarm],
-        Some(parts) => {
-            parts.iter().map(|part| &part["MetricStat"]["Metric"]).filter(|metric| metric.is_object()).collect()
-        }
-    })
-}
-
-/// The resources for which a metric is watched.
-fn watched(stack: &Stack, metric: &str, dimension: &str) -> BTreeSet<String> {
-    let these = metrics(stack).filter(|watched| watched["MetricName"] == metric);
-    let dimensions = these.flat_map(|watched| list(&watched["Dimensions"]));
-    let named = |value: &Value| {
-        let got = || value["Fn::GetAtt"].as_str()?.strip_suffix(".QueueName").map(str::to_owned);
-        referred(value).map(str::to_owned).or_else(got).expect("a resource")
-    };
-    dimensions.filter(|one| one["Name"] == dimension).map(|one| named(&one["Value"])).collect()
-}
-
-#[test]
-fn every_function_and_every_queue_has_its_alarms() {
-    let stack = Stack::read();
-    let functions: BTreeSet<String> = stack.functions().iter().map(|function| function.logical.to_owned()).collect();
-    assert_eq!(watched(&stack, "Errors", "FunctionName"), functions, "errors");
-    assert_eq!(watched(&stack, "Throttles", "FunctionName"), functions, "throttles");
-    let mut dead = BTreeSet::new();
-    let mut live = BTreeSet::new();
-    for queue in stack.of_type("AWS::SQS::Queue") {
-        let redrive = &stack.properties(queue)["RedrivePolicy"];
-        if redrive.is_object() {
-            live.insert(queue.to_owned());
-            dead.insert(arn(&redrive["deadLetterTargetArn"]));
-        }
-    }
-    assert_eq!(watched(&stack, "ApproximateNumberOfMessagesVisible", "QueueName"), dead, "dead letters");
-    assert_eq!(watched(&stack, "ApproximateAgeOfOldestMessage", "QueueName"), live, "messages that wait");
-    let schedule = |function: &Function<'_>| {
-        let events = function.properties["Events"].as_object().cloned().unwrap_or_default();
-        let scheduled = events.into_iter().filter(|(_, event)| event["Type"] == "Schedule");
-        let logical = function.logical.to_owned();
-        scheduled.map(move |(name, _)| format!("{logical}{name}")).collect::<Vec<_>>()
-    };
-    let rules = stack.functions().iter().flat_map(schedule).collect();
-    assert_eq!(watched(&stack, "FailedInvocations", "RuleName"), rules, "schedules");
-}
-
-/// SQS leaves a message that was given out three times out of the age of the oldest one:
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>
-#[test]
-fn a_message_that_fails_again_and_again_rings_before_it_is_no_longer_counted() {
-    let stack = Stack::read();
-    let alarms = stack.of_type("AWS::CloudWatch::Alarm").map(|logical| stack.properties(logical));
-    for alarm in alarms.filter(|alarm| alarm["MetricName"] == "ApproximateAgeOfOldestMessage") {
-        let queue = alarm["Dimensions"][0]["Value"]["Fn::GetAtt"].as_str().unwrap().strip_suffix(".QueueName").unwrap();
-        let third = 2 * stack.number(&stack.properties(queue)["VisibilityTimeout"]);
-        let number = |name: &str| stack.number(&alarm[name]);
-        let rings = number("Threshold") + number("Period") * number("EvaluationPeriods");
-        assert!(rings < third, "{queue}: the alarm rings after {rings} s, and the third try is after {third} s");
-    }
-}
-
-/// Each costs the same, whether it stands alone or in a sum.
-#[test]
-fn the_operating_guide_counts_the_alarms_that_are_paid_for() {
-    let guide = std::fs::read_to_string(repository().join("docs/operating.md")).unwrap();
-    let counted = format!("{} alarmed metrics", metrics(&Stack::read()).count());
-    assert!(guide.contains(&counted), "docs/operating.md calculates with another number than {counted}");
-}
-
-#[test]
-fn what_runs_all_the_time_is_missed_and_what_only_counts_trouble_is_not() {
-    let stack = Stack::read();
-    let breaching = stack
-        .of_type("AWS::CloudWatch::Alarm")
-        .filter(|logical| stack.properties(logical)["TreatMissingData"] == "breaching")
-        .collect::<Vec<_>>();
-    assert_eq!(breaching, ["ReconcilerMissing"]);
-    let alarm = stack.properties("ReconcilerMissing");
-    assert_eq!(
-        (&alarm["MetricName"], &alarm["ComparisonOperator"]),
-        (&"Invocations".into(), &"LessThanThreshold".into())
-    );
-}
-
-#[test]
-fn the_dashboard_is_json_that_shows_every_function() {
-    let stack = Stack::read();
-    let body = stack.properties("Dashboard")["DashboardBody"]["Fn::Sub"].as_str().unwrap();
-    let body: Value = serde_json::from_str(body).unwrap();
-    let widgets = body["widgets"].as_array().unwrap().iter().map(|widget| &widget["properties"]);
-    let of_functions: Vec<_> = widgets.filter(|widget| widget["metrics"][0][0] == "AWS/Lambda").collect();
-    assert_eq!(of_functions.len(), 2, "errors and durations");
-    for function in stack.functions() {
-        for widget in &of_functions {
-            let shown = widget["metrics"].to_string().contains(&format!("\"${{{}}}\"", function.logical));
-            assert!(shown, "{} is not shown in {}", function.name, widget["title"]);
-        }
-    }
-}
-
-#[test]
-fn every_alarm_says_what_it_means_tells_somebody_and_decides_about_silence() {
-    let stack = Stack::read();
-    let guide = std::fs::read_to_string(repository().join("docs/operating.md")).unwrap();
-    for logical in stack.of_type("AWS::CloudWatch::Alarm") {
-        let alarm = stack.properties(logical);
-        assert!(alarm["AlarmDescription"].as_str().is_some_and(|text| text.len() > 20), "{logical}");
-        let actions = list(&alarm["AlarmActions"]);
-        assert_eq!(
-            actions.iter().map(|action| referred(action)).collect::<Vec<_>>(),
-            [Some("AlarmTopic")],
-            "{logical}"
-        );
-        let silence = alarm["TreatMissingData"].as_str().unwrap_or_default();
-        assert!(["breaching", "notBreaching"].contains(&silence), "{logical}: {silence:?}");
-        assert!(guide.contains(&format!("`{logical}`")), "docs/operating.md does not say what to do about {logical}");
-    }
-}
-
 #[test]
 fn a_run_of_the_reconciler_that_fails_is_not_repeated_by_anybody() {
     let stack = Stack::read();
@@ -284,40 +162,6 @@ fn a_run_of_the_reconciler_that_fails_is_not_repeated_by_anybody() {
     for (name, event) in reconciler.properties["Events"].as_object().unwrap() {
         assert_eq!(event["Properties"]["RetryPolicy"]["MaximumRetryAttempts"], 0, "{name}");
     }
-}
-
-#[test]
-fn every_alarm_on_logs_watches_a_metric_that_a_filter_makes_of_lines_that_are_written() {
-    let stack = Stack::read();
-    let own = |metric: &&Value| metric["Namespace"]["Ref"] == "AWS::StackName";
-    let watched: BTreeSet<&str> =
-        metrics(&stack).filter(own).map(|metric| metric["MetricName"].as_str().unwrap()).collect();
-    let (mut made, mut groups) = (BTreeSet::new(), BTreeSet::new());
-    let source =
-        |file: &str| std::fs::read_to_string(repository().join("functions/reconciler/src").join(file)).unwrap();
-    let written = source("lib.rs") + &source("sweep/report.rs");
-    for filter in stack.of_type("AWS::Logs::MetricFilter").map(|logical| stack.properties(logical)) {
-        let metrics = list(&filter["MetricTransformations"]);
-        assert!(metrics.iter().all(|metric| metric["MetricNamespace"]["Ref"] == "AWS::StackName"), "{filter}");
-        made.extend(metrics.iter().map(|metric| metric["MetricName"].as_str().unwrap()));
-        let group = referred(&filter["LogGroupName"]).unwrap();
-        match filter["FilterPattern"].as_str().unwrap() {
-            r#"{ $.level = "ERROR" }"# => assert!(groups.insert(group), "{group} is counted twice"),
-            phrase => {
-                let phrase = phrase.trim_matches('"');
-                assert_eq!(group, "ReconcilerLogs", "{phrase}");
-                let said = written
-                    .split("tracing::error!(")
-                    .skip(1)
-                    .any(|call| call.split(");").next().unwrap().contains(phrase));
-                assert!(said, "the reconciler never logs an error that says '{phrase}'");
-            }
-        }
-    }
-    assert_eq!(made, watched);
-    let functions = stack.functions();
-    let all = functions.iter().map(|function| referred(&function.properties["LoggingConfig"]["LogGroup"]).unwrap());
-    assert_eq!(groups, all.collect(), "errors are counted in every function's log");
 }
 
 #[test]
@@ -332,6 +176,61 @@ fn what_cannot_be_made_again_survives_the_stack() {
     }
     assert_eq!(stack.properties("Table")["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
     assert_eq!(stack.properties("Table")["SSESpecification"]["SSEEnabled"], true);
+}
+
+/// Sorted, because the order says nothing.
+fn by_name(values: &Value, name: &str) -> Vec<Value> {
+    let mut values = values.as_array().unwrap().clone();
+    values.sort_by_key(|value| value[name].as_str().unwrap().to_owned());
+    values
+}
+
+#[tokio::test]
+async fn the_table_is_the_one_that_the_code_makes_for_itself() {
+    let stack = Stack::read();
+    let declared = stack.properties("Table");
+    let app = TestApp::empty().await;
+    let named = json!({ "TableName": app.bundle.table_name });
+    let made = &app.dynamo.ask("DescribeTable", &named).await["Table"];
+    assert_eq!(declared["KeySchema"], made["KeySchema"]);
+    let attributes = |table: &Value| by_name(&table["AttributeDefinitions"], "AttributeName");
+    assert_eq!(attributes(declared), attributes(made));
+    let indexes = |table: &Value| -> Vec<[Value; 3]> {
+        let indexes = by_name(&table["GlobalSecondaryIndexes"], "IndexName").into_iter();
+        indexes.map(|index| ["IndexName", "KeySchema", "Projection"].map(|part| index[part].clone())).collect()
+    };
+    assert_eq!(indexes(declared), indexes(made));
+    let forgotten = app.dynamo.ask("DescribeTimeToLive", &named).await;
+    let forgets = &declared["TimeToLiveSpecification"];
+    assert_eq!(forgets["AttributeName"], forgotten["TimeToLiveDescription"]["AttributeName"]);
+    assert_eq!(forgets["Enabled"], true);
+    assert_eq!(declared["BillingMode"], "PAY_PER_REQUEST");
+}
+
+#[test]
+fn the_api_is_throttled_and_logs_each_request_in_a_group_of_its_own_without_what_callers_write() {
+    let stack = Stack::read();
+    let api = stack.properties("Api");
+    for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
+        assert!(api["DefaultRouteSettings"][limit].as_u64().is_some_and(|limit| limit > 0), "{limit}");
+    }
+    let log = &api["AccessLogSettings"];
+    assert_eq!(arn(&log["DestinationArn"]), "ApiLogs");
+    let format: Value = serde_json::from_str(log["Format"].as_str().unwrap()).unwrap();
+    assert!(["requestId", "route", "status", "latencyMs"].iter().all(|field| format[field].is_string()), "{format}");
+    let written = ["path", "Path", "identity", "requestOverride", "authorizer", "domainName"];
+    assert!(!written.iter().any(|name| format.to_string().contains(&format!("$context.{name}"))), "{format}");
+}
+
+/// API Gateway gives up after 30 s, and whatever is answered later reaches nobody.
+#[test]
+fn every_function_behind_the_gateway_ends_before_the_gateway_gives_up() {
+    let stack = Stack::read();
+    for function in stack.functions() {
+        let mut events = function.properties["Events"].as_object().into_iter().flat_map(|events| events.values());
+        let seconds = stack.number(stack.effective(&function, "Timeout"));
+        assert!(!events.any(|event| event["Type"] == "HttpApi") || seconds < 30, "{}: {seconds} s", function.name);
+    }
 }
 
 #[test]

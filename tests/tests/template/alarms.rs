@@ -1,0 +1,163 @@
+//! What tells a person that something is wrong: alarms, the metrics behind them, the dashboard.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::stack::{Function, Stack, arn, list, referred, repository};
+
+/// The metrics that alarms watch, whether alone or in a sum.
+fn metrics(stack: &Stack) -> impl Iterator<Item = &Value> {
+    let alarms = stack.of_type("AWS::CloudWatch::Alarm").map(|logical| stack.properties(logical));
+    alarms.flat_map(|alarm| match alarm["Metrics"].as_array() {
+        None => vec![alarm],
+        Some(parts) => {
+            parts.iter().map(|part| &part["MetricStat"]["Metric"]).filter(|metric| metric.is_object()).collect()
+        }
+    })
+}
+
+/// The resources for which a metric is watched.
+fn watched(stack: &Stack, metric: &str, dimension: &str) -> BTreeSet<String> {
+    let these = metrics(stack).filter(|watched| watched["MetricName"] == metric);
+    let dimensions = these.flat_map(|watched| list(&watched["Dimensions"]));
+    let named = |value: &Value| {
+        let got = || value["Fn::GetAtt"].as_str()?.strip_suffix(".QueueName").map(str::to_owned);
+        referred(value).map(str::to_owned).or_else(got).expect("a resource")
+    };
+    dimensions.filter(|one| one["Name"] == dimension).map(|one| named(&one["Value"])).collect()
+}
+
+#[test]
+fn every_function_and_every_queue_has_its_alarms() {
+    let stack = Stack::read();
+    let functions: BTreeSet<String> = stack.functions().iter().map(|function| function.logical.to_owned()).collect();
+    assert_eq!(watched(&stack, "Errors", "FunctionName"), functions, "errors");
+    assert_eq!(watched(&stack, "Throttles", "FunctionName"), functions, "throttles");
+    let mut dead = BTreeSet::new();
+    let mut live = BTreeSet::new();
+    for queue in stack.of_type("AWS::SQS::Queue") {
+        let redrive = &stack.properties(queue)["RedrivePolicy"];
+        if redrive.is_object() {
+            live.insert(queue.to_owned());
+            dead.insert(arn(&redrive["deadLetterTargetArn"]));
+        }
+    }
+    assert_eq!(watched(&stack, "ApproximateNumberOfMessagesVisible", "QueueName"), dead, "dead letters");
+    assert_eq!(watched(&stack, "ApproximateAgeOfOldestMessage", "QueueName"), live, "messages that wait");
+    let schedule = |function: &Function<'_>| {
+        let events = function.properties["Events"].as_object().cloned().unwrap_or_default();
+        let scheduled = events.into_iter().filter(|(_, event)| event["Type"] == "Schedule");
+        let logical = function.logical.to_owned();
+        scheduled.map(move |(name, _)| format!("{logical}{name}")).collect::<Vec<_>>()
+    };
+    let rules = stack.functions().iter().flat_map(schedule).collect();
+    assert_eq!(watched(&stack, "FailedInvocations", "RuleName"), rules, "schedules");
+}
+
+/// SQS leaves a message that was given out three times out of the age of the oldest one:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>
+#[test]
+fn a_message_that_fails_again_and_again_rings_before_it_is_no_longer_counted() {
+    let stack = Stack::read();
+    let alarms = stack.of_type("AWS::CloudWatch::Alarm").map(|logical| stack.properties(logical));
+    for alarm in alarms.filter(|alarm| alarm["MetricName"] == "ApproximateAgeOfOldestMessage") {
+        let queue = alarm["Dimensions"][0]["Value"]["Fn::GetAtt"].as_str().unwrap().strip_suffix(".QueueName").unwrap();
+        let third = 2 * stack.number(&stack.properties(queue)["VisibilityTimeout"]);
+        let number = |name: &str| stack.number(&alarm[name]);
+        let rings = number("Threshold") + number("Period") * number("EvaluationPeriods");
+        assert!(rings < third, "{queue}: the alarm rings after {rings} s, and the third try is after {third} s");
+    }
+}
+
+/// Each costs the same, whether it stands alone or in a sum.
+#[test]
+fn the_operating_guide_counts_the_alarms_that_are_paid_for() {
+    let guide = std::fs::read_to_string(repository().join("docs/operating.md")).unwrap();
+    let counted = format!("{} alarmed metrics", metrics(&Stack::read()).count());
+    assert!(guide.contains(&counted), "docs/operating.md calculates with another number than {counted}");
+}
+
+#[test]
+fn what_runs_all_the_time_is_missed_and_what_only_counts_trouble_is_not() {
+    let stack = Stack::read();
+    let breaching = stack
+        .of_type("AWS::CloudWatch::Alarm")
+        .filter(|logical| stack.properties(logical)["TreatMissingData"] == "breaching")
+        .collect::<Vec<_>>();
+    assert_eq!(breaching, ["ReconcilerMissing"]);
+    let alarm = stack.properties("ReconcilerMissing");
+    assert_eq!(
+        (&alarm["MetricName"], &alarm["ComparisonOperator"]),
+        (&"Invocations".into(), &"LessThanThreshold".into())
+    );
+}
+
+#[test]
+fn the_dashboard_is_json_that_shows_every_function() {
+    let stack = Stack::read();
+    let body = stack.properties("Dashboard")["DashboardBody"]["Fn::Sub"].as_str().unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    let widgets = body["widgets"].as_array().unwrap().iter().map(|widget| &widget["properties"]);
+    let of_functions: Vec<_> = widgets.filter(|widget| widget["metrics"][0][0] == "AWS/Lambda").collect();
+    assert_eq!(of_functions.len(), 2, "errors and durations");
+    for function in stack.functions() {
+        for widget in &of_functions {
+            let shown = widget["metrics"].to_string().contains(&format!("\"${{{}}}\"", function.logical));
+            assert!(shown, "{} is not shown in {}", function.name, widget["title"]);
+        }
+    }
+}
+
+#[test]
+fn every_alarm_says_what_it_means_tells_somebody_and_decides_about_silence() {
+    let stack = Stack::read();
+    let guide = std::fs::read_to_string(repository().join("docs/operating.md")).unwrap();
+    for logical in stack.of_type("AWS::CloudWatch::Alarm") {
+        let alarm = stack.properties(logical);
+        assert!(alarm["AlarmDescription"].as_str().is_some_and(|text| text.len() > 20), "{logical}");
+        let actions = list(&alarm["AlarmActions"]);
+        assert_eq!(
+            actions.iter().map(|action| referred(action)).collect::<Vec<_>>(),
+            [Some("AlarmTopic")],
+            "{logical}"
+        );
+        let silence = alarm["TreatMissingData"].as_str().unwrap_or_default();
+        assert!(["breaching", "notBreaching"].contains(&silence), "{logical}: {silence:?}");
+        assert!(guide.contains(&format!("`{logical}`")), "docs/operating.md does not say what to do about {logical}");
+    }
+}
+
+#[test]
+fn every_alarm_on_logs_watches_a_metric_that_a_filter_makes_of_lines_that_are_written() {
+    let stack = Stack::read();
+    let own = |metric: &&Value| metric["Namespace"]["Ref"] == "AWS::StackName";
+    let watched: BTreeSet<&str> =
+        metrics(&stack).filter(own).map(|metric| metric["MetricName"].as_str().unwrap()).collect();
+    let (mut made, mut groups) = (BTreeSet::new(), BTreeSet::new());
+    let source =
+        |file: &str| std::fs::read_to_string(repository().join("functions/reconciler/src").join(file)).unwrap();
+    let written = source("lib.rs") + &source("sweep/report.rs");
+    for filter in stack.of_type("AWS::Logs::MetricFilter").map(|logical| stack.properties(logical)) {
+        let metrics = list(&filter["MetricTransformations"]);
+        assert!(metrics.iter().all(|metric| metric["MetricNamespace"]["Ref"] == "AWS::StackName"), "{filter}");
+        made.extend(metrics.iter().map(|metric| metric["MetricName"].as_str().unwrap()));
+        let group = referred(&filter["LogGroupName"]).unwrap();
+        match filter["FilterPattern"].as_str().unwrap() {
+            r#"{ $.level = "ERROR" }"# => assert!(groups.insert(group), "{group} is counted twice"),
+            phrase => {
+                let phrase = phrase.trim_matches('"');
+                assert_eq!(group, "ReconcilerLogs", "{phrase}");
+                let said = written
+                    .split("tracing::error!(")
+                    .skip(1)
+                    .any(|call| call.split(");").next().unwrap().contains(phrase));
+                assert!(said, "the reconciler never logs an error that says '{phrase}'");
+            }
+        }
+    }
+    assert_eq!(made, watched);
+    let functions = stack.functions();
+    let all = functions.iter().map(|function| referred(&function.properties["LoggingConfig"]["LogGroup"]).unwrap());
+    assert_eq!(groups, all.collect(), "errors are counted in every function's log");
+}
