@@ -1,7 +1,8 @@
 //! What goes over the wire, and what becomes of a call when the wire misbehaves.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 use std::time::Duration;
 
 use domain::carrier::{Ordered, Refusal, Search};
@@ -290,33 +291,37 @@ async fn a_person_is_called_only_for_what_a_person_can_mend() {
     assert_eq!(errors.count(), 2);
 }
 
-/// What this thread logs at the level of errors.
-struct Errors {
-    lines: Arc<Mutex<Vec<u8>>>,
-    _watching: tracing::subscriber::DefaultGuard,
+thread_local! {
+    static LOGGED: RefCell<Vec<u8>> = RefCell::default();
 }
 
+/// What this thread logs at the level of errors.
+struct Errors;
+
 impl Errors {
+    /// Begins anew.
     fn watch() -> Self {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let to = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::ERROR)
-            .with_writer(move || Lines(to.clone()))
-            .finish();
-        Self { lines, _watching: tracing::subscriber::set_default(subscriber) }
+        // One subscriber for all threads: with one for this thread alone, another thread that comes first to a line of the
+        // code could decide that nobody wants to hear of it.
+        static LISTENING: Once = Once::new();
+        LISTENING.call_once(|| {
+            let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_writer(|| Lines);
+            tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+        });
+        LOGGED.take();
+        Self
     }
 
     fn count(&self) -> usize {
-        self.lines.lock().unwrap().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()
+        LOGGED.with_borrow(|lines| lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count())
     }
 }
 
-struct Lines(Arc<Mutex<Vec<u8>>>);
+struct Lines;
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOGGED.with_borrow_mut(|lines| lines.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
