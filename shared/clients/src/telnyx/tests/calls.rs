@@ -280,41 +280,35 @@ async fn a_person_is_called_only_for_what_a_person_can_mend() {
     let resource = CarrierNumberId::parse(NUMBER_ID).unwrap();
     let done = || says(200, r#"{"data":{}}"#);
     let lagging = sets_up(move |at| if at == 0 { unknown() } else { done() }).await;
-    let errors = Errors::watch();
+    listen_for_errors();
     assert!(matches!(quick(&lagging.url).order(&number(), &reference(), &owner()).await, Ordered::Yes(_)));
-    assert_eq!(errors.count(), 0, "right after its order the carrier may not know a number yet");
+    assert_eq!(errors(), 0, "right after its order the carrier may not know a number yet");
     let ignorant = Server::start(move |_, _| unknown()).await;
     assert!(telnyx(&ignorant.url).configure(&resource, &owner()).await.is_err());
-    assert_eq!(errors.count(), 1);
+    assert_eq!(errors(), 1);
     let refusing = Server::start(|_, _| says(422, r#"{"errors":[{"code":"10015"}]}"#)).await;
     assert!(telnyx(&refusing.url).configure(&resource, &owner()).await.is_err());
-    assert_eq!(errors.count(), 2);
+    assert_eq!(errors(), 2);
 }
 
 thread_local! {
     static LOGGED: RefCell<Vec<u8>> = RefCell::default();
 }
 
-/// What this thread logs at the level of errors.
-struct Errors;
+/// Hears from now on what is logged at the level of errors. One subscriber for all threads: with one for this thread
+/// alone, another thread that comes first to a line of the code could decide that nobody wants to hear of it.
+fn listen_for_errors() {
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_writer(|| Lines);
+        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    });
+    LOGGED.take();
+}
 
-impl Errors {
-    /// Begins anew.
-    fn watch() -> Self {
-        // One subscriber for all threads: with one for this thread alone, another thread that comes first to a line of the
-        // code could decide that nobody wants to hear of it.
-        static LISTENING: Once = Once::new();
-        LISTENING.call_once(|| {
-            let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_writer(|| Lines);
-            tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
-        });
-        LOGGED.take();
-        Self
-    }
-
-    fn count(&self) -> usize {
-        LOGGED.with_borrow(|lines| lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count())
-    }
+/// How many lines this thread has logged since.
+fn errors() -> usize {
+    LOGGED.with_borrow(|lines| lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count())
 }
 
 struct Lines;
