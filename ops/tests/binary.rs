@@ -18,7 +18,7 @@ use domain::{Clock, PhoneNumberId, Timestamp};
 use serde_json::{Value, json};
 use tests::TestApp;
 use tests::permission::{Permission, differences, granted, needs};
-use tests::stack::Stack;
+use tests::stack::{Stack, repository};
 
 type Environment = BTreeMap<&'static str, String>;
 
@@ -188,15 +188,41 @@ async fn every_command_works_in_a_deployed_account_with_just_what_the_operators_
     assert_eq!(differences("ops", &granted, &needed), Vec::<String>::new());
 
     let ran = RAN.with_borrow(Clone::clone);
+    let mut commands = commands().await;
+    assert!(commands.len() > 30, "{commands:?}");
+    commands.retain(|command| !ran.iter().any(|line| line.starts_with(command.as_str())));
+    assert_eq!(commands, Vec::<String>::new(), "commands that were not run here");
+}
+
+#[tokio::test]
+async fn every_command_that_the_documentation_names_is_there() {
+    let commands = commands().await;
+    let nouns: BTreeSet<&str> = commands.iter().filter_map(|command| command.split(' ').next()).collect();
+    let mut named = BTreeSet::new();
+    for file in ["README.md", "docs/operating.md", "docs/buying-and-releasing.md"] {
+        let text = std::fs::read_to_string(repository().join(file)).unwrap();
+        for mention in text.split("ops ").skip(1) {
+            let words: Vec<&str> = mention.split_whitespace().filter(|word| !word.starts_with('-')).take(2).collect();
+            let [noun, verb] = words.as_slice() else { continue };
+            if nouns.contains(noun) {
+                named.insert(format!("{noun} {}", verb.trim_end_matches(|last: char| !last.is_ascii_lowercase())));
+            }
+        }
+    }
+    assert!(named.len() > 10, "{named:?}");
+    let unknown = named.iter().filter(|name| !commands.iter().any(|command| name.starts_with(command.as_str())));
+    assert_eq!(unknown.collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+/// Every command, as a noun and mostly a verb.
+async fn commands() -> Vec<String> {
     let mut commands = Vec::new();
     for noun in listed("").await {
         let verbs = listed(&noun).await;
         commands.extend(verbs.iter().map(|verb| format!("{noun} {verb}")));
         commands.extend(verbs.is_empty().then_some(noun));
     }
-    assert!(commands.len() > 30, "{commands:?}");
-    commands.retain(|command| !ran.iter().any(|line| line.starts_with(command.as_str())));
-    assert_eq!(commands, Vec::<String>::new(), "commands that were not run here");
+    commands
 }
 
 /// The commands that a help text lists.

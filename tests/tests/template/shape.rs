@@ -266,3 +266,20 @@ fn outputs_hold_what_a_person_needs_next() {
         );
     }
 }
+
+#[test]
+fn every_output_and_every_parameter_that_the_operating_guide_names_is_there() {
+    let stack = Stack::read();
+    let guide = std::fs::read_to_string(repository().join("docs/operating.md")).unwrap();
+    let word = |text: &str| text.chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
+    let outputs: BTreeSet<String> = guide.split("output ").skip(1).map(word).collect();
+    let outputs = outputs.iter().filter(|name| name.starts_with(|first: char| first.is_ascii_uppercase()));
+    let unknown = outputs.filter(|name| stack.document["Outputs"][name.as_str()].is_null());
+    assert_eq!(unknown.collect::<Vec<_>>(), Vec::<&String>::new(), "outputs");
+    let overridden = guide.split("--parameter-overrides ").skip(1).filter_map(|rest| rest.lines().next());
+    let names: BTreeSet<&str> =
+        overridden.flat_map(|line| line.split(' ')).filter_map(|part| Some(part.split_once('=')?.0)).collect();
+    assert!(names.contains("SipHost"), "{names:?}");
+    let unknown = names.iter().filter(|name| !stack.parameters().contains_key(**name));
+    assert_eq!(unknown.collect::<Vec<_>>(), Vec::<&&str>::new(), "parameters");
+}
