@@ -11,11 +11,13 @@ globalThis.crypto ??= webcrypto;
 
 /** One account, as one of its users sees it. */
 export class Aws {
+  #AwsClient;
   #url;
   #signer;
 
   /** `AwsClient` is aws4fetch's; `keys` are the user's access key and its secret. */
   constructor(AwsClient, url, keys) {
+    this.#AwsClient = AwsClient;
     this.#url = url;
     // Nothing is sent twice: a failure is to be seen.
     this.#signer = new AwsClient({ ...keys, region: REGION, retries: 0 });
@@ -23,6 +25,16 @@ export class Aws {
 
   get url() {
     return this.#url;
+  }
+
+  /** The same account, as another user sees it. */
+  as(keys) {
+    return new Aws(this.#AwsClient, this.#url, keys);
+  }
+
+  /** IAM. */
+  iam(action, parameters) {
+    return this.query("iam", action, "2010-05-08", parameters);
   }
 
   /** A service with the JSON protocol; `target` is its name there and the action, such as `AmazonSQS.SendMessage`. */

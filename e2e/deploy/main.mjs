@@ -92,7 +92,7 @@ async function check() {
   await operator.setSecret("TelnyxSecretArn", carrierSecret());
   await operator.pauseSchedules();
   const description = JSON.parse(await readFile("openapi.json", "utf8"));
-  const deployment = { aws, AwsClient, stack, operator, local, interactionsUrl, description, deploy, denied };
+  const deployment = { stack, operator, local, interactionsUrl, description, deploy, denied };
   await new Walk({ ...deployment, prices: PRICES, sipHost: SIP_HOST }).run(FLOWS);
 }
 

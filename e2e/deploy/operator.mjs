@@ -4,10 +4,9 @@ import { Api } from "../local.mjs";
 import { ops } from "../ops.mjs";
 import { elements } from "./aws.mjs";
 
-const IAM = ["iam", "2010-05-08"];
 const USER = "operator";
 
-/** The operator of a stack. */
+/** The operator of a stack. `account` is what its user sees of AWS. */
 export class Operator {
   #aws;
   #stack;
@@ -36,12 +35,12 @@ export class Operator {
 
   /** Makes a user of AWS who may do what the stack's policy says, and nothing else; answers the user's keys. */
   async #allowed(PolicyArn) {
-    const ask = (action, more) => this.#aws.query(IAM[0], action, IAM[1], { UserName: USER, ...more });
+    const ask = (action, more) => this.#aws.iam(action, { UserName: USER, ...more });
     await ask("CreateUser");
     await ask("AttachUserPolicy", { PolicyArn });
     const key = await ask("CreateAccessKey");
     const [[AWS_ACCESS_KEY_ID], [AWS_SECRET_ACCESS_KEY]] = [elements(key, "AccessKeyId"), elements(key, "SecretAccessKey")];
-    this.keys = { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY };
+    this.account = this.#aws.as({ accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY });
     return { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY };
   }
 

@@ -93,7 +93,7 @@ export class Stack {
   /** Takes the template's own policies from a role, and answers their names. */
   async disarm(role) {
     const RoleName = this.resources[role];
-    const ask = (action, more) => this.#aws.query("iam", action, "2010-05-08", { RoleName, ...more });
+    const ask = (action, more) => this.#aws.iam(action, { RoleName, ...more });
     const names = elements(await ask("ListRolePolicies"), "member");
     for (const PolicyName of names) await ask("DeleteRolePolicy", { PolicyName });
     return names;

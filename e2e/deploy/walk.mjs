@@ -4,8 +4,6 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 
-import { Aws } from "./aws.mjs";
-
 // A row in doubt is looked at after a minute, by a schedule that runs every minute.
 const SETTLED_WITHIN = 180_000;
 // How long a message may take through the queue.
@@ -20,7 +18,7 @@ const CONNECTION = "sip_disconnected";
 const ORGANIZATIONS = { harbor: ["org_harbor", "Harbor Dental"], fresh: ["org_fresh", "Fresh Start"] };
 const REASON = "The website shows another business.";
 const STAFF = "U0ROBIN";
-const POISON = '{"organizationId":"org_fresh"}';
+const POISON = JSON.stringify({ organizationId: ORGANIZATIONS.fresh[0] });
 
 /** The flows, in their order: later ones go on with what earlier ones have left. */
 export const FLOWS = [
@@ -138,10 +136,9 @@ function declaration(businessName) {
 
 /** Nothing here means anything unless a call without leave is refused: here a person's, in the last flow a function's. */
 async function allowed(walk) {
-  const { aws, stack, operator } = walk;
-  const user = new Aws(walk.AwsClient, aws.url, operator.keys);
+  const { stack, operator } = walk;
   const event = JSON.parse(await readFile("events/reconciler.json", "utf8"));
-  const said = await stack.invoke("Reconciler", event, user).then(() => "done", ({ message }) => message);
+  const said = await stack.invoke("Reconciler", event, operator.account).then(() => "done", ({ message }) => message);
   if (!/answered 403.*not authorized to perform: lambda:InvokeFunction/s.test(said)) {
     throw new Error(`a user who may not invoke functions should be told so, and was told: ${said}`);
   }

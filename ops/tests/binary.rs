@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
-use axum::body::Body;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -17,6 +17,8 @@ use domain::number::Routing;
 use domain::{Clock, PhoneNumberId, Timestamp};
 use serde_json::{Value, json};
 use tests::TestApp;
+use tests::dynamo::passed_on;
+use tests::faults::forward;
 use tests::permission::{Permission, differences, granted, needs};
 use tests::stack::{Stack, repository};
 
@@ -69,28 +71,20 @@ impl Cloud {
     fn needed(&self) -> BTreeSet<Permission> {
         self.0.calls.lock().unwrap().iter().flat_map(|(operation, body)| needs(operation, body)).collect()
     }
-
-    async fn forward(&self, url: &str, headers: &HeaderMap, body: String) -> Response {
-        let kept = ["content-type", "x-amz-target", "authorization", "x-amz-date"];
-        let kept = kept.iter().filter_map(|name| Some((name.parse().ok()?, headers.get(*name)?.clone()))).collect();
-        let answer = self.0.http.post(url).headers(kept).body(body).send().await.unwrap();
-        let mut response = Response::builder().status(answer.status());
-        *response.headers_mut().unwrap() = answer.headers().clone();
-        response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
-    }
 }
 
-async fn answer(State(cloud): State<Cloud>, headers: HeaderMap, text: String) -> Response {
+async fn answer(State(cloud): State<Cloud>, headers: HeaderMap, bytes: Bytes) -> Response {
     let operation = headers["x-amz-target"].to_str().unwrap().to_owned();
-    let body: Value = serde_json::from_str(&text).unwrap();
+    let body: Value = serde_json::from_slice(&bytes).unwrap();
+    let forward_to = |url: &str| forward(passed_on(&cloud.0.http, url, &headers, bytes.clone()));
     cloud.0.calls.lock().unwrap().push((operation.clone(), body.clone()));
     let before = cloud.calls(&operation).len() - 1;
     let letter = r#"{"organizationId":"org_1","submissionId":"kyb_1"}"#;
     Json(match operation.as_str() {
         operation if operation.starts_with("DynamoDB_20120810.") => {
-            return cloud.forward(&cloud.0.engine_url, &headers, text).await;
+            return forward_to(&cloud.0.engine_url).await;
         }
-        "AmazonSQS.SendMessage" => return cloud.forward(&cloud.0.queue_url, &headers, text).await,
+        "AmazonSQS.SendMessage" => return forward_to(&cloud.0.queue_url).await,
         "secretsmanager.GetSecretValue" if body["SecretId"] == "TelnyxSecret" => {
             json!({ "SecretString": r#"{"apiKey":"sandbox"}"# })
         }

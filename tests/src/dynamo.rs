@@ -145,6 +145,13 @@ async fn pass(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) 
     answer
 }
 
+/// A call to AWS, to be sent on to another address as it came.
+pub fn passed_on(http: &reqwest::Client, url: &str, headers: &HeaderMap, body: Bytes) -> reqwest::RequestBuilder {
+    let own = |name: &str| name == "host" || name == "content-length";
+    let kept = headers.iter().filter(|(name, _)| !own(name.as_str()));
+    http.post(url).body(body).headers(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
 async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
@@ -163,12 +170,7 @@ async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
         _ => {}
     }
     let deliver = || {
-        let mut request = inner.http.post(&inner.engine_url).body(body.clone());
-        for (name, value) in headers {
-            if name != "host" && name != "content-length" {
-                request = request.header(name, value);
-            }
-        }
+        let request = passed_on(&inner.http, &inner.engine_url, headers, body.clone());
         async move { forward(request).await }
     };
     let answer = inner.faults.pass(Side::Table, format!("table {operation}"), deliver).await;

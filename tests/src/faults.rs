@@ -367,7 +367,10 @@ fn template(path: &str) -> String {
 }
 
 /// Sends a call on and brings the answer back.
-pub(crate) async fn forward(call: reqwest::RequestBuilder) -> Response {
+///
+/// # Panics
+/// Nobody answers.
+pub async fn forward(call: reqwest::RequestBuilder) -> Response {
     let answer = call.send().await.expect("the other side answers");
     let (status, headers) = (answer.status(), answer.headers().clone());
     let body: Bytes = answer.bytes().await.expect("the other side's answer");

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tests::TestApp;
+use tests::dynamo::passed_on;
+use tests::faults::forward;
 use tests::permission::{Permission, needs};
 use tokio::net::TcpListener;
 
@@ -57,8 +59,8 @@ async fn pass(State(gate): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -
     let call: Value = serde_json::from_slice(&body).unwrap();
     gate.needed.lock().unwrap().extend(needs(target, &call));
     match target.split_once('.').unwrap().0 {
-        "DynamoDB_20120810" => forward(&gate.http, &gate.engine_url, &headers, body).await,
-        "AmazonSQS" => forward(&gate.http, &gate.queue_url, &headers, body).await,
+        "DynamoDB_20120810" => forward(passed_on(&gate.http, &gate.engine_url, &headers, body)).await,
+        "AmazonSQS" => forward(passed_on(&gate.http, &gate.queue_url, &headers, body)).await,
         "secretsmanager" => {
             // Whatever the sandboxes ask for, in one.
             let secret = json!({
@@ -69,14 +71,4 @@ async fn pass(State(gate): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -
         }
         service => panic!("{service} is new: say what its calls need"),
     }
-}
-
-async fn forward(http: &reqwest::Client, url: &str, headers: &HeaderMap, body: Bytes) -> Response {
-    let own: [HeaderName; 2] = [axum::http::header::HOST, axum::http::header::CONTENT_LENGTH];
-    let kept = headers.iter().filter(|(name, _)| !own.contains(name));
-    let kept = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let answer = http.post(url).headers(kept).body(body).send().await.unwrap();
-    let mut response = Response::builder().status(answer.status());
-    *response.headers_mut().unwrap() = answer.headers().clone();
-    response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
 }
