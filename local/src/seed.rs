@@ -135,7 +135,7 @@ pub async fn plant(table: &Table, seed: &Seed, world: &World, now: Timestamp) ->
         let by = SubmittedBy { api_key: key_id.clone(), user_id: None, email: None };
         let review = Review { at: now, reviewer_id: "seed".to_owned(), reviewer_email: None };
         let submitted = Submission::submit(None, &id, KybId::new(now, rand::random()), filing, by, now)?;
-        table.replace_submission(None, &submitted.decide(&Decision::Approve, review)?.0, &SEED).await?;
+        table.replace_submission(None, &submitted.decide(&Decision::Approve, review)?.0, None, &SEED).await?;
     }
     // Last, because it tells that all the rest is there.
     let grant = Grant { id: key_id, organization: id, scopes: Scope::ALL.to_vec(), created_at: now, revoked_at: None };

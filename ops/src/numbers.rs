@@ -93,7 +93,7 @@ fn unheld(e164: &E164) -> Failure {
 
 pub(crate) fn row(number: &PhoneNumber) -> Value {
     let (order_state, connection) = match &number.source {
-        Source::Managed(Order::Ordering) => (Some("ordering"), None),
+        Source::Managed(Order::Ordering { .. }) => (Some("ordering"), None),
         Source::Managed(Order::Active { .. }) => (Some("active"), None),
         Source::Managed(Order::Releasing { .. }) => (Some("releasing"), None),
         Source::SipTrunk { trunk: Trunk::Connection(id), .. } => (None, Some(id.as_str())),

@@ -110,7 +110,7 @@ async fn refund(session: &mut Session<'_, '_>, which: &Which, force: bool) -> Re
         return Err(Failure::new("The carrier has this number for us: adopt it; its owner can release it then."));
     }
     let age = session.now().since(number.created_at);
-    let standing = carrier.standing(&number.id).await?;
+    let (standing, _) = carrier.standing(&number.id, number.placed_order()).await?;
     refusal(standing, age, force).map_or(Ok(()), |reason| Err(Failure::new(reason)))?;
     let price = number.purchase_price();
     let deed =
@@ -133,6 +133,9 @@ fn refusal(standing: OrderStanding, age: Duration, force: bool) -> Option<&'stat
         OrderStanding::Failed => None,
         _ if force => None,
         OrderStanding::Open => Some("The carrier is still working on this order: wait, or say --force."),
+        OrderStanding::Several => Some(
+            "The carrier lists several orders for this number: look there which of them delivers, then say --force.",
+        ),
         OrderStanding::Done => Some("The carrier says that it has delivered this order: look there, then say --force."),
         OrderStanding::Unlisted if age < HANDED_OVER_AFTER => {
             Some("The carrier does not list this order yet, and may for a day: wait, or say --force.")
@@ -146,7 +149,7 @@ async fn in_doubt(session: &Session<'_, '_>, which: &Which) -> Result<PhoneNumbe
     let number = session.table.find_number(organization, id).await?;
     let number = number.ok_or_else(|| Failure::new(format!("Organization '{organization}' has no number {id}.")))?;
     match number.source {
-        Source::Managed(Order::Ordering) => Ok(number),
+        Source::Managed(Order::Ordering { .. }) => Ok(number),
         Source::Managed(_) | Source::SipTrunk { .. } => Err(settled(Error::NumberBusy)),
     }
 }
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn only_a_definite_no_or_a_day_of_silence_is_given_back_unforced() {
-        use OrderStanding::{Done, Failed, Open, Unlisted};
+        use OrderStanding::{Done, Failed, Open, Several, Unlisted};
         let (young, hour, day) = (Duration::from_mins(4), Duration::from_hours(1), HANDED_OVER_AFTER);
         for (standing, age, force, refused) in [
             (Failed, young, true, true),
@@ -175,6 +178,8 @@ mod tests {
             (Unlisted, day, false, false),
             (Open, day, false, true),
             (Open, day, true, false),
+            (Several, day, false, true),
+            (Several, day, true, false),
             (Done, day, false, true),
             (Done, day, true, false),
         ] {

@@ -407,7 +407,7 @@ async fn no_secret_and_no_number_is_logged_when_the_other_side_repeats_them() {
         log_outcome(&carrier.search(&search).await);
         log_outcome(&carrier.still_offers(&number).await);
         log_outcome(&carrier.configure(&resource, &owner).await);
-        log_outcome(&carrier.standing(&reference).await);
+        log_outcome(&carrier.standing(&reference, None).await);
         log_outcome(&carrier.find(&number, &reference).await);
         log_outcome(&carrier.release(&resource).await);
         log_outcome::<(), _>(&Err(carrier.order(&number, &reference, &owner).await));

@@ -38,7 +38,7 @@ pub(crate) async fn import(
     let organization = &caller.organization;
     let route = "POST /v1/phone-numbers/import";
     let once = Once { table: &app.table, clock: &*app.clock, organization, route, key, body: digest };
-    once.run(async |attempt| import_number(&app, &caller, parse(fields)?, &attempt).await.map(Json)).await
+    once.run(async |attempt| import_number(&app, &caller, parse(fields)?, attempt).await.map(Json)).await
 }
 
 fn parse(mut fields: Fields) -> Result<Import> {
@@ -56,14 +56,11 @@ fn parse(mut fields: Fields) -> Result<Import> {
     fields.finish(e164.zip(trunk).map(|(e164, trunk)| Import { e164, trunk, provider_name, routing }))
 }
 
-async fn import_number(app: &App, caller: &Caller, import: Import, attempt: &Attempt) -> Result<PhoneNumberRow> {
+async fn import_number(app: &App, caller: &Caller, import: Import, mut attempt: Attempt) -> Result<PhoneNumberRow> {
     let (organization, now) = (&caller.organization, app.clock.now());
-    if attempt.is_resumed() {
-        let earlier = app.table.number(organization, &attempt.seed.number()).await?;
-        if let Some(number) = earlier.numbers {
-            let View { sip_connections, organization, .. } = earlier;
-            return Ok(PhoneNumberRow::new(&number, &sip_connections, &organization, &app.sip_host, now));
-        }
+    if let Some(earlier) = attempt.earlier_number(&app.table, organization, now).await? {
+        let View { numbers: number, sip_connections, organization } = earlier;
+        return Ok(PhoneNumberRow::new(&number, &sip_connections, &organization, &app.sip_host, now));
     }
     let Import { e164, trunk, provider_name, routing } = import;
     let connection = match &trunk {

@@ -21,7 +21,7 @@ async fn submitted(app: &TestApp) -> Submission {
     let by = SubmittedBy { api_key: ApiKeyId::new(now, 1), user_id: None, email: None };
     let filing = Filing::Short(declaration);
     let submission = Submission::submit(None, &app.organization, KybId::new(now, 2), filing, by, now).unwrap();
-    assert!(app.bundle.table.replace_submission(None, &submission, &Actor::System("tests")).await.unwrap());
+    assert!(app.bundle.table.replace_submission(None, &submission, None, &Actor::System("tests")).await.unwrap());
     submission
 }
 

@@ -76,7 +76,7 @@ impl World {
         assert!(self.table.create_organization(&holder).await.unwrap());
         let submission =
             Submission::submit(None, &organization, KybId::new(NOW, 2), Filing::Short(declaration), by, NOW).unwrap();
-        assert!(self.table.replace_submission(None, &submission, &Actor::System("tests")).await.unwrap());
+        assert!(self.table.replace_submission(None, &submission, None, &Actor::System("tests")).await.unwrap());
         submission
     }
 

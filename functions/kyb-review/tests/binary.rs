@@ -27,7 +27,7 @@ async fn announced(app: &TestApp) -> Submission {
         Submission::submit(current, &app.organization, KybId::new(now, 2), filing, by.clone(), now)
     };
     let actor = domain::audit::Actor::ApiKey(by.api_key.clone());
-    let (submission, _) = app.bundle.table.file_submission(&app.organization, file, &actor).await.unwrap();
+    let (submission, _) = app.bundle.table.file_submission(&app.organization, file, None, &actor).await.unwrap();
     let job = json!({ "organizationId": submission.organization.as_str(), "submissionId": submission.id.as_str() });
     app.bundle.queue.push(job.to_string());
     app.bundle.queue.settled().await;

@@ -31,7 +31,7 @@ pub(crate) async fn draft(
     let file = |current: Option<&Submission>| {
         Submission::save_draft(current, organization, id.clone(), filing.clone(), accepted, now)
     };
-    let (saved, holder) = app.table.file_submission(organization, file, &caller.actor()).await?;
+    let (saved, holder) = app.table.file_submission(organization, file, None, &caller.actor()).await?;
     Ok(Json(SubmissionRow::new(&saved, holder.hold.as_ref())))
 }
 

@@ -1,10 +1,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use domain::Result;
 use domain::kyb::{Filing, Notification, Status, Submission, SubmittedBy};
 use domain::organization::Hold;
-use table::Verification;
+use domain::{Error, Result};
 use web::{ApiResult, Attempt, Caller, Compliance, Fields, JsonBody, Once, RequestKey};
 
 use crate::App;
@@ -47,23 +46,22 @@ async fn submit_filing(
     filing: Filing,
     attempt: &Attempt,
 ) -> Result<(Submission, Option<Hold>)> {
-    // The time of the first try, by which a later one knows its work: a submission over a draft keeps the draft's id.
-    let (organization, id, now) = (&caller.organization, attempt.seed.submission(), attempt.seed.time());
-    if attempt.is_resumed() {
-        let Verification { current, organization, .. } = app.table.verification(organization).await?;
-        let earlier = current.filter(|current| current.filed().is_some_and(|filed| filed.at == now));
-        if let Some(mut earlier) = earlier {
-            if earlier.status() == Status::Submitted && earlier.notification == Notification::NotQueued {
-                earlier.notification = announce(app, &earlier).await;
-            }
-            return Ok((earlier, organization.hold));
+    let (organization, id, now) = (&caller.organization, attempt.seed.submission(), app.clock.now());
+    if let Some(id) = attempt.earlier_submission() {
+        let (earlier, owner) =
+            tokio::try_join!(app.table.submission(organization, id), app.table.organization(organization))?;
+        let mut earlier = earlier.ok_or_else(|| Error::internal("a submission that was filed is gone"))?;
+        if earlier.status() == Status::Submitted && earlier.notification == Notification::NotQueued {
+            earlier.notification = announce(app, &earlier).await;
         }
+        return Ok((earlier, owner.hold));
     }
     let by = SubmittedBy { api_key: caller.key.clone(), user_id: None, email: None };
     let file = |current: Option<&Submission>| {
         Submission::submit(current, organization, id.clone(), filing.clone(), by.clone(), now)
     };
-    let (mut submitted, holder) = app.table.file_submission(organization, file, &caller.actor()).await?;
+    let (mut submitted, holder) =
+        app.table.file_submission(organization, file, attempt.lease.as_ref(), &caller.actor()).await?;
     submitted.notification = announce(app, &submitted).await;
     Ok((submitted, holder.hold))
 }

@@ -40,7 +40,7 @@ pub(crate) async fn buy(
     let route = "POST /v1/phone-numbers";
     let once = Once { table: &app.table, clock: &*app.clock, organization, route, key, body: digest };
     once.run(async |attempt| {
-        let number = purchase_number(&app, &caller, parse(fields)?, &attempt).await?;
+        let number = purchase_number(&app, &caller, parse(fields)?, attempt).await?;
         Ok(app.row(&number))
     })
     .await
@@ -61,16 +61,12 @@ async fn purchase_number(
     app: &App,
     caller: &Caller,
     Purchase { e164, routing }: Purchase,
-    attempt: &Attempt,
+    mut attempt: Attempt,
 ) -> Result<View<PhoneNumber>> {
     let (organization, actor) = (&caller.organization, caller.actor());
-    if attempt.is_resumed() {
-        let View { numbers, sip_connections, organization } =
-            app.table.number(organization, &attempt.seed.number()).await?;
-        if let Some(number) = numbers {
-            // Paid for by the earlier try, and perhaps ordered: it is not ordered again here.
-            return Ok(View { numbers: number, sip_connections, organization });
-        }
+    if let Some(earlier) = attempt.earlier_number(&app.table, organization, app.clock.now()).await? {
+        // Paid for by the earlier try, and perhaps ordered: it is not ordered again here.
+        return Ok(earlier);
     }
     let started = Instant::now();
     let agent = routing.agent.clone();
@@ -108,8 +104,13 @@ async fn order(app: &App, number: PhoneNumber, actor: &Actor) -> Result<PhoneNum
                 (Err(error), _) => Ok(unrecorded(number, &error)),
             }
         }
-        Ordered::InDoubt(source) => {
+        Ordered::InDoubt { order, source } => {
             tracing::warn!(number.id = %number.id, error.cause = %source, "an order is in doubt");
+            if let Some(order) = order
+                && let Err(error) = Box::pin(app.table.record_order(&number, &order)).await
+            {
+                return Ok(unrecorded(number, &error));
+            }
             Ok(number)
         }
     }

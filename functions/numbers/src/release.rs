@@ -46,12 +46,5 @@ pub(crate) async fn release(
 async fn release_managed(app: &App, number: PhoneNumber, actor: &Actor) -> Result<()> {
     let release = |number: PhoneNumber| number.release(app.clock.now());
     let releasing = app.table.transition(number, release, "release_begun", actor).await?;
-    if let Some(resource) = releasing.resource() {
-        app.carrier.release(resource).await?;
-    }
-    match app.table.remove_number(releasing, actor, app.clock.now()).await {
-        // Another DELETE has finished the same release.
-        Err(Error::NotFound) => Ok(()),
-        removed => removed,
-    }
+    settling::finish_release(&app.table, &app.carrier, releasing, actor, app.clock.now()).await
 }

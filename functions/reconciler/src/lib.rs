@@ -14,11 +14,13 @@ use clients::queue::NotificationQueue;
 use clients::settings::{Settings, SettingsError};
 use clients::telnyx::Telnyx;
 use domain::audit::Actor;
+use domain::carrier::CarrierOrderId;
 use domain::kyb::{Notification, Status};
 use domain::number::{Order, PhoneNumber, Source};
-use domain::settlement::{HANDED_OVER_AFTER, Settlement, ask_again_after};
+use domain::settlement::{HANDED_OVER_AFTER, ask_again_after};
 use domain::{Clock, Error, KybId, OrganizationId, PhoneNumberId, Result, SystemClock};
 use serde::Serialize;
+use settling::{Settled, finish_release, settle_order};
 use table::{Due, Table};
 use tokio::time::Instant;
 
@@ -141,7 +143,7 @@ impl Reconciler {
             return Ok(());
         };
         let settled = match &number.source {
-            Source::Managed(Order::Ordering) => self.settle_order(number.clone(), report).await,
+            Source::Managed(Order::Ordering { .. }) => self.settle_order(number.clone(), report).await,
             Source::Managed(Order::Releasing { .. }) => self.finish_release(number.clone(), report).await,
             Source::Managed(Order::Active { .. }) | Source::SipTrunk { .. } => {
                 report.settled_already += 1;
@@ -156,57 +158,32 @@ impl Reconciler {
             // The carrier was not asked about this row, which therefore does not wait the longer for its age. It does go
             // behind the others, because what is throttled may be a kind of call that they can do without.
             Error::CarrierThrottled { retry_after, .. } => {
-                self.table.postpone_number(&number, self.clock.now().plus(*retry_after)).await?;
+                self.table.postpone_number(&number, None, self.clock.now().plus(*retry_after)).await?;
             }
-            _ => self.ask_again(&number).await?,
+            _ => self.ask_again(&number, None).await?,
         }
         settled
     }
 
     async fn settle_order(&self, number: PhoneNumber, report: &mut Report) -> Result<()> {
-        let now = self.clock.now();
-        let age = self.age(&number);
-        let owned = self.carrier.find(&number.e164, &number.id).await?;
-        let standing = match &owned {
-            Some(_) => domain::settlement::OrderStanding::Done,
-            None => self.carrier.standing(&number.id).await?,
-        };
-        match Settlement::decide(owned, standing, age) {
-            Settlement::Adopt(resource) => {
-                self.carrier.configure(&resource, &number.organization).await?;
-                let known = number.clone();
-                let activate = |number: PhoneNumber| number.activate(resource.clone(), now);
-                self.table.transition(known, activate, "activated", &ACTOR).await?;
-                report.adopted += 1;
-                tracing::info!(number.id = %number.id, "an order in doubt was confirmed by the carrier");
-            }
-            Settlement::GiveBack => {
-                self.table.give_back(number.clone(), &ACTOR, now).await?;
-                report.given_back += 1;
-                tracing::info!(number.id = %number.id, "an order in doubt had failed; everything was given back");
-            }
-            Settlement::Wait => {
-                self.ask_again(&number).await?;
-                report.waiting += 1;
-            }
-            Settlement::HandOver => {
-                self.ask_again(&number).await?;
-                self.hand_over(&number, &standing, report);
+        match settle_order(&self.table, &self.carrier, number.clone(), &ACTOR, self.clock.now()).await? {
+            Settled::Adopted => report.adopted += 1,
+            Settled::GivenBack => report.given_back += 1,
+            Settled::Open { order, standing, handed_over } => {
+                self.ask_again(&number, order.as_ref()).await?;
+                if handed_over {
+                    self.hand_over(&number, &standing, report);
+                } else {
+                    report.waiting += 1;
+                }
             }
         }
         Ok(())
     }
 
     async fn finish_release(&self, number: PhoneNumber, report: &mut Report) -> Result<()> {
-        if let Some(resource) = number.resource() {
-            self.carrier.release(resource).await?;
-        }
         let id = number.id.clone();
-        match self.table.remove_number(number, &ACTOR, self.clock.now()).await {
-            // A DELETE of the customer's has finished it meanwhile.
-            Ok(()) | Err(Error::NotFound) => {}
-            Err(error) => return Err(error),
-        }
+        finish_release(&self.table, &self.carrier, number, &ACTOR, self.clock.now()).await?;
         report.released += 1;
         tracing::info!(number.id = %id, "a release that had stopped half-way was finished");
         Ok(())
@@ -248,7 +225,8 @@ impl Reconciler {
         self.clock.now().since(since)
     }
 
-    async fn ask_again(&self, number: &PhoneNumber) -> Result<()> {
-        self.table.postpone_number(number, self.clock.now().plus(ask_again_after(self.age(number)))).await
+    async fn ask_again(&self, number: &PhoneNumber, order: Option<&CarrierOrderId>) -> Result<()> {
+        let until = self.clock.now().plus(ask_again_after(self.age(number)));
+        self.table.postpone_number(number, order, until).await
     }
 }

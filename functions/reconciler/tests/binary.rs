@@ -19,6 +19,7 @@ async fn an_order_in_doubt_is_adopted_by_the_next_scheduled_run() {
         .table
         .postpone_number(
             &app.bundle.table.find_number(&app.organization, &id(&order)).await.unwrap().unwrap(),
+            None,
             domain::Timestamp::from_millis(0),
         )
         .await

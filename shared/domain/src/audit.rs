@@ -10,6 +10,9 @@ use crate::{ApiKeyId, KybId, OrganizationId, PhoneNumberId, Timestamp};
 /// How long an event is kept: 400 days, so that a yearly audit finds the whole year before it.
 pub const KEPT: Duration = Duration::from_hours(400 * 24);
 
+/// The action of the last event of a number whose purchase was given back: row and claim went, the money returned.
+pub const GIVEN_BACK: &str = "given_back";
+
 /// Whoever made a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {

@@ -23,6 +23,28 @@ pub struct Search {
     pub limit: u8,
 }
 
+/// The carrier's id of an order. It is part of a path, so it holds only what needs no escaping there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarrierOrderId(String);
+
+impl CarrierOrderId {
+    /// # Errors
+    /// A sentence when the text is not 1 to 64 ASCII letters, digits or hyphens.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if (1..=64).contains(&text.len()) && text.bytes().all(known) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be the carrier's order id: 1 to 64 letters, digits or '-'")
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What became of an order, as far as one request can tell.
 #[derive(Debug)]
 pub enum Ordered {
@@ -31,7 +53,20 @@ pub enum Ordered {
     /// The carrier will certainly not deliver: everything is given back.
     No(Refusal),
     /// Nobody can say yet. The order is never sent again; whoever settles it asks the carrier.
-    InDoubt(Source),
+    InDoubt {
+        /// The order, where the carrier has confirmed that it took one.
+        order: Option<CarrierOrderId>,
+        source: Source,
+    },
+}
+
+/// What the carrier says of a number that it was told to release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The carrier has released it.
+    Confirmed,
+    /// The account that we speak for has no such number. It may be another account than the one that bought it.
+    Unknown,
 }
 
 /// A definite no.

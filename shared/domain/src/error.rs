@@ -43,6 +43,11 @@ pub enum Error {
 
     #[error("This Idempotency-Key was used with another body; use a new key for a new request")]
     IdempotencyKeyReused,
+    #[error("This Idempotency-Key was used for {made}, which has been released since; use a new key for a new request")]
+    IdempotencyKeySpent {
+        /// What the key's request has made.
+        made: PhoneNumberId,
+    },
     #[error("A request with this Idempotency-Key is still running; send it again in a moment")]
     IdempotencyInProgress { retry_after: Duration },
 

@@ -78,6 +78,32 @@ impl Seed {
     }
 }
 
+/// What a keyed request has made. It is written into the request's record by the transaction that makes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    Number(PhoneNumberId),
+    Submission(KybId),
+}
+
+impl Made {
+    /// Reads the id that `as_str` gave; its prefix tells which it is.
+    ///
+    /// # Errors
+    /// A sentence when it is neither.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let number = PhoneNumberId::parse(text).map(Self::Number);
+        number.or_else(|_| KybId::parse(text).map(Self::Submission)).map_err(|_| "must be the id of what was made")
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Number(id) => id.as_str(),
+            Self::Submission(id) => id.as_str(),
+        }
+    }
+}
+
 impl std::fmt::Display for Seed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
@@ -104,5 +130,9 @@ mod tests {
         let again = Seed::parse(&seed.to_string()).unwrap();
         assert_eq!((again.number(), again.submission()), (seed.number(), seed.submission()));
         assert_ne!(Seed::new(Timestamp::from_millis(1), 1).number(), seed.number());
+        for made in [Made::Number(seed.number()), Made::Submission(seed.submission())] {
+            assert_eq!(Made::parse(made.as_str()), Ok(made.clone()));
+        }
+        assert!(Made::parse("key_01kwdfkd000000000000000001").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! A phone number that an organization has registered.
 
+use crate::carrier::CarrierOrderId;
 use crate::{
     AgentId, E164, Error, Label, MicroUsd, Name, OrganizationId, PhoneNumberId, Result, SipConnectionId, Timestamp,
 };
@@ -97,8 +98,11 @@ impl CarrierNumberId {
 /// Where a managed number stands with the carrier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Paid for, and ordered or about to be: the carrier's word is not known yet.
-    Ordering,
+    /// Paid for, and ordered or about to be: the outcome is not known yet.
+    Ordering {
+        /// The carrier's order, once it is known: only its outcome decides, never that of another order.
+        placed: Option<CarrierOrderId>,
+    },
     /// The carrier has given us the number.
     Active { resource: CarrierNumberId },
     /// Being given back to the carrier; out of use.
@@ -233,7 +237,15 @@ impl PhoneNumber {
             last_charged_at: Some(now),
             suspended_at: None,
         };
-        Self::registered(id, organization, e164, Source::Managed(Order::Ordering), routing, billing, now)
+        Self::registered(
+            id,
+            organization,
+            e164,
+            Source::Managed(Order::Ordering { placed: None }),
+            routing,
+            billing,
+            now,
+        )
     }
 
     /// A number of the customer's own, free unless the operator asks a monthly fee.
@@ -287,7 +299,16 @@ impl PhoneNumber {
     pub fn resource(&self) -> Option<&CarrierNumberId> {
         match &self.source {
             Source::Managed(Order::Active { resource } | Order::Releasing { resource }) => Some(resource),
-            Source::Managed(Order::Ordering) | Source::SipTrunk { .. } => None,
+            Source::Managed(Order::Ordering { .. }) | Source::SipTrunk { .. } => None,
+        }
+    }
+
+    /// The carrier's order that decides about this number; `None` when it is not known, or decided already.
+    #[must_use]
+    pub const fn placed_order(&self) -> Option<&CarrierOrderId> {
+        match &self.source {
+            Source::Managed(Order::Ordering { placed }) => placed.as_ref(),
+            Source::Managed(Order::Active { .. } | Order::Releasing { .. }) | Source::SipTrunk { .. } => None,
         }
     }
 
@@ -306,7 +327,7 @@ impl PhoneNumber {
     /// [`Error::NumberBusy`] unless an order is waiting for that.
     pub fn activate(mut self, resource: CarrierNumberId, now: Timestamp) -> Result<Self> {
         match self.source {
-            Source::Managed(Order::Ordering) => {
+            Source::Managed(Order::Ordering { .. }) => {
                 self.source = Source::Managed(Order::Active { resource });
                 Ok(self.touched(now))
             }
@@ -325,7 +346,7 @@ impl PhoneNumber {
                 Ok(self.touched(now))
             }
             Source::Managed(Order::Releasing { .. }) => Ok(self),
-            Source::Managed(Order::Ordering) | Source::SipTrunk { .. } => Err(Error::NumberBusy),
+            Source::Managed(Order::Ordering { .. }) | Source::SipTrunk { .. } => Err(Error::NumberBusy),
         }
     }
 

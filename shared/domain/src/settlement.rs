@@ -17,6 +17,8 @@ pub enum OrderStanding {
     Done,
     /// The carrier has given it up: a definite no.
     Failed,
+    /// The carrier lists several orders under our reference, or another one than ours. None of them speaks for ours.
+    Several,
 }
 
 /// What is done about an order in doubt.
@@ -36,11 +38,13 @@ impl Settlement {
     /// Decides from what the carrier says of the number and of the order, and from the order's age.
     ///
     /// Owning the number outweighs everything. Only a failed order is a no: what is not listed may still be on its way.
+    /// Where several orders are listed, a person decides at once, because asking again will not tell them apart.
     #[must_use]
     pub fn decide(owned: Option<CarrierNumberId>, order: OrderStanding, age: Duration) -> Self {
         match (owned, order) {
             (Some(resource), _) => Self::Adopt(resource),
             (None, OrderStanding::Failed) => Self::GiveBack,
+            (None, OrderStanding::Several) => Self::HandOver,
             (None, OrderStanding::Unlisted | OrderStanding::Open | OrderStanding::Done) => {
                 if age < HANDED_OVER_AFTER {
                     Self::Wait
@@ -73,6 +77,8 @@ mod tests {
             assert_eq!(Settlement::decide(None, order, young), Settlement::Wait, "{order:?}");
             assert_eq!(Settlement::decide(None, order, old), Settlement::HandOver, "{order:?}");
         }
+        assert_eq!(Settlement::decide(None, OrderStanding::Several, young), Settlement::HandOver);
+        assert_eq!(Settlement::decide(Some(resource()), OrderStanding::Several, young), Settlement::Adopt(resource()));
         assert_eq!(Settlement::decide(None, OrderStanding::Failed, young), Settlement::GiveBack);
         assert_eq!(Settlement::decide(None, OrderStanding::Failed, old), Settlement::GiveBack);
     }

@@ -150,7 +150,7 @@ fn suspension_issue(reason: SuspensionReason) -> &'static str {
 
 fn order_issue(source: &Source) -> Option<&'static str> {
     match source {
-        Source::Managed(Order::Ordering) => {
+        Source::Managed(Order::Ordering { .. }) => {
             Some("The order is being confirmed with the carrier: read this number again in a few minutes.")
         }
         Source::Managed(Order::Releasing { .. }) => {

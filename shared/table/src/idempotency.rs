@@ -1,8 +1,8 @@
-//! Records of keyed requests: who runs, what was answered.
+//! Records of keyed requests: who runs, what was made, what was answered.
 
 use std::time::Duration;
 
-use domain::idempotency::{KeyedRequest, LEASE, REPLAYED_FOR, Seed};
+use domain::idempotency::{KeyedRequest, LEASE, Made, REPLAYED_FOR, Seed};
 use domain::{Error, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,9 @@ struct RecordItem {
     lease_until: i64,
     /// Milliseconds since 1970. The record counts for nothing after this, whether or not it has been deleted.
     valid_until: i64,
+    /// The id of what the request has made. The transaction that makes it writes this too, so neither is there without
+    /// the other.
+    made: Option<String>,
     answer: Option<AnswerItem>,
     expires_at: i64,
 }
@@ -50,8 +53,8 @@ pub struct Lease {
     request: KeyedRequest,
     runner: String,
     pub seed: Seed,
-    /// True when an earlier run was abandoned: what it made may be there already.
-    pub resumed: bool,
+    /// What an earlier run, which was abandoned, has made; `None` when nothing was made, and by then nothing will be.
+    pub made: Option<Made>,
 }
 
 /// What to do with a keyed request.
@@ -71,7 +74,7 @@ impl Table {
             request: request.clone(),
             runner: format!("{:032x}", rand::random::<u128>()),
             seed: Seed::new(now, rand::random()),
-            resumed: false,
+            made: None,
         };
         // Each round loses against another request with the same key at most once.
         for _ in 0..3 {
@@ -80,10 +83,10 @@ impl Table {
                 return Ok(Begun::Run(fresh));
             }
             let Some(record) = self.get::<RecordItem>(request_key(request)).await? else { continue };
-            let found = seed(&record)?;
+            let found = Lease { seed: seed(&record)?, made: made(&record)?, ..fresh.clone() };
             if record.runner == fresh.runner {
                 // Our own write, whose answer was lost: of a fresh start, or of a takeover.
-                return Ok(Begun::Run(Lease { seed: found, resumed: found != fresh.seed, ..fresh }));
+                return Ok(Begun::Run(found));
             }
             if record.body_hash != request.body {
                 return Err(Error::IdempotencyKeyReused);
@@ -92,16 +95,21 @@ impl Table {
                 return Ok(Begun::Replay(RecordedAnswer { etag, body }));
             }
             if record.lease_until > now.millis() {
-                return Err(Error::IdempotencyInProgress { retry_after: COME_AGAIN });
+                return Err(taken_over());
             }
-            let taken = Lease { seed: found, resumed: true, ..fresh.clone() };
-            let abandoned =
-                Condition::new("runner = :old AND attribute_not_exists(answer)").text(":old", &record.runner);
-            if self.put_if(taken.record(now)?, &abandoned).await? {
-                return Ok(Begun::Run(taken));
+            // From here on the old run can make nothing: had it made something since we looked, this fails.
+            let made = record.made.as_ref();
+            let same = if made.is_some() { "made = :made" } else { "attribute_not_exists(made)" };
+            let mut abandoned = Condition::new(&format!("runner = :old AND attribute_not_exists(answer) AND {same}"))
+                .text(":old", &record.runner);
+            if let Some(made) = made {
+                abandoned = abandoned.text(":made", made);
+            }
+            if self.put_if(found.record(now)?, &abandoned).await? {
+                return Ok(Begun::Run(found));
             }
         }
-        Err(Error::IdempotencyInProgress { retry_after: COME_AGAIN })
+        Err(taken_over())
     }
 
     /// Records a success, which is given again from now on.
@@ -114,9 +122,24 @@ impl Table {
 
     /// Ends the lease of a request whose outcome is not known: the same key carries on from what was made.
     pub async fn abandon_request(&self, lease: &Lease, now: Timestamp) -> Result<()> {
-        let record = RecordItem { lease_until: now.millis(), ..lease.item(now, REPLAYED_FOR) };
-        let item = to_item(request_key(&lease.request), None, &record)?;
-        self.put_if(item, &lease.held()).await.map(drop)
+        let ended = lease.held().number(":now", now.millis());
+        self.update_if(request_key(&lease.request), "SET leaseUntil = :now", ended).await.map(drop)
+    }
+
+    /// Lets a request run anew under a fresh id, when what it had made was given back. An id is used for one purchase,
+    /// ever: the carrier knows the old one by an order that failed.
+    ///
+    /// # Errors
+    /// [`Error::IdempotencyInProgress`] when somebody else has taken over.
+    pub async fn renew_request(&self, lease: &Lease, now: Timestamp) -> Result<Lease> {
+        let renewed = Lease { seed: Seed::new(now, rand::random()), made: None, ..lease.clone() };
+        if self.put_if(renewed.record(now)?, &lease.held()).await? { Ok(renewed) } else { Err(taken_over()) }
+    }
+
+    /// Whether the lease is still held: nobody has taken the request over.
+    pub(crate) async fn holds(&self, lease: &Lease) -> Result<bool> {
+        let record = self.get::<RecordItem>(request_key(&lease.request)).await?;
+        Ok(record.is_some_and(|record| record.runner == lease.runner))
     }
 
     /// Forgets a request that was refused, so that its key can be used again at once.
@@ -134,6 +157,7 @@ impl Lease {
             runner: self.runner.clone(),
             lease_until: now.plus(LEASE).millis(),
             valid_until: valid_until.millis(),
+            made: self.made.as_ref().map(|made| made.as_str().to_owned()),
             answer: None,
             expires_at: valid_until.plus(REPLAYED_FOR).seconds(),
         }
@@ -149,13 +173,31 @@ impl Lease {
 }
 
 impl Transaction<'_> {
-    /// Lets the transaction happen only while the lease is held: one that lost it to another run writes nothing.
-    pub(crate) fn under(self, lease: Option<&Lease>) -> Result<Self> {
+    /// Lets the transaction happen only while the lease is held, and remembers what it makes: one that lost the lease
+    /// to another run writes nothing. The step is [`LEASE_STEP`].
+    pub(crate) fn under(self, lease: Option<&Lease>, made: &Made) -> Result<Self> {
         match lease {
             None => Ok(self),
-            Some(lease) => self.check("lease", request_key(&lease.request), &lease.held()),
+            Some(lease) => {
+                let held = lease.held().text(":made", made.as_str());
+                self.update(LEASE_STEP, request_key(&lease.request), "SET made = :made", &held)
+            }
         }
     }
+}
+
+/// The step of a transaction that fails when its lease was taken over.
+const LEASE_STEP: &str = "lease";
+
+/// # Errors
+/// [`Error::IdempotencyInProgress`] when a transaction was refused because its lease was taken over. Whatever stands in
+/// the table under the same id was made by the other run then, which goes on with it.
+pub(crate) fn still_held(failed: &[&str]) -> Result<()> {
+    if failed.contains(&LEASE_STEP) { Err(taken_over()) } else { Ok(()) }
+}
+
+pub(crate) const fn taken_over() -> Error {
+    Error::IdempotencyInProgress { retry_after: COME_AGAIN }
 }
 
 fn request_key(request: &KeyedRequest) -> Key {
@@ -164,4 +206,8 @@ fn request_key(request: &KeyedRequest) -> Key {
 
 fn seed(record: &RecordItem) -> Result<Seed> {
     Seed::parse(&record.seed).map_err(corrupt("seed"))
+}
+
+fn made(record: &RecordItem) -> Result<Option<Made>> {
+    record.made.as_deref().map(Made::parse).transpose().map_err(corrupt("made"))
 }

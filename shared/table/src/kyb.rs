@@ -1,12 +1,14 @@
 use std::time::Duration;
 
 use domain::audit::{Actor, Event};
+use domain::idempotency::Made;
 use domain::kyb::{Brand, Delivery, Notification, Status, Submission};
 use domain::organization::Organization;
 use domain::{Error, KybId, OrganizationId, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
+use crate::idempotency::{Lease, still_held};
 use crate::item::to_item;
 use crate::keys::{Key, Work};
 use crate::kyb_item::{read_submission, submission_item};
@@ -74,14 +76,16 @@ impl Table {
     /// Files a submission over whatever is current, and keeps a turned-down one as history.
     ///
     /// `file` makes the new submission from the current one; it is asked again when somebody else files meanwhile. A
-    /// draft that says what stands there already is not written.
+    /// draft that says what stands there already is not written. `lease` is that of a request which carries an
+    /// Idempotency-Key.
     ///
     /// # Errors
-    /// What `file` says.
+    /// What `file` says; [`Error::IdempotencyInProgress`] when the lease was taken over.
     pub async fn file_submission(
         &self,
         organization: &OrganizationId,
         file: impl Fn(Option<&Submission>) -> Result<Submission>,
+        lease: Option<&Lease>,
         actor: &Actor,
     ) -> Result<(Submission, Organization)> {
         let mut written = None;
@@ -97,7 +101,7 @@ impl Table {
             if let Some(saved) = current.as_ref().filter(same) {
                 return Ok((saved.clone(), holder));
             }
-            if self.replace_submission(current, &new, actor).await? {
+            if self.replace_submission(current, &new, lease, actor).await? {
                 return Ok((new, holder));
             }
             written = Some(new);
@@ -111,6 +115,7 @@ impl Table {
         &self,
         current: Option<Submission>,
         new: &Submission,
+        lease: Option<&Lease>,
         actor: &Actor,
     ) -> Result<bool> {
         let unchanged = match &current {
@@ -121,12 +126,18 @@ impl Table {
         };
         let item = submission_item(Key::current_kyb(&new.organization), work(new), new)?;
         let event = Event::verification_filed(current.as_ref(), new, actor);
-        let mut transaction = Transaction::on(self).put("current", item, &unchanged)?.audit(&event)?;
+        let mut transaction = Transaction::on(self)
+            .under(lease, &Made::Submission(new.id.clone()))?
+            .put("current", item, &unchanged)?
+            .audit(&event)?;
         if let Some(past) = current.filter(|current| current.id != new.id) {
             let item = submission_item(Key::past_kyb(&past.organization, &past.id), None, &past)?;
             transaction = transaction.put("past", item, &Condition::absent())?;
         }
-        Ok(transaction.commit().await? == Outcome::Committed)
+        match transaction.commit().await? {
+            Outcome::Committed => Ok(true),
+            Outcome::Refused(failed) => still_held(&failed).map(|()| false),
+        }
     }
 
     /// Records what became of the queue message. A submission that has been delivered or decided meanwhile keeps

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use domain::carrier::CarrierOrderId;
 use domain::number::{
     Billing, CarrierNumberId, Direction, DispatchTemplate, Order, PhoneNumber, Routing, SmsAssignment,
     SmsAssignmentStatus, Source, Trunk,
@@ -21,6 +22,8 @@ struct NumberItem {
     e164: String,
     source: String,
     order_state: Option<String>,
+    /// The carrier's order that decides, while it does.
+    order_id: Option<String>,
     resource_id: Option<String>,
     sip_connection_id: Option<String>,
     sip_trunk_id: Option<String>,
@@ -51,7 +54,7 @@ const RELEASING: &str = "releasing";
 pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
     let text = |value: &str| value.to_owned();
     let (order_state, trunk, provider_name) = match &number.source {
-        Source::Managed(Order::Ordering) => (Some(ORDERING), None, None),
+        Source::Managed(Order::Ordering { .. }) => (Some(ORDERING), None, None),
         Source::Managed(Order::Active { .. }) => (Some(ACTIVE), None, None),
         Source::Managed(Order::Releasing { .. }) => (Some(RELEASING), None, None),
         Source::SipTrunk { trunk, provider_name } => (None, Some(trunk), provider_name.as_ref()),
@@ -68,6 +71,7 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
         e164: number.e164.to_string(),
         source: text(number.source.as_str()),
         order_state: order_state.map(text),
+        order_id: number.placed_order().map(|id| text(id.as_str())),
         resource_id: number.resource().map(|id| text(id.as_str())),
         sip_connection_id,
         sip_trunk_id,
@@ -95,7 +99,7 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
 fn work(number: &PhoneNumber) -> Option<Work> {
     let id = number.id.as_str();
     match &number.source {
-        Source::Managed(Order::Ordering) => Some(Work::unsettled(number.created_at.plus(UNSETTLED), id)),
+        Source::Managed(Order::Ordering { .. }) => Some(Work::unsettled(number.created_at.plus(UNSETTLED), id)),
         Source::Managed(Order::Releasing { .. }) => Some(Work::unsettled(number.updated_at.plus(UNSETTLED), id)),
         Source::Managed(Order::Active { .. }) | Source::SipTrunk { .. } => {
             number.billing.next_charge_at.map(|due| Work::charge(due, id))
@@ -158,8 +162,9 @@ fn source(item: &NumberItem) -> Result<Source> {
         return Ok(Source::SipTrunk { trunk, provider_name: provider_name.map_err(corrupt("sipProviderName"))? });
     }
     let resource = || CarrierNumberId::parse(item.resource_id.as_deref().unwrap_or_default());
+    let placed = item.order_id.as_deref().map(CarrierOrderId::parse);
     let order = match item.order_state.as_deref() {
-        Some(ORDERING) => Order::Ordering,
+        Some(ORDERING) => Order::Ordering { placed: placed.transpose().map_err(corrupt("orderId"))? },
         Some(ACTIVE) => Order::Active { resource: resource().map_err(corrupt("resourceId"))? },
         Some(RELEASING) => Order::Releasing { resource: resource().map_err(corrupt("resourceId"))? },
         _ => return Err(corrupt("orderState")("is unknown")),
@@ -211,7 +216,9 @@ mod tests {
         let trunk = Trunk::Connection(SipConnectionId::parse("sip_1").unwrap());
         connected.source = Source::SipTrunk { trunk, provider_name: None };
         let releasing = active.clone().release(ordering.created_at).unwrap();
-        for number in [ordering, active, suspended, legacy, connected, releasing] {
+        let mut placed = ordering.clone();
+        placed.source = Source::Managed(Order::Ordering { placed: CarrierOrderId::parse("o-1").ok() });
+        for number in [ordering, placed, active, suspended, legacy, connected, releasing] {
             assert_eq!(read_number(number_item(&number).unwrap()).unwrap(), number);
         }
     }

@@ -1,7 +1,8 @@
 //! How a number comes into the table, and how a purchase that came to nothing leaves it again.
 
-use domain::audit::{Actor, Event};
+use domain::audit::{Actor, Event, GIVEN_BACK};
 use domain::credits::LedgerEntry;
+use domain::idempotency::Made;
 use domain::kyb::Status;
 use domain::number::{Order, PhoneNumber, Source};
 use domain::organization::{Organization, PurchasePolicy};
@@ -10,7 +11,8 @@ use domain::{AgentId, E164, Error, OrganizationId, PhoneNumberId, Result, SipCon
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
-use crate::idempotency::Lease;
+use crate::audit::EventPage;
+use crate::idempotency::{Lease, still_held, taken_over};
 use crate::item::{Item, corrupt, from_item, to_item};
 use crate::keys::Key;
 use crate::number_item::number_item;
@@ -110,13 +112,13 @@ impl Table {
         for tries in 0..=RETRIES {
             let purchase = LedgerEntry::purchase(&number.id, number.created_at, number.purchase_price());
             let transaction = Transaction::on(self)
-                .under(lease)?
+                .under(lease, &Made::Number(number.id.clone()))?
                 .check("organization", Key::organization(&organization.id), &may_buy(&organization))?
                 .check("verification", Key::current_kyb(&organization.id), &verified(organization.policy(deployment)))?
                 .register(number)?
                 .book(&organization.id, &purchase)?
                 .audit(&event)?;
-            if self.committed(transaction, number).await? {
+            if self.committed(transaction, number, lease).await? {
                 return Ok(());
             }
             let prices = domain::number::Prices { upfront: number.billing.upfront, monthly: number.billing.monthly };
@@ -140,11 +142,11 @@ impl Table {
     pub async fn give_back(&self, known: PhoneNumber, actor: &Actor, now: Timestamp) -> Result<()> {
         let mut number = known;
         for tries in 0..=RETRIES * 2 {
-            if number.source != Source::Managed(Order::Ordering) {
+            if !matches!(number.source, Source::Managed(Order::Ordering { .. })) {
                 return Err(Error::NumberBusy);
             }
             let refund = LedgerEntry::purchase_refund(&number.id, number.created_at, number.purchase_price());
-            let event = Event::number_removed(&number, "given_back", actor, now);
+            let event = Event::number_removed(&number, GIVEN_BACK, actor, now);
             let transaction = Transaction::on(self).remove(&number)?.book(&number.organization, &refund)?;
             let committed = transaction.audit(&event)?.commit().await;
             if matches!(committed, Ok(Outcome::Committed)) {
@@ -182,7 +184,7 @@ impl Table {
                 .number(":limit", limit)
                 .number(":one", 1);
             let mut transaction = Transaction::on(self)
-                .under(lease)?
+                .under(lease, &Made::Number(number.id.clone()))?
                 .register(number)?
                 .update("imports", Key::imports(&number.organization), "ADD imported :one", &room)?
                 .audit(&event)?;
@@ -190,7 +192,7 @@ impl Table {
                 let key = Key::sip_connection(&number.organization, id);
                 transaction = transaction.check("connection", key, &Condition::present())?;
             }
-            if self.committed(transaction, number).await? {
+            if self.committed(transaction, number, lease).await? {
                 return Ok(());
             }
             let agent = number.routing.agent.as_ref();
@@ -205,15 +207,38 @@ impl Table {
     }
 
     /// Whether a registration has happened. A transaction without an answer may have: then the claim tells.
-    async fn committed(&self, transaction: Transaction<'_>, number: &PhoneNumber) -> Result<bool> {
-        match transaction.commit().await {
-            Ok(outcome) => Ok(outcome == Outcome::Committed),
-            Err(error) if is_own(self.claim(&number.e164).await?.as_ref(), &number.id) => {
-                tracing::warn!(number.id = %number.id, error.cause = ?error, "a registration's answer was lost");
-                Ok(true)
-            }
-            Err(error) => Err(error),
+    ///
+    /// # Errors
+    /// [`Error::IdempotencyInProgress`] when the request's lease was taken over. The other run has the same id, so the
+    /// claim would not tell its registration from ours, and both would order.
+    async fn committed(
+        &self,
+        transaction: Transaction<'_>,
+        number: &PhoneNumber,
+        lease: Option<&Lease>,
+    ) -> Result<bool> {
+        let error = match transaction.commit().await {
+            Ok(Outcome::Committed) => return Ok(true),
+            Ok(Outcome::Refused(failed)) => return still_held(&failed).map(|()| false),
+            Err(error) => error,
+        };
+        if !is_own(self.claim(&number.e164).await?.as_ref(), &number.id) {
+            return Err(error);
         }
+        if let Some(lease) = lease
+            && !self.holds(lease).await?
+        {
+            return Err(taken_over());
+        }
+        tracing::warn!(number.id = %number.id, error.cause = ?error, "a registration's answer was lost");
+        Ok(true)
+    }
+
+    /// Whether a number that is gone left because its purchase was given back, as its events tell.
+    pub async fn was_given_back(&self, organization: &OrganizationId, id: &PhoneNumberId) -> Result<bool> {
+        // The newest, and a few before it: the clocks of those who wrote them differ.
+        let page = EventPage { after: None, limit: 25 };
+        Ok(self.events(organization, id.as_str(), &page).await?.iter().any(|event| event.action == GIVEN_BACK))
     }
 
     async fn kyb_status(&self, organization: &OrganizationId) -> Result<Option<Status>> {

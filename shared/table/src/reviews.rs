@@ -108,7 +108,7 @@ impl Table {
         let mut orders = Vec::new();
         for (organization, id) in self.unsettled(number).await? {
             let current = self.find_number(&organization, &id).await?;
-            orders.extend(current.filter(|number| number.source == Source::Managed(Order::Ordering)));
+            orders.extend(current.filter(|number| matches!(number.source, Source::Managed(Order::Ordering { .. }))));
         }
         Ok(orders)
     }

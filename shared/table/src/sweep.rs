@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::number::PhoneNumber;
 use domain::registration::Claim;
-use domain::{E164, Error, OrganizationId, Result};
+use domain::{E164, Error, OrganizationId, PhoneNumberId, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
@@ -19,6 +19,9 @@ use crate::work::DueItem;
 
 /// The most keys that DynamoDB reads in one batch.
 const BATCH: usize = 100;
+
+/// A position before every entry of a partition: entries begin with a year, and no year begins with a space.
+const FIRST: &str = " ";
 
 /// How far a walk over the index of months to be paid has come. As JSON it is what another walk goes on from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,14 +57,14 @@ impl TryFrom<UncheckedPlace> for Place {
 }
 
 impl Place {
-    /// Before everything. Entries begin with a year, and no year begins with a space.
+    /// Before everything.
     #[must_use]
     pub fn start() -> Self {
         Self::of(0)
     }
 
     fn of(shard: u8) -> Self {
-        Self { shard, after: " ".to_owned() }
+        Self { shard, after: FIRST.to_owned() }
     }
 }
 
@@ -83,33 +86,60 @@ impl Table {
     /// # Errors
     /// [`Error::Busy`] when the table cannot be asked.
     pub async fn charged_numbers(&self, place: &Place) -> Result<(Vec<PhoneNumber>, Option<Place>)> {
+        let (numbers, after) = self.indexed_numbers(&Work::charge_shard_name(place.shard), &place.after).await?;
+        let next = match after {
+            Some(after) => Some(Place { shard: place.shard, after }),
+            None => Some(place.shard + 1).filter(|shard| *shard < WORK_SHARDS).map(Place::of),
+        };
+        Ok((numbers, next))
+    }
+
+    /// Whether another number of the deployment is at the carrier than this one: in use, or being released.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the table cannot be asked.
+    pub async fn has_other_managed(&self, than: &PhoneNumberId) -> Result<bool> {
+        // Numbers in use wait for their next charge, numbers that are being released for their end.
+        let shards = (0..WORK_SHARDS).flat_map(|shard| [Work::charge_shard_name(shard), Work::shard_name(shard)]);
+        for shard in shards {
+            let mut after = Some(FIRST.to_owned());
+            while let Some(position) = after {
+                let (numbers, next) = self.indexed_numbers(&shard, &position).await?;
+                if numbers.iter().any(|number| number.id != *than && number.resource().is_some()) {
+                    return Ok(true);
+                }
+                after = next;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Up to a hundred numbers of one partition of the index after a position, as they stand now, and the position to go
+    /// on from; `None` at the partition's end.
+    async fn indexed_numbers(&self, shard: &str, after: &str) -> Result<(Vec<PhoneNumber>, Option<String>)> {
         let call = self
             .client
             .query()
             .table_name(&self.name)
             .index_name(WORK_INDEX)
             .key_condition_expression(format!("{WORK_SHARD} = :shard AND {WORK_DUE} > :after"))
-            .expression_attribute_values(":shard", AttributeValue::S(Work::charge_shard_name(place.shard)))
-            .expression_attribute_values(":after", AttributeValue::S(place.after.clone()))
+            .expression_attribute_values(":shard", AttributeValue::S(shard.to_owned()))
+            .expression_attribute_values(":after", AttributeValue::S(after.to_owned()))
             .limit(i32::try_from(BATCH).unwrap_or(i32::MAX));
         let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
         let mut keys = BTreeSet::new();
-        let mut after = None;
+        let mut last = None;
         for entry in answer.items.unwrap_or_default() {
             let DueItem { pk, sk, work_due } = from_item(entry)?;
             let key = Key { pk, sk };
             if matches!(key.named(&work_due), Some(Named::Number(..))) {
                 keys.insert(key);
             }
-            after = Some(work_due);
+            last = Some(work_due);
         }
-        // A page is the last one when DynamoDB says so, not when it is short: it also stops after a megabyte.
-        let next = match (answer.last_evaluated_key, after) {
-            (Some(_), Some(after)) => Some(Place { shard: place.shard, after }),
-            _ => Some(place.shard + 1).filter(|shard| *shard < WORK_SHARDS).map(Place::of),
-        };
         let rows = self.fetch_all(keys).await?;
-        Ok((rows.into_iter().filter_map(readable).collect(), next))
+        // A page is the last one when DynamoDB says so, not when it is short: it also stops after a megabyte.
+        Ok((rows.into_iter().filter_map(readable).collect(), answer.last_evaluated_key.and(last)))
     }
 
     /// What holds each of these phone numbers here; those that nobody holds are left out. Two rounds of batches,

@@ -1,6 +1,8 @@
 //! What is due: numbers whose order or release is not settled, submissions that staff have not been told of.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::carrier::CarrierOrderId;
+use domain::number::PhoneNumber;
 use domain::{KybId, OrganizationId, PhoneNumberId, Result, Timestamp};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
@@ -65,14 +67,31 @@ impl Table {
         Ok(retrying(|| call.clone().send()).await.map_err(unavailable)?.items.unwrap_or_default())
     }
 
-    /// Looks at a number again after a while. Nothing else of it changes; a number that has moved on stays as it is.
-    pub async fn postpone_number(&self, known: &domain::number::PhoneNumber, until: Timestamp) -> Result<()> {
+    /// Looks at a number again after a while, and remembers which order of the carrier's decides about it, where that is
+    /// known by now. Nothing else of it changes; a number that has moved on stays as it is.
+    pub async fn postpone_number(
+        &self,
+        known: &PhoneNumber,
+        order: Option<&CarrierOrderId>,
+        until: Timestamp,
+    ) -> Result<()> {
         let due = Work::unsettled(until, known.id.as_str()).due;
-        let condition = Condition::new("version = :version AND attribute_exists(workDue)")
+        let unchanged = Condition::new("version = :version AND attribute_exists(workDue)")
             .number(":version", known.version)
             .text(":due", &due);
+        let (expression, condition) = match order {
+            None => ("SET workDue = :due", unchanged),
+            Some(order) => ("SET workDue = :due, orderId = :order", unchanged.text(":order", order.as_str())),
+        };
+        self.update_if(Key::number(&known.organization, &known.id), expression, condition).await.map(drop)
+    }
+
+    /// Remembers which order of the carrier's decides about a number that waits for one. This is no change that anybody
+    /// sees, so the version stays.
+    pub async fn record_order(&self, known: &PhoneNumber, order: &CarrierOrderId) -> Result<()> {
+        let unchanged = Condition::new("version = :version").number(":version", known.version);
         let key = Key::number(&known.organization, &known.id);
-        self.update_if(key, "SET workDue = :due", condition).await.map(drop)
+        self.update_if(key, "SET orderId = :order", unchanged.text(":order", order.as_str())).await.map(drop)
     }
 
     /// Looks at a submission again after a while, unless staff have been told meanwhile.

@@ -55,7 +55,8 @@ pub struct ErrorBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     issues: Vec<IssueBody>,
-    /// The caller's own registration, for `PHONE_NUMBER_ALREADY_REGISTERED`.
+    /// The caller's own registration, for `PHONE_NUMBER_ALREADY_REGISTERED`; the number that was made under the key and
+    /// has been released since, for `IDEMPOTENCY_KEY_REUSED`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     phone_number_id: Option<String>,
@@ -118,7 +119,9 @@ impl ApiError {
                 Verdict::new(S::TOO_MANY_REQUESTS, "RATE_LIMITED").retry_after(*retry_after)
             }
             Error::ResultTooLarge => Verdict::new(S::BAD_REQUEST, "RESULT_TOO_LARGE"),
-            Error::IdempotencyKeyReused => Verdict::new(S::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
+            Error::IdempotencyKeyReused | Error::IdempotencyKeySpent { .. } => {
+                Verdict::new(S::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED")
+            }
             Error::IdempotencyInProgress { retry_after } => {
                 Verdict::new(S::CONFLICT, "IDEMPOTENCY_IN_PROGRESS").retry_after(*retry_after)
             }
@@ -171,6 +174,7 @@ impl ApiError {
                 let issue = |Issue { path, message }| IssueBody { path, message };
                 body.issues = issues.into_iter().map(issue).collect();
             }
+            Error::IdempotencyKeySpent { made } => body.phone_number_id = Some(made.to_string()),
             Error::AlreadyRegistered { own } => body.phone_number_id = own.map(|id| id.to_string()),
             Error::InsufficientCredits { required, balance } => {
                 body.required_usd = Some(crate::phone_number_row::usd(required));

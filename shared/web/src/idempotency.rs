@@ -2,9 +2,11 @@ use axum::body::{Body, to_bytes};
 use axum::extract::FromRequestParts;
 use axum::http::{HeaderName, HeaderValue, header, request::Parts};
 use axum::response::{IntoResponse, Response};
-use domain::idempotency::{IdempotencyKey, KeyedRequest, Seed};
-use domain::{Clock, Error, Issue, OrganizationId};
-use table::{Begun, Lease, RecordedAnswer, Table};
+use domain::idempotency::{IdempotencyKey, KeyedRequest, Made, Seed};
+
+use domain::number::PhoneNumber;
+use domain::{Clock, Error, Issue, KybId, OrganizationId, Timestamp};
+use table::{Begun, Lease, RecordedAnswer, Table, View};
 
 use crate::{ApiError, ApiResult};
 
@@ -38,10 +40,39 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// True when an earlier try with the same key was abandoned: what it made may be there already.
+    /// The number that an earlier try with the same key has made. Where its purchase was given back, this try goes on
+    /// under a fresh id.
+    ///
+    /// # Errors
+    /// [`Error::IdempotencyKeySpent`] when the number has left in another way: it is not bought or imported again.
+    pub async fn earlier_number(
+        &mut self,
+        table: &Table,
+        organization: &OrganizationId,
+        now: Timestamp,
+    ) -> domain::Result<Option<View<PhoneNumber>>> {
+        let Some(lease) = &self.lease else { return Ok(None) };
+        let Some(Made::Number(id)) = &lease.made else { return Ok(None) };
+        let View { numbers, sip_connections, organization: owner } = table.number(organization, id).await?;
+        if let Some(number) = numbers {
+            return Ok(Some(View { numbers: number, sip_connections, organization: owner }));
+        }
+        if !table.was_given_back(organization, id).await? {
+            return Err(Error::IdempotencyKeySpent { made: id.clone() });
+        }
+        let renewed = table.renew_request(lease, now).await?;
+        self.seed = renewed.seed;
+        self.lease = Some(renewed);
+        Ok(None)
+    }
+
+    /// The submission that an earlier try with the same key has made.
     #[must_use]
-    pub fn is_resumed(&self) -> bool {
-        self.lease.as_ref().is_some_and(|lease| lease.resumed)
+    pub fn earlier_submission(&self) -> Option<&KybId> {
+        match &self.lease.as_ref()?.made {
+            Some(Made::Submission(id)) => Some(id),
+            Some(Made::Number(_)) | None => None,
+        }
     }
 }
 
@@ -81,9 +112,11 @@ impl Once<'_> {
         match run(Attempt { seed: lease.seed, lease: Some(lease.clone()) }).await {
             Ok(answer) => keep(self.table, &lease, answer.into_response(), self.clock).await,
             Err(error) => {
-                // A fault may have come after the deed was done.
                 let freed = match &error {
-                    Error::Busy(_) | Error::Internal(_) => self.table.abandon_request(&lease, self.clock.now()).await,
+                    // A fault may have come after the deed was done, and what a key has made once it never makes again.
+                    Error::Busy(_) | Error::Internal(_) | Error::IdempotencyKeySpent { .. } => {
+                        self.table.abandon_request(&lease, self.clock.now()).await
+                    }
                     _ => self.table.forget_request(&lease).await,
                 };
                 if let Err(cause) = freed {

@@ -3,8 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::audit::Actor;
+use domain::idempotency::{IdempotencyKey, KeyedRequest};
+use domain::kyb::{Decision, Review};
+use domain::number::{PhoneNumber, Routing};
+use domain::{Clock, E164, Error, KybId, Prose};
 use serde_json::{Value, json};
+use table::{Begun, Lease};
 use tests::dynamo::Weather;
+use tests::faults::{Fault, Faults, Place};
 use tests::{Call, TestApp, approved};
 
 use super::kyb::full_form;
@@ -206,5 +213,142 @@ async fn a_hundred_requests_with_one_key_have_one_effect() {
 async fn a_hundred_requests_with_one_key_have_one_effect_at_a_slow_carrier() {
     for weather in [Weather::Fair, Weather::Contended, Weather::Forgetful] {
         a_hundred_with_one_key(weather, Duration::from_millis(100)).await;
+    }
+}
+
+/// A request under `key-1` whose process dies right after this call was carried out.
+async fn dies_after(step: &'static str, path: &'static str, body: &Value) -> Arc<TestApp> {
+    let faults = Faults::default();
+    let app = Arc::new(TestApp::struck_by(&faults).await);
+    // The process knows its caller, so that the first transaction is the one that matters.
+    app.get("/v1/phone-numbers").send().await.ok();
+    faults.arm(Some((Place::Named(step), Fault::DiesAfter)));
+    let running = {
+        let (app, body) = (app.clone(), body.clone());
+        tokio::spawn(async move { keyed(&app, path, &body, "key-1").send().await })
+    };
+    faults.struck().await;
+    running.abort();
+    faults.gone().await;
+    faults.spare();
+    app.clock.advance(Duration::from_mins(2));
+    app
+}
+
+#[tokio::test]
+async fn a_key_whose_purchase_was_given_back_buys_anew_under_a_fresh_id() {
+    let body = json!({ "e164": "+14155550409" });
+    let app = dies_after("carrier POST /number_orders", "/v1/phone-numbers", &body).await;
+    assert_eq!(app.bundle.reconciler.run().await.unwrap().given_back, 1);
+    // The carrier takes this order too, and fails it: were it under the same id, nobody could tell the two apart.
+    for tries in 2..4 {
+        keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await.refused(409, "PHONE_NUMBER_UNAVAILABLE");
+        let attempts = app.bundle.carrier.order_attempts();
+        assert_eq!(attempts.into_values().collect::<Vec<_>>(), vec![1; tries], "each order has an id of its own");
+    }
+    assert_eq!(app.balance().await, 100_000_000);
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn a_key_whose_number_was_released_never_buys_again_and_names_the_number() {
+    let body = json!({ "e164": "+14155550142", "agentId": "agent_1" });
+    let app = dies_after("carrier POST /number_orders", "/v1/phone-numbers", &body).await;
+    assert_eq!(app.bundle.reconciler.run().await.unwrap().adopted, 1);
+    let row = app.get("/v1/phone-numbers").send().await.ok()[0].clone();
+    app.delete(&format!("/v1/phone-numbers/{}", row["id"].as_str().unwrap())).send().await.ok();
+    for _ in 0..2 {
+        let answer = keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await;
+        let refusal = answer.refused(422, "IDEMPOTENCY_KEY_REUSED");
+        assert_eq!((&refusal["phoneNumberId"], &refusal["retryable"]), (&row["id"], &json!(false)));
+        assert!(refusal["error"].as_str().unwrap().contains(row["id"].as_str().unwrap()), "{refusal}");
+    }
+    assert_eq!(app.bundle.carrier.order_attempts().len(), 1);
+    assert_eq!(app.balance().await, 98_000_000, "paid once");
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn a_key_whose_imported_number_was_removed_never_imports_again() {
+    let (path, body) = routes()[1].clone();
+    let app = dies_after("table TransactWriteItems", path, &body).await;
+    let row = app.get("/v1/phone-numbers").send().await.ok()[0].clone();
+    assert_eq!(keyed(&app, path, &body, "key-1").send().await.ok()["id"], row["id"], "the key finds what was made");
+    let app = dies_after("table TransactWriteItems", path, &body).await;
+    let row = app.get("/v1/phone-numbers").send().await.ok()[0].clone();
+    app.delete(&format!("/v1/phone-numbers/{}", row["id"].as_str().unwrap())).send().await.ok();
+    let refusal = keyed(&app, path, &body, "key-1").send().await.refused(422, "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(refusal["phoneNumberId"], row["id"]);
+    assert_eq!(app.get("/v1/phone-numbers").send().await.ok(), json!([]));
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn a_key_answers_its_submission_even_after_staff_have_decided_it() {
+    let (path, body) = ("/v1/phone-numbers/kyb/submit", full_form());
+    let faults = Faults::default();
+    let app = Arc::new(TestApp::struck_by(&faults).await);
+    let key = app.stranger(local::seed::World::default()).await;
+    faults.arm(Some((Place::Named("table TransactWriteItems"), Fault::DiesAfter)));
+    let running = tokio::spawn(keyed(&app, path, &body, "key-1").key(&key).send());
+    faults.struck().await;
+    running.abort();
+    faults.gone().await;
+    faults.spare();
+    app.clock.advance(Duration::from_mins(2));
+    let overview = app.get("/v1/phone-numbers/kyb").key(&key).send().await.ok();
+    let submission = &overview["submission"];
+    let id = KybId::parse(submission["id"].as_str().unwrap()).unwrap();
+    let organization = domain::OrganizationId::parse(submission["organizationId"].as_str().unwrap()).unwrap();
+    let actor = Actor::System("tests");
+    let review = Review { at: app.clock.now(), reviewer_id: "U1".to_owned(), reviewer_email: None };
+    let rejected = Decision::Reject { reason: Prose::parse("No.").unwrap(), issues: Vec::new() };
+    app.bundle.table.decide(&organization, &id, &rejected, &review, &actor).await.unwrap();
+    let again = keyed(&app, path, &body, "key-1").key(&key).send().await.ok();
+    assert_eq!((&again["id"], &again["status"]), (&submission["id"], &json!("rejected")));
+    // A new key files a new one, as ever.
+    let new = keyed(&app, path, &body, "key-2").key(&key).send().await.ok();
+    assert_ne!(new["id"], submission["id"]);
+    let late = keyed(&app, path, &body, "key-1").key(&key).send().await;
+    assert_eq!(late.header("idempotency-replayed"), "true");
+    assert_eq!(late.ok()["id"], submission["id"]);
+    app.bundle.queue.settled().await;
+}
+
+/// Begins the request under a key, as one run of it.
+async fn begin(app: &TestApp) -> Lease {
+    let request = KeyedRequest {
+        organization: app.organization.clone(),
+        route: "POST /v1/phone-numbers",
+        key: IdempotencyKey::parse("key-1").unwrap(),
+        body: "hash".to_owned(),
+    };
+    match app.bundle.table.begin_request(&request, app.clock.now()).await.unwrap() {
+        Begun::Run(lease) => lease,
+        Begun::Replay(answer) => panic!("answered already: {answer:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_taken_over_does_not_take_the_other_runs_purchase_for_its_own() {
+    for weather in [Weather::Fair, Weather::Forgetful, Weather::Contended] {
+        let app = TestApp::approved().await;
+        let table = &app.bundle.table;
+        let slow = begin(&app).await;
+        app.clock.advance(Duration::from_secs(36));
+        let fast = begin(&app).await;
+        assert_eq!((fast.seed, &fast.made), (slow.seed, &None), "both would make the same number");
+        let prices = local::Options::default().prices;
+        let (id, e164) = (slow.seed.number(), E164::parse(NUMBER).unwrap());
+        let number =
+            PhoneNumber::ordering(id, app.organization.clone(), e164, Routing::default(), prices, app.clock.now());
+        let owner = table.organization(&app.organization).await.unwrap();
+        let policy = domain::organization::PurchasePolicy::Approved;
+        let actor = Actor::System("tests");
+        let buy = async |lease| table.begin_purchase(&owner, &number, policy, Some(lease), &actor).await;
+        buy(&fast).await.unwrap();
+        app.dynamo.set(weather);
+        let late = buy(&slow).await;
+        assert!(matches!(late, Err(Error::IdempotencyInProgress { .. } | Error::Busy(_))), "{weather:?}: {late:?}");
     }
 }

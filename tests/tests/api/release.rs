@@ -46,15 +46,58 @@ async fn a_carrier_that_fails_leaves_the_number_out_of_use_and_delete_again_cont
     app.check_books().await;
 }
 
-#[tokio::test]
-async fn a_number_that_the_carrier_no_longer_has_counts_as_released() {
-    let app = TestApp::approved().await;
-    let row = app.buy("+14155550142").send().await.ok();
+/// Deletes a number at the carrier, past this service.
+async fn delete_at_the_carrier(app: &TestApp, row: &Value) {
     let resource = row["providerResourceId"].as_str().unwrap();
     let url = format!("{}/phone_numbers/{resource}", app.bundle.carrier_url);
     let gone = reqwest::Client::new().delete(url).bearer_auth("sandbox").send().await.unwrap();
     assert_eq!(gone.status(), 200);
+}
+
+#[tokio::test]
+async fn the_last_number_counts_as_released_when_the_carrier_no_longer_has_it() {
+    let app = TestApp::approved().await;
+    let row = app.buy("+14155550142").send().await.ok();
+    // Neither is at the carrier under this service's account.
+    app.import("+12125550142").send().await.ok();
+    delete_at_the_carrier(&app, &row).await;
     app.delete(&path(&row)).send().await.ok();
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn a_number_counts_as_released_when_the_account_shows_another_one_of_ours() {
+    let app = TestApp::approved().await;
+    let row = app.buy("+14155550142").send().await.ok();
+    let stranger = app.stranger(approved()).await;
+    app.buy("+14155550143").key(&stranger).send().await.ok();
+    delete_at_the_carrier(&app, &row).await;
+    app.delete(&path(&row)).send().await.ok();
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn an_account_that_knows_none_of_our_numbers_proves_no_release() {
+    let app = TestApp::approved().await;
+    let mut rows = Vec::new();
+    for number in ["+14155550142", "+14155550143"] {
+        rows.push(app.buy(number).send().await.ok());
+    }
+    // From here on the carrier answers as another account would: it has nothing of ours.
+    for row in &rows {
+        delete_at_the_carrier(&app, row).await;
+    }
+    for row in &rows {
+        app.delete(&path(row)).send().await.refused(503, "CARRIER_UNAVAILABLE");
+        app.clock.advance(std::time::Duration::from_mins(2));
+        assert_eq!(app.bundle.reconciler.run().await.unwrap().released, 0);
+        assert_eq!(app.get(&path(row)).send().await.ok()["setupStatus"]["outboundReady"], false);
+    }
+    // The account is the right one after all.
+    app.buy("+14155550144").send().await.ok();
+    for row in &rows {
+        app.delete(&path(row)).send().await.ok();
+    }
     app.check_books().await;
 }
 

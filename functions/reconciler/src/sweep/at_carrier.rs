@@ -47,7 +47,7 @@ impl Standing {
         match &row.source {
             Source::Managed(Order::Active { resource }) if *resource == number.id => Self::Matched,
             // An order in doubt may be for this very number, whatever its reference says.
-            Source::Managed(Order::Ordering | Order::Releasing { .. }) => Self::Settling,
+            Source::Managed(Order::Ordering { .. } | Order::Releasing { .. }) => Self::Settling,
             Source::Managed(Order::Active { .. }) | Source::SipTrunk { .. } => Self::Disputed,
         }
     }
@@ -173,6 +173,7 @@ impl Sweep<'_> {
             in_time(self.deadline)?;
             let verdict = self.judge(id).await?;
             if verdict.is_orphan() {
+                // The account was listing it a moment ago, so what it does not know any more is gone.
                 self.reconciler.carrier.release(id).await?;
             }
             Ok(verdict)

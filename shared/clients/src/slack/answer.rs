@@ -23,6 +23,17 @@ pub(super) struct Answer {
     /// Of methods that are about a message: where it is.
     pub(super) channel: Option<String>,
     pub(super) ts: Option<String>,
+    /// Of a note that one person sees: its moment.
+    pub(super) message_ts: Option<String>,
+    /// Of a modal: what is open now.
+    pub(super) view: Option<View>,
+}
+
+/// A modal, as far as its answer proves that it is open.
+#[derive(Deserialize)]
+pub(super) struct View {
+    #[expect(dead_code, reason = "its being there is the proof")]
+    id: String,
 }
 
 /// Reads an answer to its end, or to where it becomes absurd.

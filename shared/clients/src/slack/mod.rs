@@ -133,7 +133,8 @@ impl Slack {
         let verification::Message { text, blocks } = verification::message(case);
         let Delivery { channel, ts } = place;
         let update = Post { channel, ts: Some(ts), text: &text, blocks: &blocks, reading: AS_IT_IS };
-        self.call("chat.update", &update).await.map(drop)
+        let updated = self.call("chat.update", &update).await?;
+        proven(updated.ts.as_ref() == Some(ts), "Slack does not say that the message was rewritten")
     }
 
     /// Shows a modal to whoever has just clicked. Slack takes a `trigger_id` once, and for three seconds.
@@ -143,7 +144,8 @@ impl Slack {
     /// # Errors
     /// [`SlackError`]; `expired_trigger_id` when the answer to the click took too long.
     pub async fn open_view(&self, trigger_id: &str, view: &Value) -> Result<(), SlackError> {
-        self.call("views.open", &json!({"trigger_id": trigger_id, "view": view})).await.map(drop)
+        let opened = self.call("views.open", &json!({"trigger_id": trigger_id, "view": view})).await?;
+        proven(opened.view.is_some(), "Slack does not say that the modal is open")
     }
 
     /// Tells one person something in a channel, which nobody else sees and which is gone when they reload. `text` is
@@ -155,7 +157,8 @@ impl Slack {
     /// [`SlackError`]; `user_not_in_channel` when they have left it.
     pub async fn post_ephemeral(&self, channel: &str, user: &str, text: &str) -> Result<(), SlackError> {
         let note = json!({"channel": channel, "user": user, "text": text, "link_names": false, "parse": "none"});
-        self.call("chat.postEphemeral", &note).await.map(drop)
+        let posted = self.call("chat.postEphemeral", &note).await?;
+        proven(posted.message_ts.is_some(), "Slack does not say that the note was posted")
     }
 
     /// The secret, and what it says.
@@ -185,6 +188,11 @@ impl Slack {
     }
 }
 
+/// `"ok": true` alone proves nothing: an answer names what it is about.
+fn proven(named: bool, otherwise: &'static str) -> Result<(), SlackError> {
+    if named { Ok(()) } else { Err(failed(otherwise)) }
+}
+
 fn failed(source: impl Into<Source>) -> SlackError {
     SlackError::Failed(source.into())
 }
@@ -201,6 +209,20 @@ mod tests {
             let said = format!("{error:?} {error}");
             assert!(said.contains("Slack's secret is not a JSON object"), "{said}");
             assert!(!said.contains("xoxb"), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_ok_that_names_nothing_is_no_proof() {
+        let says_ok = axum::Router::new().fallback(|| async { axum::Json(json!({"ok": true})) });
+        let slack = Slack::new(&serve(says_ok).await, Secret::given(r#"{"botToken":"xoxb-1","channel":"C1"}"#));
+        let view = json!({"type": "modal"});
+        for outcome in [
+            slack.post("hello", &Value::Null).await.map(drop),
+            slack.open_view("trigger", &view).await,
+            slack.post_ephemeral("C1", "U1", "hello").await,
+        ] {
+            assert!(matches!(outcome, Err(SlackError::Failed(_))), "{outcome:?}");
         }
     }
 

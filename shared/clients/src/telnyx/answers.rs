@@ -1,14 +1,18 @@
 //! What the carrier's answers mean.
 //!
+//! An answer proves what it says and nothing more. A success that does not name the thing it is about, in the state that
+//! was asked for, is in doubt: proxies, portals and the carrier itself answer `200` to what they have not done.
+//!
 //! Every field may be missing or null whatever the published description says, and words may be added to every list of
 //! words. One entry that cannot be read does not spoil a list.
 
-use domain::carrier::{Offer, Refusal};
+use domain::carrier::{CarrierOrderId, Offer, Refusal, Release};
 use domain::number::CarrierNumberId;
-use domain::{E164, PhoneNumberId, Source};
+use domain::{E164, OrganizationId, PhoneNumberId, Source};
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use super::deployment::Deployment;
 use super::wire::{Answer, Failure, Problem, text};
 
 /// The carrier does not know our key, or the key may not do this.
@@ -21,8 +25,10 @@ const NOT_FOR_SALE: &[&str] = &["85000", "85001"];
 const UNPROCESSABLE: &[&str] = &["10027"];
 /// Nothing in stock fits the filters.
 const NOTHING_FITS: &[&str] = &["10031"];
+/// The status of a number that we have released.
+const DELETED: &str = "deleted";
 /// Statuses of a listed number that is not ours, or not any more.
-pub(super) const NOT_OURS: &[&str] = &["deleted", "ported-out", "port-failed", "purchase-failed"];
+pub(super) const NOT_OURS: &[&str] = &[DELETED, "ported-out", "port-failed", "purchase-failed"];
 
 /// How an order stands at the carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +44,7 @@ pub(super) enum Standing {
 pub(super) enum Placed {
     /// The carrier has the order, under this id.
     Accepted {
-        order: String,
+        order: CarrierOrderId,
         standing: Standing,
     },
     No(Refusal),
@@ -49,7 +55,7 @@ pub(super) enum Placed {
 ///
 /// A wrong "no" gives the money back while the carrier goes on charging us for a number that nobody sees; a wrong "in
 /// doubt" only waits. So everything that is not known for certain is in doubt, 4xx included.
-pub(super) fn placed(answer: Result<Answer, Failure>) -> Placed {
+pub(super) fn placed(answer: Result<Answer, Failure>, reference: &PhoneNumberId) -> Placed {
     let answer = match answer {
         Ok(answer) => answer,
         Err(failure @ (Failure::Secret(_) | Failure::NotSent(_))) => {
@@ -62,10 +68,10 @@ pub(super) fn placed(answer: Result<Answer, Failure>) -> Placed {
     let unknown_number =
         || problems.iter().any(|problem| problem.is(UNPROCESSABLE) && problem.detail.contains("recognize the number"));
     match answer.status.as_u16() {
-        200..=299 => match (read_standing(&answer), order_id(&answer.body["data"]["id"])) {
-            (Standing::Failed, _) => Placed::No(Refusal::Taken),
-            (standing, Some(order)) => Placed::Accepted { order, standing },
-            (_, None) => Placed::InDoubt(Failure::Garbled("the order has no id").into()),
+        200..=299 => match (read_standing(&answer), placed_order(&answer, reference)) {
+            (Standing::Failed, Ok(_)) => Placed::No(Refusal::Taken),
+            (standing, Ok(order)) => Placed::Accepted { order, standing },
+            (_, Err(failure)) => Placed::InDoubt(failure.into()),
         },
         422 if unknown_number() || says(NOT_FOR_SALE) => Placed::No(Refusal::Taken),
         402 | 429 => Placed::No(Refusal::NotAccepted(answer.refused().into())),
@@ -75,16 +81,34 @@ pub(super) fn placed(answer: Result<Answer, Failure>) -> Placed {
     }
 }
 
+/// The id of the order that was placed under our reference. The carrier leaves a reference out at times, but one that is
+/// there is ours.
+fn placed_order(answer: &Answer, reference: &PhoneNumberId) -> Result<CarrierOrderId, Failure> {
+    let order = &answer.body["data"];
+    if text(&order["customer_reference"]).is_some_and(|theirs| theirs != reference.as_str()) {
+        return Err(Failure::Garbled("it is about another order"));
+    }
+    order_id(&order["id"])
+}
+
 /// How an order stands, from the answer to `GET /number_orders/{id}`.
-pub(super) fn standing(answer: Result<Answer, Failure>) -> Result<Standing, Failure> {
-    Ok(read_standing(&successful(answer?)?))
+pub(super) fn standing(answer: Result<Answer, Failure>, order: &CarrierOrderId) -> Result<Standing, Failure> {
+    let answer = successful(answer?)?;
+    if order_id(&answer.body["data"]["id"])? == *order {
+        Ok(read_standing(&answer))
+    } else {
+        Err(Failure::Garbled("it is not the order asked for"))
+    }
 }
 
 /// The ids of the orders under our reference, from the answer to `GET /number_orders`.
-pub(super) fn orders(answer: Result<Answer, Failure>, reference: &PhoneNumberId) -> Result<Vec<String>, Failure> {
+pub(super) fn orders(
+    answer: Result<Answer, Failure>,
+    reference: &PhoneNumberId,
+) -> Result<Vec<CarrierOrderId>, Failure> {
     let answer = successful(answer?)?;
     let ours = entries(&answer)?.iter().filter(|entry| entry["customer_reference"] == reference.as_str());
-    ours.map(|entry| order_id(&entry["id"]).ok_or(Failure::Garbled("an order has no usable id"))).collect()
+    ours.map(|entry| order_id(&entry["id"])).collect()
 }
 
 fn read_standing(answer: &Answer) -> Standing {
@@ -95,9 +119,9 @@ fn read_standing(answer: &Answer) -> Standing {
     }
 }
 
-/// An order's id becomes part of a path, so it may hold only what needs no escaping there.
-fn order_id(field: &Value) -> Option<String> {
-    text(field).filter(|id| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+fn order_id(field: &Value) -> Result<CarrierOrderId, Failure> {
+    let id = text(field).unwrap_or_default();
+    CarrierOrderId::parse(&id).map_err(|_| Failure::Garbled("an order has no usable id"))
 }
 
 /// A number in the answer to a search.
@@ -172,27 +196,64 @@ pub(super) fn owned(
     }
 }
 
+/// How a number is to be set up.
+pub(super) struct Setup<'a> {
+    pub(super) resource: &'a CarrierNumberId,
+    pub(super) owner: &'a OrganizationId,
+    pub(super) here: &'a Deployment,
+    /// Where its calls go; `None` leaves that as it is.
+    pub(super) connection: Option<String>,
+}
+
+impl Setup<'_> {
+    /// Whether the carrier shows the number as it is to be.
+    fn is_shown_by(&self, number: &Value) -> bool {
+        let tags = || list(&number["tags"]).iter().filter_map(Value::as_str);
+        let connection = text(&number["connection_id"]);
+        is_number(number, self.resource)
+            && tags().any(|tag| tag == self.owner.as_str())
+            && tags().any(|tag| tag == self.here.tag())
+            && (self.connection.is_none() || self.connection == connection)
+    }
+}
+
+fn is_number(entry: &Value, resource: &CarrierNumberId) -> bool {
+    text(&entry["id"]).is_some_and(|id| id == resource.as_str())
+}
+
 /// Whether a number is set up, from the answer to `PATCH /phone_numbers/{id}`.
-pub(super) fn configured(answer: Result<Answer, Failure>) -> Result<(), Failure> {
+pub(super) fn configured(answer: Result<Answer, Failure>, setup: &Setup<'_>) -> Result<(), Failure> {
     let answer = answer?;
     if matches!(answer.status.as_u16(), 400 | 422) {
         // The same answer comes each time until somebody mends what we send, most likely the connection.
         tracing::error!(error.cause = %answer.refused(), "the carrier refuses to set a number up; see connectionId in its secret");
     }
-    successful(answer).map(drop)
+    let answer = successful(answer)?;
+    if setup.is_shown_by(&answer.body["data"]) {
+        Ok(())
+    } else {
+        Err(Failure::Garbled("it does not show the number as it was to be set up"))
+    }
 }
 
 /// Whether a number is gone, from the answer to `DELETE /phone_numbers/{id}`.
-pub(super) fn released(answer: Result<Answer, Failure>) -> Result<(), Failure> {
+pub(super) fn released(answer: Result<Answer, Failure>, resource: &CarrierNumberId) -> Result<Release, Failure> {
     let answer = answer?;
     let problems = answer.problems();
     let already =
         problems.iter().any(|problem| problem.detail.contains("already") && problem.detail.contains("deleted"));
     match answer.status.as_u16() {
         // A "not found" without the carrier's error envelope comes from somewhere else, such as a wrong base address.
-        404 | 410 if !problems.is_empty() => Ok(()),
-        400..=499 if already => Ok(()),
-        _ => successful(answer).map(drop),
+        404 | 410 if !problems.is_empty() => Ok(Release::Unknown),
+        400..=499 if already => Ok(Release::Unknown),
+        _ => {
+            let number = &successful(answer)?.body["data"];
+            if is_number(number, resource) && number["status"] == DELETED {
+                Ok(Release::Confirmed)
+            } else {
+                Err(Failure::Garbled("it does not say that the number is deleted"))
+            }
+        }
     }
 }
 

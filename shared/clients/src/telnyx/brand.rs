@@ -38,17 +38,20 @@ impl Telnyx {
     pub async fn brand(&self, id: &BrandId) -> Result<Option<Brand>> {
         let path = format!("10dlc/brand/{}", id.0);
         let answer = self.link.call(self.limits.question, |to| to.get(&path)).await;
-        answer.and_then(|answer| read(&answer)).map_err(unavailable)
+        answer.and_then(|answer| read(&answer, id)).map_err(unavailable)
     }
 }
 
-fn read(answer: &Answer) -> Result<Option<Brand>, Failure> {
+fn read(answer: &Answer, asked: &BrandId) -> Result<Option<Brand>, Failure> {
     // Without the carrier's own words a "not found" comes from somebody else, such as a wrong base address.
     if answer.status.as_u16() == 404 && !answer.problems().is_empty() {
         return Ok(None);
     }
     if !answer.status.is_success() {
         return Err(answer.refused());
+    }
+    if text(&answer.body["brandId"]).is_some_and(|id| id != asked.0) {
+        return Err(Failure::Garbled("it is about another brand"));
     }
     let field = |name: &str| -> String { text(&answer.body[name]).map(|text| clipped(&text)).unwrap_or_default() };
     let brand = Brand {

@@ -75,6 +75,25 @@ impl Telnyx {
         let answer = self.link.call(self.limits.question, |to| to.get(&path)).await;
         answer.and_then(|answer| read_one(answer, id, &self.deployment)).map_err(unavailable)
     }
+
+    /// Whether the account holds another number of this deployment than `resource`, by its tags. It tells whether the
+    /// account is the one that our numbers were bought with. At most 4 s.
+    ///
+    /// # Errors
+    /// [`CarrierThrottled`](domain::Error::CarrierThrottled), [`CarrierUnavailable`](domain::Error::CarrierUnavailable).
+    pub async fn holds_another(&self, resource: &CarrierNumberId) -> Result<bool> {
+        let filter = [("filter[tag]", self.deployment.tag())];
+        let answer = self.link.call(self.limits.question, |to| to.get("phone_numbers").query(&filter)).await;
+        answer.and_then(|answer| shows_another(answer, resource, &self.deployment)).map_err(unavailable)
+    }
+}
+
+/// The carrier may ignore a filter that it does not know, so the tags are looked at here.
+fn shows_another(answer: Answer, resource: &CarrierNumberId, here: &Deployment) -> Result<bool, Failure> {
+    let answer = successful(answer)?;
+    let ours =
+        |entry: &&Value| !is_gone(entry) && id(entry).is_some_and(|id| id != *resource) && here.owns(tags(entry));
+    Ok(entries(&answer)?.iter().any(|entry| ours(&entry)))
 }
 
 fn read_page(answer: Answer, asked: u32, here: &Deployment) -> Result<HeldPage, Failure> {
@@ -119,17 +138,20 @@ fn read_one(answer: Answer, asked: &CarrierNumberId, here: &Deployment) -> Resul
 }
 
 fn read_number(entry: &Value, here: &Deployment) -> Option<HeldNumber> {
-    let tags = || entry["tags"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let owners = tags().filter(|tag| !names_one(tag)).filter_map(|tag| OrganizationId::parse(tag).ok());
+    let owners = tags(entry).filter(|tag| !names_one(tag)).filter_map(|tag| OrganizationId::parse(tag).ok());
     let moments = ["purchased_at", "created_at"].map(|field| Timestamp::parse(entry[field].as_str()?).ok());
     Some(HeldNumber {
         id: id(entry)?,
         e164: E164::parse(entry["phone_number"].as_str()?).ok()?,
         reference: reference(entry),
         owners: owners.take(MOST_OWNERS).collect(),
-        tagged_here: here.owns(tags()),
+        tagged_here: here.owns(tags(entry)),
         since: moments.into_iter().flatten().max(),
     })
+}
+
+fn tags(entry: &Value) -> impl Iterator<Item = &str> {
+    entry["tags"].as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 fn id(entry: &Value) -> Option<CarrierNumberId> {

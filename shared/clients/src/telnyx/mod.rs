@@ -12,7 +12,7 @@ mod wire;
 
 use std::time::Duration;
 
-use domain::carrier::{Offer, Ordered, Refusal, Search};
+use domain::carrier::{CarrierOrderId, Offer, Ordered, Refusal, Release, Search};
 use domain::number::CarrierNumberId;
 use domain::settlement::OrderStanding;
 use domain::{E164, Error, OrganizationId, PhoneNumberId, Result};
@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep};
 
 pub use self::brand::BrandId;
 
-use self::answers::{Offered, Placed, Standing};
+use self::answers::{Offered, Placed, Setup, Standing};
 use self::deployment::Deployment;
 pub use self::listing::{HeldNumber, HeldPage};
 use self::wire::{Failure, Link};
@@ -142,16 +142,16 @@ impl Telnyx {
             }
             to.post("number_orders").json(&order)
         });
-        match answers::placed(answer.await) {
+        match answers::placed(answer.await, reference) {
             Placed::No(refusal) => Ordered::No(refusal),
-            Placed::InDoubt(source) => Ordered::InDoubt(source),
+            Placed::InDoubt(source) => Ordered::InDoubt { order: None, source },
             Placed::Accepted { order, standing } => {
                 let deadline = Instant::now() + self.limits.follow;
                 match self.follow(&order, standing, number, reference, deadline).await {
                     Ordered::Yes(resource) => match self.set_up_by(deadline, &resource, owner).await {
                         Ok(()) => Ordered::Yes(resource),
                         // Ours, but not usable: whoever settles the order sets it up first.
-                        Err(failure) => Ordered::InDoubt(failure.into()),
+                        Err(failure) => Ordered::InDoubt { order: Some(order), source: failure.into() },
                     },
                     other => other,
                 }
@@ -162,7 +162,7 @@ impl Telnyx {
     /// Waits for an accepted order. A question that fails is asked again: it changes nothing at the carrier.
     async fn follow(
         &self,
-        order: &str,
+        order: &CarrierOrderId,
         mut standing: Standing,
         number: &E164,
         reference: &PhoneNumberId,
@@ -177,11 +177,11 @@ impl Telnyx {
             }
             let left = self.question(deadline);
             if left.is_zero() {
-                return Ordered::InDoubt(obstacle.unwrap_or_else(|| "the order is still pending".into()));
+                let source = obstacle.unwrap_or_else(|| "the order is still pending".into());
+                return Ordered::InDoubt { order: Some(order.clone()), source };
             }
             if standing == Standing::Open {
-                let answer = self.link.call(left, |to| to.get(&format!("number_orders/{order}"))).await;
-                match answers::standing(answer) {
+                match self.order_standing(order, left).await {
                     Ok(Standing::Open) => obstacle = None,
                     Ok(news) => (standing, obstacle) = (news, None),
                     Err(failure) => obstacle = Some(failure.into()),
@@ -197,6 +197,11 @@ impl Telnyx {
                 },
             }
         }
+    }
+
+    async fn order_standing(&self, order: &CarrierOrderId, limit: Duration) -> Result<Standing, Failure> {
+        let path = format!("number_orders/{}", order.as_str());
+        answers::standing(self.link.call(limit, |to| to.get(&path)).await, order)
     }
 
     /// How long one question may take where all of them end at `deadline`.
@@ -244,35 +249,51 @@ impl Telnyx {
 
     async fn set_up(&self, resource: &CarrierNumberId, owner: &OrganizationId, limit: Duration) -> Result<(), Failure> {
         let path = format!("phone_numbers/{}", resource.as_str());
+        let mut setup = Setup { resource, owner, here: &self.deployment, connection: None };
+        let connection = &mut setup.connection;
         let answer = self.link.call(limit, |to| {
             let mut settings = json!({ "tags": [owner.as_str(), self.deployment.tag()] });
-            if let Some(connection) = to.connection() {
-                settings["connection_id"] = connection.into();
+            if let Some(id) = to.connection() {
+                settings["connection_id"] = id.into();
+                *connection = Some(id.to_owned());
             }
             to.patch(&path).json(&settings)
         });
-        answers::configured(answer.await)
+        let answer = answer.await;
+        answers::configured(answer, &setup)
     }
 
-    /// How the order that was sent under `reference` stands. At most 4 s for each question: one for the list, and one
-    /// for each order on it, because a list does not say how an order's numbers stand.
+    /// How the order that was sent under `reference` stands, and which order that is. `placed` is the order that is known
+    /// to be ours. At most 4 s for each of two questions: the list of orders, and then the one order, because the list
+    /// does not say how an order's numbers stand.
     ///
     /// # Errors
     /// [`Error::CarrierUnavailable`] when the carrier gives no usable answer.
-    pub async fn standing(&self, reference: &PhoneNumberId) -> Result<OrderStanding> {
+    pub async fn standing(
+        &self,
+        reference: &PhoneNumberId,
+        placed: Option<&CarrierOrderId>,
+    ) -> Result<(OrderStanding, Option<CarrierOrderId>)> {
         let filter = [("filter[customer_reference]", reference.as_str())];
         let listed = self.link.call(self.limits.question, |to| to.get("number_orders").query(&filter)).await;
-        let mut standings = Vec::new();
-        for order in answers::orders(listed, reference).map_err(unavailable)? {
-            let answer = self.link.call(self.limits.question, |to| to.get(&format!("number_orders/{order}"))).await;
-            standings.push(answers::standing(answer).map_err(unavailable)?);
+        let mut orders = answers::orders(listed, reference).map_err(unavailable)?;
+        // The list is behind at times, so an order that is known counts whether or not it is listed.
+        if let Some(placed) = placed.filter(|placed| !orders.contains(placed)) {
+            orders.push(placed.clone());
         }
-        Ok(match standings.as_slice() {
-            [] => OrderStanding::Unlisted,
-            some if some.contains(&Standing::Done) => OrderStanding::Done,
-            some if some.contains(&Standing::Open) => OrderStanding::Open,
-            _ => OrderStanding::Failed,
-        })
+        match <[CarrierOrderId; 1]>::try_from(orders) {
+            Ok([order]) => {
+                let standing = self.order_standing(&order, self.limits.question).await.map_err(unavailable)?;
+                let standing = match standing {
+                    Standing::Done => OrderStanding::Done,
+                    Standing::Failed => OrderStanding::Failed,
+                    Standing::Open => OrderStanding::Open,
+                };
+                Ok((standing, Some(order)))
+            }
+            Err(orders) if orders.is_empty() => Ok((OrderStanding::Unlisted, None)),
+            Err(_) => Ok((OrderStanding::Several, None)),
+        }
     }
 
     /// The carrier's id of a number that was ordered under `reference`; `None` when the carrier lists no such number,
@@ -296,14 +317,14 @@ impl Telnyx {
         answers::owned(answer.await, number, reference)
     }
 
-    /// Gives a number back. One that is gone already counts as given back. At most 10 s.
+    /// Releases a number. At most 10 s.
     ///
     /// # Errors
-    /// [`Error::CarrierUnavailable`] when the carrier has not confirmed it; releasing again is safe.
-    pub async fn release(&self, resource: &CarrierNumberId) -> Result<()> {
+    /// [`Error::CarrierUnavailable`] when the carrier has not said that the number is deleted; releasing again is safe.
+    pub async fn release(&self, resource: &CarrierNumberId) -> Result<Release> {
         let path = format!("phone_numbers/{}", resource.as_str());
         let answer = self.link.call(self.limits.release, |to| to.delete(&path));
-        answers::released(answer.await).map_err(unavailable)
+        answers::released(answer.await, resource).map_err(unavailable)
     }
 }
 

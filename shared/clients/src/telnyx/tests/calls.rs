@@ -5,8 +5,9 @@ use std::io;
 use std::sync::Once;
 use std::time::Duration;
 
-use domain::carrier::{Ordered, Refusal, Search};
+use domain::carrier::{CarrierOrderId, Ordered, Refusal, Release, Search};
 use domain::number::CarrierNumberId;
+use domain::settlement::OrderStanding;
 use domain::{Error, Source};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -16,12 +17,11 @@ use tokio::time::Instant;
 use super::super::wire::Failure;
 use super::super::{Limits, Telnyx};
 use super::server::{Asked, Reply, Server, says};
-use super::{NUMBER, all_of_it, number, owner, reference};
+use super::{NUMBER, NUMBER_ID, all_of_it, number, owner, reference};
 use crate::{Secret, aws};
 
 const KEY: &str = "KEY0188_secret";
 const LINE_ID: &str = "dc8e4d67-33a0-4cbb-af74-7b58f05bd494";
-const NUMBER_ID: &str = "2718281828459045235";
 
 fn telnyx(base_url: &str) -> Telnyx {
     Telnyx::new(base_url, Secret::given(&json!({ "apiKey": KEY }).to_string()), "numbers")
@@ -65,9 +65,15 @@ fn listed() -> Reply {
     says(200, &json!({ "data": [entry], "meta": {} }).to_string())
 }
 
+/// The carrier shows the number as it was to be set up.
+fn set_up() -> Reply {
+    let number = json!({ "id": NUMBER_ID, "tags": ["org_1", "table:numbers"], "connection_id": "149" });
+    says(200, &json!({ "data": number }).to_string())
+}
+
 fn in_doubt(ordered: Ordered) -> Source {
     match ordered {
-        Ordered::InDoubt(source) => source,
+        Ordered::InDoubt { source, .. } => source,
         other => panic!("not in doubt: {other:?}"),
     }
 }
@@ -181,7 +187,7 @@ async fn a_pending_order_is_followed_until_the_number_has_its_own_id() {
         (_, 4) => says(200, r#"{"data":[]}"#),
         (_, 5) => says(500, ""),
         (_, 6) => listed(),
-        _ => says(200, r#"{"data":{}}"#),
+        _ => set_up(),
     })
     .await;
     let Ordered::Yes(resource) = quick(&server.url).order(&number(), &reference(), &owner()).await else {
@@ -205,14 +211,16 @@ async fn an_owned_number_is_routed_to_the_connection_and_tagged_with_its_owner_a
         (json!({ "apiKey": KEY }), json!({ "tags": tags })),
         (json!({ "apiKey": KEY, "connectionId": "149" }), json!({ "tags": tags, "connection_id": "149" })),
     ] {
-        let server = Server::start(|_, _| says(200, r#"{"data":{}}"#)).await;
+        let server = Server::start(|_, _| set_up()).await;
         let telnyx = Telnyx::new(&server.url, Secret::given(&secret.to_string()), "numbers");
         telnyx.configure(&resource, &owner()).await.unwrap();
         let asked = server.asked().remove(0);
         assert_eq!(asked.line, format!("PATCH /v2/phone_numbers/{NUMBER_ID}"));
         assert_eq!(serde_json::from_str::<Value>(&asked.body).unwrap(), expected);
     }
-    for (status, body) in [(422, "{}"), (404, r#"{"errors":[{"code":"10005"}]}"#), (500, "{}"), (200, "<html>")] {
+    for (status, body) in
+        [(422, "{}"), (404, r#"{"errors":[{"code":"10005"}]}"#), (500, "{}"), (200, "<html>"), (200, "{}")]
+    {
         let server = Server::start(move |_, _| says(status, body)).await;
         let failed = telnyx(&server.url).configure(&resource, &owner()).await;
         assert!(matches!(failed, Err(Error::CarrierUnavailable(_))), "{status} {body}");
@@ -253,13 +261,15 @@ async fn a_number_that_cannot_be_set_up_at_once_is_set_up_by_the_same_purchase()
         (500, "{}"),
         (503, "busy"),
         (200, "<html>"),
+        (200, "{}"),
+        (200, r#"{"data":{"id":"2718281828459045235","tags":[]}}"#),
     ] {
-        let server = sets_up(move |at| if at < 2 { says(status, body) } else { says(200, r#"{"data":{}}"#) }).await;
+        let server = sets_up(move |at| if at < 2 { says(status, body) } else { set_up() }).await;
         let ordered = quick(&server.url).order(&number(), &reference(), &owner()).await;
         assert!(matches!(ordered, Ordered::Yes(_)), "{status} {body}: {ordered:?}");
         assert_eq!(attempts(&server), 3, "{status}");
     }
-    let mute = sets_up(|at| if at == 0 { Reply::Silence } else { says(200, r#"{"data":{}}"#) }).await;
+    let mute = sets_up(|at| if at == 0 { Reply::Silence } else { set_up() }).await;
     let limits = Limits { question: Duration::from_millis(200), ..quick(&mute.url).limits };
     let ordered = Telnyx { limits, ..telnyx(&mute.url) }.order(&number(), &reference(), &owner()).await;
     assert!(matches!(ordered, Ordered::Yes(_)), "{ordered:?}");
@@ -278,8 +288,7 @@ async fn what_the_carrier_refuses_for_good_is_not_tried_again() {
 async fn a_person_is_called_only_for_what_a_person_can_mend() {
     let unknown = || says(404, r#"{"errors":[{"code":"10005"}]}"#);
     let resource = CarrierNumberId::parse(NUMBER_ID).unwrap();
-    let done = || says(200, r#"{"data":{}}"#);
-    let lagging = sets_up(move |at| if at == 0 { unknown() } else { done() }).await;
+    let lagging = sets_up(move |at| if at == 0 { unknown() } else { set_up() }).await;
     listen_for_errors();
     assert!(matches!(quick(&lagging.url).order(&number(), &reference(), &owner()).await, Ordered::Yes(_)));
     assert_eq!(errors(), 0, "right after its order the carrier may not know a number yet");
@@ -441,7 +450,7 @@ async fn errors_show_no_token_no_address_and_no_number() {
         let telnyx = impatient(url);
         let mut shown = vec![];
         match telnyx.order(&number(), &reference(), &owner()).await {
-            Ordered::InDoubt(source) | Ordered::No(Refusal::NotAccepted(source)) => {
+            Ordered::InDoubt { source, .. } | Ordered::No(Refusal::NotAccepted(source)) => {
                 shown.push(all_of_it(source.as_ref()));
             }
             other => panic!("{other:?}"),
@@ -481,18 +490,75 @@ async fn a_refused_key_is_read_again_before_the_next_call() {
 
 #[tokio::test]
 async fn a_number_is_released_by_its_own_id() {
-    let server = Server::start(|_, before| match before {
-        0 => says(200, r#"{"data":{"status":"deleted"}}"#),
+    let deleted = json!({ "data": { "id": NUMBER_ID, "status": "deleted" } }).to_string();
+    let server = Server::start(move |_, before| match before {
+        0 => says(200, &deleted),
         1 => says(404, r#"{"errors":[{"code":"10005"}]}"#),
-        _ => says(503, ""),
+        2 => says(503, ""),
+        _ => says(200, "{}"),
     })
     .await;
     let resource = CarrierNumberId::parse(NUMBER_ID).unwrap();
     let telnyx = telnyx(&server.url);
-    telnyx.release(&resource).await.unwrap();
-    telnyx.release(&resource).await.unwrap();
-    assert!(matches!(telnyx.release(&resource).await, Err(Error::CarrierUnavailable(_))));
-    assert_eq!(server.lines(), vec![format!("DELETE /v2/phone_numbers/{NUMBER_ID}"); 3]);
+    assert_eq!(telnyx.release(&resource).await.unwrap(), Release::Confirmed);
+    assert_eq!(telnyx.release(&resource).await.unwrap(), Release::Unknown);
+    for _ in 0..2 {
+        assert!(matches!(telnyx.release(&resource).await, Err(Error::CarrierUnavailable(_))));
+    }
+    assert_eq!(server.lines(), vec![format!("DELETE /v2/phone_numbers/{NUMBER_ID}"); 4]);
+}
+
+#[tokio::test]
+async fn an_account_is_ours_when_it_shows_another_number_of_this_deployment() {
+    let resource = CarrierNumberId::parse(NUMBER_ID).unwrap();
+    let entry = |id: &str, tag: &str, status: &str| json!({ "id": id, "tags": ["org_1", tag], "status": status });
+    for (entries, expected) in [
+        (vec![], false),
+        (vec![entry("7", "table:numbers", "active")], true),
+        (vec![entry(NUMBER_ID, "table:numbers", "active")], false),
+        (vec![entry("7", "table:numbers", "deleted")], false),
+        (vec![entry("7", "table:staging", "active"), Value::Null, json!({ "id": "8" })], false),
+        (vec![entry("7", "table:staging", "active"), entry("8", "table:numbers", "active")], true),
+    ] {
+        let body = json!({ "data": entries }).to_string();
+        let server = Server::start(move |_, _| says(200, &body)).await;
+        assert_eq!(telnyx(&server.url).holds_another(&resource).await.unwrap(), expected, "{entries:?}");
+        let asked = server.asked().remove(0);
+        assert_eq!(asked.query, [("filter[tag]".to_owned(), "table:numbers".to_owned())]);
+    }
+    let lying = Server::start(|_, _| says(200, "{}")).await;
+    assert!(telnyx(&lying.url).holds_another(&resource).await.is_err());
+}
+
+/// A carrier that lists these orders under our reference, each as failed.
+async fn lists_orders(ids: &'static [&'static str]) -> Server {
+    Server::start(move |asked, _| match asked.line.strip_prefix("GET /v2/number_orders/") {
+        Some(id) => says(200, &json!({ "data": { "id": id, "status": "failure" } }).to_string()),
+        None => {
+            let listed = |id| json!({ "id": id, "customer_reference": reference().as_str() });
+            says(200, &json!({ "data": ids.iter().map(listed).collect::<Vec<_>>() }).to_string())
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn only_the_one_order_under_our_reference_speaks_for_it() {
+    let ours = CarrierOrderId::parse("o-1").unwrap();
+    for (listed, known, expected) in [
+        (&[][..], false, (OrderStanding::Unlisted, false)),
+        (&["o-1"], false, (OrderStanding::Failed, true)),
+        (&["o-1"], true, (OrderStanding::Failed, true)),
+        (&[], true, (OrderStanding::Failed, true)),
+        (&["o-1", "o-2"], false, (OrderStanding::Several, false)),
+        (&["o-2", "o-1"], true, (OrderStanding::Several, false)),
+        (&["o-2"], true, (OrderStanding::Several, false)),
+    ] {
+        let server = lists_orders(listed).await;
+        let (standing, order) = telnyx(&server.url).standing(&reference(), known.then_some(&ours)).await.unwrap();
+        assert_eq!((standing, order.is_some()), expected, "{listed:?} {known}");
+        assert!(order.is_none_or(|order| order == ours));
+    }
 }
 
 #[test]

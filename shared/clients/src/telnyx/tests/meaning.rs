@@ -1,12 +1,15 @@
 //! What each answer means, row by row.
 
-use domain::carrier::Refusal;
+use domain::OrganizationId;
+use domain::carrier::{CarrierOrderId, Refusal, Release};
+use domain::number::CarrierNumberId;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::answers::{self, Offered, Placed, Standing};
+use super::super::answers::{self, Offered, Placed, Setup, Standing};
+use super::super::deployment::Deployment;
 use super::super::wire::{Answer, Failure};
-use super::{NUMBER, all_of_it, number, reference};
+use super::{NUMBER, NUMBER_ID, all_of_it, number, reference};
 
 fn answer(status: u16, body: Value) -> Answer {
     Answer { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body }
@@ -16,8 +19,14 @@ fn problem(code: &str, detail: &str) -> Value {
     json!({ "errors": [{ "code": code, "title": "No", "detail": detail, "source": null }] })
 }
 
+const ORDER: &str = "0c6a1f57-0f3e-4bd0-9ac5-5c6b1d0a2e11";
+
 fn order(status: &str) -> Value {
-    json!({ "data": { "id": "0c6a1f57-0f3e-4bd0-9ac5-5c6b1d0a2e11", "status": status } })
+    json!({ "data": { "id": ORDER, "status": status, "customer_reference": reference().as_str() } })
+}
+
+fn order_of(reference: &str, status: &str) -> Value {
+    json!({ "data": { "id": ORDER, "status": status, "customer_reference": reference } })
 }
 
 #[test]
@@ -29,7 +38,13 @@ fn each_answer_to_an_order_has_one_meaning() {
         (200, order("archived"), "open"),
         (200, json!({ "data": { "id": "abc", "status": null } }), "open"),
         (200, order("failure"), "taken"),
-        (200, json!({ "data": { "status": "failure" } }), "taken"),
+        (200, json!({ "data": { "id": "abc", "status": "failure", "customer_reference": null } }), "taken"),
+        (200, json!({ "data": { "status": "failure" } }), "in doubt"),
+        (200, order_of("pn_of_somebody_else", "failure"), "in doubt"),
+        (200, order_of("pn_of_somebody_else", "success"), "in doubt"),
+        (200, json!({}), "in doubt"),
+        (200, json!({ "data": {} }), "in doubt"),
+        (204, Value::Null, "in doubt"),
         (200, json!({ "data": { "id": null, "status": "pending" } }), "in doubt"),
         (200, json!({ "data": { "id": "../balance", "status": "pending" } }), "in doubt"),
         (200, json!({ "data": [] }), "in doubt"),
@@ -64,7 +79,7 @@ fn each_answer_to_an_order_has_one_meaning() {
         (503, problem("10036", "Busy"), "in doubt"),
     ] {
         let shown = body.to_string();
-        let meaning = meaning(&answers::placed(Ok(answer(status, body))));
+        let meaning = meaning(&answers::placed(Ok(answer(status, body)), &reference()));
         assert_eq!(meaning, expected, "{status} {shown}");
     }
 }
@@ -77,7 +92,7 @@ fn a_call_without_an_answer_is_a_no_only_when_nothing_was_sent() {
         (Failure::NoAnswer("time-out".into()), "in doubt"),
         (Failure::Garbled("it is longer than 1 MiB"), "in doubt"),
     ] {
-        assert_eq!(meaning(&answers::placed(Err(failure))), expected);
+        assert_eq!(meaning(&answers::placed(Err(failure), &reference())), expected);
     }
 }
 
@@ -100,16 +115,23 @@ fn meaning(placed: &Placed) -> &'static str {
 
 #[test]
 fn a_followed_order_is_open_until_the_carrier_says_otherwise() {
+    let asked = CarrierOrderId::parse(ORDER).unwrap();
     for (word, expected) in
         [("pending", Standing::Open), ("success", Standing::Done), ("failure", Standing::Failed), ("?", Standing::Open)]
     {
-        assert_eq!(answers::standing(Ok(answer(200, order(word)))).unwrap(), expected);
+        assert_eq!(answers::standing(Ok(answer(200, order(word))), &asked).unwrap(), expected);
     }
     for status in [404, 429, 500] {
         assert!(
-            answers::standing(Ok(answer(status, order("failure")))).is_err(),
+            answers::standing(Ok(answer(status, order("failure"))), &asked).is_err(),
             "{status} says nothing about the order"
         );
+    }
+    let other = CarrierOrderId::parse("another-order").unwrap();
+    assert!(answers::standing(Ok(answer(200, order("failure"))), &other).is_err(), "one order says nothing of another");
+    for nothing in [json!({}), json!({ "data": {} }), json!({ "data": { "status": "failure" } }), json!({ "data": [] })]
+    {
+        assert!(answers::standing(Ok(answer(200, nothing.clone())), &asked).is_err(), "{nothing}");
     }
 }
 
@@ -209,22 +231,65 @@ fn a_number_is_ours_only_when_exactly_one_entry_is_exactly_it() {
 }
 
 #[test]
-fn a_number_is_released_when_the_carrier_says_that_it_is_gone() {
-    for (status, body, gone) in [
-        (200, json!({ "data": { "status": "deleted" } }), true),
-        (204, Value::Null, true),
-        (404, problem("10005", "Not found"), true),
-        (422, problem("10027", "The number has already been deleted."), true),
-        (404, Value::Null, false),
-        (200, Value::Null, false),
-        (422, problem("10027", "The number is locked."), false),
-        (401, problem("10009", "Authentication failed"), false),
-        (429, problem("10011", "Too many requests"), false),
-        (503, problem("10036", "Busy"), false),
+fn a_number_is_released_when_the_answer_names_it_as_deleted() {
+    let resource = CarrierNumberId::parse(NUMBER_ID).unwrap();
+    let shown = |id: &str, status: &str| json!({ "data": { "id": id, "status": status } });
+    for (status, body, expected) in [
+        (200, shown(NUMBER_ID, "deleted"), Some(Release::Confirmed)),
+        (200, shown(NUMBER_ID, "active"), None),
+        (200, shown("7", "deleted"), None),
+        (200, json!({ "data": { "status": "deleted" } }), None),
+        (200, json!({ "data": { "id": NUMBER_ID } }), None),
+        (200, json!({ "data": {} }), None),
+        (200, json!({}), None),
+        (200, Value::Null, None),
+        (202, json!({ "data": null }), None),
+        (204, Value::Null, None),
+        (404, problem("10005", "Not found"), Some(Release::Unknown)),
+        (410, problem("10005", "Gone"), Some(Release::Unknown)),
+        (422, problem("10027", "The number has already been deleted."), Some(Release::Unknown)),
+        (404, Value::Null, None),
+        (422, problem("10027", "The number is locked."), None),
+        (401, problem("10009", "Authentication failed"), None),
+        (429, problem("10011", "Too many requests"), None),
+        (503, problem("10036", "Busy"), None),
     ] {
         let shown = body.to_string();
-        assert_eq!(answers::released(Ok(answer(status, body))).is_ok(), gone, "{status} {shown}");
+        assert_eq!(answers::released(Ok(answer(status, body)), &resource).ok(), expected, "{status} {shown}");
     }
+}
+
+#[test]
+fn a_number_is_set_up_when_the_answer_shows_it_so() {
+    let (resource, owner) = (CarrierNumberId::parse(NUMBER_ID).unwrap(), OrganizationId::parse("org_1").unwrap());
+    let here = Deployment::of("numbers");
+    let setup = |connection: Option<&str>| Setup {
+        resource: &resource,
+        owner: &owner,
+        here: &here,
+        connection: connection.map(str::to_owned),
+    };
+    let shown = |id: &str, tags: Value, connection: Value| json!({ "data": { "id": id, "tags": tags, "connection_id": connection } });
+    let tags = json!(["table:numbers", "org_1"]);
+    for (body, connection, expected) in [
+        (shown(NUMBER_ID, tags.clone(), Value::Null), None, true),
+        (shown(NUMBER_ID, json!(["org_1", "table:numbers", "vip"]), json!("9")), None, true),
+        (shown(NUMBER_ID, tags.clone(), json!("77")), Some("77"), true),
+        (shown(NUMBER_ID, tags.clone(), json!(77)), Some("77"), true),
+        (shown(NUMBER_ID, tags.clone(), json!("78")), Some("77"), false),
+        (shown(NUMBER_ID, tags.clone(), Value::Null), Some("77"), false),
+        (shown("7", tags, Value::Null), None, false),
+        (shown(NUMBER_ID, json!(["org_1"]), Value::Null), None, false),
+        (shown(NUMBER_ID, json!(["table:numbers", "org_2"]), Value::Null), None, false),
+        (shown(NUMBER_ID, json!([]), Value::Null), None, false),
+        (shown(NUMBER_ID, Value::Null, Value::Null), None, false),
+        (json!({ "data": {} }), None, false),
+        (json!({}), None, false),
+    ] {
+        let text = body.to_string();
+        assert_eq!(answers::configured(Ok(answer(200, body)), &setup(connection)).is_ok(), expected, "{text}");
+    }
+    assert!(answers::configured(Ok(answer(204, Value::Null)), &setup(None)).is_err(), "it shows nothing");
 }
 
 #[test]

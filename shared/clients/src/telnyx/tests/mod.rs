@@ -6,6 +6,7 @@ mod server;
 use domain::{E164, OrganizationId, PhoneNumberId, Timestamp};
 
 const NUMBER: &str = "+14155550123";
+const NUMBER_ID: &str = "2718281828459045235";
 
 fn number() -> E164 {
     E164::parse(NUMBER).unwrap()
