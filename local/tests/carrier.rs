@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clients::Secret;
 use clients::telnyx::Telnyx;
-use domain::carrier::{Ordered, Refusal, Search};
+use domain::carrier::{Ordered, Refusal, Release, Search};
 use domain::number::CarrierNumberId;
 use domain::{Clock, E164, Error, OrganizationId, PhoneNumberId, Timestamp};
 use local::sandbox::carrier::{Carrier, Options, RateLimit};
@@ -127,7 +127,8 @@ async fn a_number_is_found_bought_and_given_back() {
     assert!(!sandbox.telnyx.still_offers(&offer.e164).await.unwrap(), "a number that is ours is offered");
 
     sandbox.telnyx.release(&resource).await.unwrap();
-    sandbox.telnyx.release(&resource).await.expect("what is gone counts as given back");
+    let again = sandbox.telnyx.release(&resource).await.unwrap();
+    assert_eq!(again, Release::Unknown, "what is gone looks like what another account has");
     assert_eq!(sandbox.telnyx.find(&offer.e164, &reference(1)).await.unwrap(), None);
     assert!(sandbox.carrier.numbers().is_empty());
     assert!(sandbox.telnyx.still_offers(&offer.e164).await.unwrap());
@@ -172,7 +173,7 @@ async fn of_two_orders_of_one_number_one_is_accepted() {
     for order in orders {
         match order.await.unwrap() {
             Ordered::Yes(_) => bought += 1,
-            Ordered::InDoubt(_) => {}
+            Ordered::InDoubt { .. } => {}
             Ordered::No(refusal) => panic!("a definite no while the number is ours: {refusal:?}"),
         }
     }
@@ -210,12 +211,22 @@ async fn a_magic_order_that_fails_later_is_pending_first_and_never_becomes_a_num
 }
 
 #[tokio::test]
+async fn a_magic_order_fails_once_and_succeeds_the_next_time() {
+    let sandbox = Sandbox::prompt().await;
+    let fickle = number("+14155550408");
+    let first = sandbox.telnyx.order(&fickle, &reference(1), &owner()).await;
+    assert!(matches!(first, Ordered::No(Refusal::Taken)), "{first:?}");
+    let second = sandbox.telnyx.order(&fickle, &reference(2), &owner()).await;
+    assert!(matches!(second, Ordered::Yes(_)), "{second:?}");
+}
+
+#[tokio::test]
 async fn a_magic_outage_is_an_outage_for_every_call_that_names_the_number() {
     let sandbox = Sandbox::prompt().await;
     let down = number("+14155550503");
     assert!(matches!(sandbox.telnyx.still_offers(&down).await, Err(Error::CarrierUnavailable(_))));
     assert!(matches!(sandbox.telnyx.find(&down, &reference(1)).await, Err(Error::CarrierUnavailable(_))));
-    assert!(matches!(sandbox.telnyx.order(&down, &reference(1), &owner()).await, Ordered::InDoubt(_)));
+    assert!(matches!(sandbox.telnyx.order(&down, &reference(1), &owner()).await, Ordered::InDoubt { .. }));
     assert!(sandbox.carrier.orders().is_empty());
 }
 
@@ -223,7 +234,7 @@ async fn a_magic_outage_is_an_outage_for_every_call_that_names_the_number() {
 async fn a_magic_order_whose_answer_goes_wrong_is_found_afterwards() {
     let sandbox = Sandbox::prompt().await;
     let broken = number("+14155550500");
-    assert!(matches!(sandbox.telnyx.order(&broken, &reference(1), &owner()).await, Ordered::InDoubt(_)));
+    assert!(matches!(sandbox.telnyx.order(&broken, &reference(1), &owner()).await, Ordered::InDoubt { .. }));
     assert!(sandbox.telnyx.find(&broken, &reference(1)).await.unwrap().is_some());
 }
 
@@ -239,7 +250,7 @@ async fn a_magic_answer_that_never_comes_leaves_the_order_in_doubt() {
         tokio::time::pause();
         let ordered = order.await.unwrap();
         tokio::time::resume();
-        assert!(matches!(ordered, Ordered::InDoubt(_)), "{ordered:?}");
+        assert!(matches!(ordered, Ordered::InDoubt { .. }), "{ordered:?}");
         assert_eq!(carrier.requests(), ["POST /v2/number_orders"], "sent more than once");
         let found = sandbox.telnyx.find(&number(magic), &reference(1)).await.unwrap();
         assert_eq!(found.is_some(), exists, "{magic}");
@@ -255,7 +266,7 @@ async fn a_magic_order_that_stays_pending_is_in_doubt() {
     tokio::time::pause();
     let ordered = order.await.unwrap();
     tokio::time::resume();
-    assert!(matches!(ordered, Ordered::InDoubt(_)), "{ordered:?}");
+    assert!(matches!(ordered, Ordered::InDoubt { .. }), "{ordered:?}");
     assert_eq!(sandbox.telnyx.find(&number("+14155550202"), &reference(1)).await.unwrap(), None);
     assert_eq!(sandbox.carrier.orders().len(), 1);
 }
@@ -366,7 +377,7 @@ async fn a_change_that_cannot_be_written_did_not_happen() {
     std::fs::write(&parent, "a file where the folder should be").unwrap();
     assert!(matches!(
         sandbox.telnyx.order(&number("+14155550123"), &reference(1), &owner()).await,
-        Ordered::InDoubt(_)
+        Ordered::InDoubt { .. }
     ));
     assert!(sandbox.carrier.orders().is_empty() && sandbox.carrier.numbers().is_empty());
 }

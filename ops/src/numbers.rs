@@ -39,6 +39,13 @@ pub(crate) enum Command {
         #[arg(value_parser = E164::parse)]
         e164: E164,
     },
+    /// Remove a number that is being released when the carrier cannot confirm that it is gone
+    Forget {
+        #[arg(value_parser = OrganizationId::parse)]
+        organization: OrganizationId,
+        #[arg(value_name = "ID", value_parser = PhoneNumberId::parse)]
+        id: PhoneNumberId,
+    },
 }
 
 pub(crate) async fn run(command: Command, session: &mut Session<'_, '_>) -> Result<Output, Failure> {
@@ -53,12 +60,44 @@ pub(crate) async fn run(command: Command, session: &mut Session<'_, '_>) -> Resu
             let columns = &["id", "e164", "source", "orderState", "direction", "agentId", "label"];
             Ok(Output::table(columns, "No numbers.", numbers.iter().map(row).collect()))
         }
-        Command::Show { organization, id } => {
-            let found = session.table.find_number(&organization, &id).await?;
-            let none = || Failure::new(format!("Organization '{organization}' has no number {id}."));
-            Ok(Output::thing(row(&found.ok_or_else(none)?)))
-        }
+        Command::Show { organization, id } => Ok(Output::thing(row(&number(session, &organization, &id).await?))),
         Command::Free { e164 } => free(session, &e164).await,
+        Command::Forget { organization, id } => forget(session, &organization, &id).await,
+    }
+}
+
+pub(crate) async fn number(
+    session: &Session<'_, '_>,
+    organization: &OrganizationId,
+    id: &PhoneNumberId,
+) -> Result<PhoneNumber, Failure> {
+    let found = session.table.find_number(organization, id).await?;
+    found.ok_or_else(|| Failure::new(format!("Organization '{organization}' has no number {id}.")))
+}
+
+async fn forget(
+    session: &mut Session<'_, '_>,
+    organization: &OrganizationId,
+    id: &PhoneNumberId,
+) -> Result<Output, Failure> {
+    let number = number(session, organization, id).await?;
+    if !matches!(number.source, Source::Managed(Order::Releasing { .. })) {
+        return Err(Failure::new(format!("{id} is not being released, so there is nothing to forget.")));
+    }
+    let carrier_id = number.resource().map_or("", domain::number::CarrierNumberId::as_str);
+    let deed = format!(
+        "remove {} without the carrier's confirmation (if the carrier still has it, under the id {carrier_id}, it goes on \
+         billing it)",
+        number.e164.as_str()
+    );
+    if let Some(would) = session.before(&deed, Undo::Impossible)? {
+        return Ok(would);
+    }
+    let shown = row(&number);
+    match session.table.remove_number(number, &session.actor(), session.now()).await {
+        // The release has ended meanwhile.
+        Ok(()) | Err(Error::NotFound) => Ok(Output::changed(true, format!("Number {id} is removed."), shown)),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -146,8 +146,7 @@ fn refusal(standing: OrderStanding, age: Duration, force: bool) -> Option<&'stat
 
 async fn in_doubt(session: &Session<'_, '_>, which: &Which) -> Result<PhoneNumber, Failure> {
     let Which { organization, id } = which;
-    let number = session.table.find_number(organization, id).await?;
-    let number = number.ok_or_else(|| Failure::new(format!("Organization '{organization}' has no number {id}.")))?;
+    let number = crate::numbers::number(session, organization, id).await?;
     match number.source {
         Source::Managed(Order::Ordering { .. }) => Ok(number),
         Source::Managed(_) | Source::SipTrunk { .. } => Err(settled(Error::NumberBusy)),

@@ -274,6 +274,11 @@ async fn customers_and_numbers() -> Cloud {
     assert_eq!(done(&aws, &format!("numbers show {org} {bought}")).await["e164"], "+14155550500");
     assert_eq!(done(&aws, &format!("numbers list {org}")).await.as_array().unwrap().len(), 2);
     assert_eq!(done(&aws, "numbers free +12125550142 --yes").await["changed"], true);
+    let sticky = app.buy("+14155550523").send().await.ok()["id"].as_str().unwrap().to_owned();
+    app.delete(&format!("/v1/phone-numbers/{sticky}")).send().await.refused(503, "CARRIER_UNAVAILABLE");
+    let carrier_id = app.bundle.carrier.numbers().pop().unwrap().id;
+    app.bundle.reconciler.carrier.release(&domain::number::CarrierNumberId::parse(&carrier_id).unwrap()).await.unwrap();
+    assert_eq!(done(&aws, &format!("numbers forget {org} {sticky} --yes")).await["changed"], true);
     app.check_books().await;
     cloud
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::{dynamo, plain_http};
+use crate::{Call, dynamo, plain_http};
 
 /// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +41,8 @@ pub enum Fault {
     BrokenOff,
     /// The other side acts; its answer makes no sense.
     Garbled,
+    /// The other side answers that it has succeeded, names nothing, and has done nothing.
+    Lies,
     /// The call arrives twice; the second answer counts.
     Twice,
     /// The connection breaks off, and the call arrives once the caller is done.
@@ -52,7 +54,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DiesBefore,
         Self::DiesAfter,
         Self::SilentBefore,
@@ -63,6 +65,7 @@ impl Fault {
         Self::Conflict,
         Self::BrokenOff,
         Self::Garbled,
+        Self::Lies,
         Self::Twice,
         Self::Late,
         Self::Later,
@@ -83,6 +86,7 @@ impl Fault {
             Self::Conflict => "somebody else is changing the same",
             Self::BrokenOff => "it is carried out, and the answer breaks off",
             Self::Garbled => "it is carried out, and the answer makes no sense",
+            Self::Lies => "the carrier answers success and does nothing",
             Self::Twice => "it arrives twice",
             Self::Late => "it arrives when the caller has given up",
             Self::Later => "it arrives when the reconciler has already looked",
@@ -91,7 +95,8 @@ impl Fault {
     }
 
     /// Whether this is another case than its siblings for a call of this name: a read leaves nothing behind, so there it
-    /// makes no difference whether it was carried out, how often, or when.
+    /// makes no difference whether it was carried out, how often, or when. Only the carrier lies: what the table says is
+    /// what this service goes by.
     #[must_use]
     pub fn differs_for(self, step: &str) -> bool {
         let reads = ["table GetItem", "table BatchGetItem", "table Query", "carrier GET"];
@@ -100,7 +105,7 @@ impl Fault {
             self,
             Self::DiesAfter | Self::SilentAfter | Self::ErrorAfter | Self::Twice | Self::Late | Self::Later
         );
-        !(leaves_nothing && about_the_deed)
+        !(leaves_nothing && about_the_deed || self == Self::Lies && step.starts_with("table "))
     }
 
     /// True for those that make the caller wait for its own time-out.
@@ -109,6 +114,9 @@ impl Fault {
         matches!(self, Self::SilentBefore | Self::SilentAfter)
     }
 }
+
+/// The call that orders a number.
+pub const ORDER: &str = "carrier POST /number_orders";
 
 /// Who is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,14 +138,16 @@ struct Inner {
     struck: Notify,
     gone: Notify,
     late: Mutex<Vec<Delivery>>,
+    orders: Mutex<Vec<String>>,
     after: Mutex<Option<AfterStep>>,
 }
 
 /// Which call is struck.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// By its number, from 0.
-    Nth(usize),
+    /// The one of this name before which there were so many of the same name. Calls that are made together arrive in any
+    /// order, but what they are called does not change.
+    Nth(String, usize),
     /// Each call of this name.
     Named(&'static str),
 }
@@ -169,6 +179,17 @@ impl Faults {
         *lock(&self.0.after) = Some((step.to_owned(), Box::new(act)));
     }
 
+    /// Sends a request whose process dies once a call of this name was carried out.
+    pub async fn die_after(&self, step: &'static str, request: Call) {
+        self.arm(Some((Place::Named(step), Fault::DiesAfter)));
+        let running = tokio::spawn(request.send());
+        self.struck().await;
+        // The server drops a request whose caller is gone, as a crash would.
+        running.abort();
+        self.gone().await;
+        self.spare();
+    }
+
     /// Returns when the process has to die: its call hangs.
     pub async fn struck(&self) {
         self.0.struck.notified().await;
@@ -177,6 +198,12 @@ impl Faults {
     /// Returns when the hanging call has been dropped, so that nothing of the dead process is left.
     pub async fn gone(&self) {
         self.0.gone.notified().await;
+    }
+
+    /// The references of the orders that this service has sent, each as often as it was sent.
+    #[must_use]
+    pub fn orders_sent(&self) -> Vec<String> {
+        lock(&self.0.orders).clone()
     }
 
     /// Lets the calls arrive that were held back.
@@ -218,6 +245,7 @@ impl Faults {
                 deliver().await;
                 (StatusCode::OK, [("content-type", "text/html")], "<html>").into_response()
             }
+            Fault::Lies => axum::Json(json!({})).into_response(),
             Fault::Twice => {
                 deliver().await;
                 deliver().await
@@ -235,12 +263,13 @@ impl Faults {
         if !plan.armed {
             return None;
         }
-        let number = plan.steps.len();
+        let before = plan.steps.iter().filter(|earlier| *earlier == step).count();
         plan.steps.push(step.to_owned());
-        let struck = plan
-            .strike
-            .filter(|(place, _)| *place == Place::Nth(number) || matches!(place, Place::Named(name) if *name == step));
-        let struck = struck.map(|(_, fault)| fault);
+        let struck = plan.strike.as_ref().filter(|(place, _)| match place {
+            Place::Nth(name, nth) => name == step && *nth == before,
+            Place::Named(name) => *name == step,
+        });
+        let struck = struck.map(|(_, fault)| *fault);
         if struck == Some(Fault::Outage) {
             plan.down = Some(side);
         }
@@ -348,6 +377,11 @@ async fn pass_to_carrier(State(wire): State<CarrierWire>, request: Request) -> R
     let target = wire.target.get().expect("the carrier's address");
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
     let step = format!("carrier {} {}", head.method, template(head.uri.path()));
+    if step == ORDER {
+        let order: serde_json::Value = serde_json::from_slice(&body).expect("an order in JSON");
+        let reference = order["customer_reference"].as_str().expect("an order with a reference");
+        lock(&wire.faults.0.orders).push(reference.to_owned());
+    }
     let deliver = || {
         let mut call = wire.http.request(head.method.clone(), format!("{target}{path}")).body(body.clone());
         for name in ["authorization", "content-type"] {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::TestApp;
 use tests::books::{unfinished, violations};
-use tests::faults::{Fault, Faults, Place};
+use tests::faults::{Fault, Faults, ORDER, Place};
 use tokio::task::JoinSet;
 
 /// What is done while calls are struck.
@@ -24,6 +24,11 @@ enum Flow {
     BuyPending,
     BuyRefused,
     BuyKeyed,
+    BuyKeyedFailing,
+    /// The key of a purchase that was given back, again: it buys anew.
+    RepeatGivenBack,
+    /// The key of a purchase whose number was released, again: it buys nothing.
+    RepeatReleased,
     Import,
     ImportKeyed,
     Release,
@@ -34,11 +39,14 @@ enum Flow {
 }
 
 impl Flow {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 14] = [
         Self::Buy,
         Self::BuyPending,
         Self::BuyRefused,
         Self::BuyKeyed,
+        Self::BuyKeyedFailing,
+        Self::RepeatGivenBack,
+        Self::RepeatReleased,
         Self::Import,
         Self::ImportKeyed,
         Self::Release,
@@ -54,6 +62,9 @@ impl Flow {
             Self::BuyPending => "buy, the order stays pending for a while",
             Self::BuyRefused => "buy, the carrier refuses the order",
             Self::BuyKeyed => "buy under an `Idempotency-Key`, and again",
+            Self::BuyKeyedFailing => "buy under an `Idempotency-Key`, the order fails later, and again",
+            Self::RepeatGivenBack => "a key again whose purchase was given back",
+            Self::RepeatReleased => "a key again whose number was bought and released",
             Self::Import => "import",
             Self::ImportKeyed => "import under an `Idempotency-Key`, and again",
             Self::Release => "release",
@@ -70,11 +81,16 @@ impl Flow {
             Self::BuyPending => "0202",
             Self::BuyRefused => "0404",
             Self::Adopt => "0500",
-            Self::GiveBack => "0409",
+            Self::GiveBack | Self::BuyKeyedFailing => "0409",
+            Self::RepeatGivenBack => "0408",
             Self::FinishRelease => "0523",
-            Self::Buy | Self::BuyKeyed | Self::Import | Self::ImportKeyed | Self::Release | Self::ReleaseImported => {
-                "0142"
-            }
+            Self::Buy
+            | Self::BuyKeyed
+            | Self::RepeatReleased
+            | Self::Import
+            | Self::ImportKeyed
+            | Self::Release
+            | Self::ReleaseImported => "0142",
         }
     }
 
@@ -83,12 +99,35 @@ impl Flow {
     }
 
     const fn keyed(self) -> bool {
-        matches!(self, Self::BuyKeyed | Self::ImportKeyed)
+        matches!(
+            self,
+            Self::BuyKeyed | Self::BuyKeyedFailing | Self::RepeatGivenBack | Self::RepeatReleased | Self::ImportKeyed
+        )
+    }
+
+    /// What the same key may be answered, whatever became of the flow by then.
+    const fn may_answer_again(self, status: u16) -> bool {
+        match self {
+            // A number that was made is answered for a day; once it has gone, nothing is made again.
+            Self::RepeatReleased => status == 422,
+            // The answer that the order is in doubt is one for a day, too.
+            Self::BuyKeyedFailing => matches!(status, 200 | 409),
+            _ => status == 200,
+        }
     }
 
     /// Whether nothing may be left in the end, whatever happens.
     const fn ends_empty(self) -> bool {
-        matches!(self, Self::BuyRefused | Self::Release | Self::ReleaseImported | Self::GiveBack | Self::FinishRelease)
+        matches!(
+            self,
+            Self::BuyRefused
+                | Self::BuyKeyedFailing
+                | Self::RepeatReleased
+                | Self::Release
+                | Self::ReleaseImported
+                | Self::GiveBack
+                | Self::FinishRelease
+        )
     }
 }
 
@@ -99,9 +138,14 @@ enum Outcome {
     There,
     /// Nothing is there, and nothing was paid for it or all was given back.
     Nothing,
-    /// The number is paid for, and its order certainly never reached the carrier: a person gives it back.
+    /// The number is paid for, and a person decides about its order.
     Person,
 }
+
+/// What only a person can decide: an order that never left looks like one that is late, and of several orders nobody knows
+/// which one delivers.
+const FOR_A_PERSON: [&str; 2] =
+    ["ordering: the carrier never got its order", "ordering: the carrier has several times its order"];
 
 /// Area codes, one for each flow that runs in one world.
 const AREA_CODES: [u16; 24] = [
@@ -129,7 +173,23 @@ impl World {
         self.used += 1;
         let mut run = Run { flow, app, faults, number, path: String::new() };
         match flow {
-            Flow::Buy | Flow::BuyRefused | Flow::BuyKeyed | Flow::Import | Flow::ImportKeyed => {}
+            Flow::Buy
+            | Flow::BuyRefused
+            | Flow::BuyKeyed
+            | Flow::BuyKeyedFailing
+            | Flow::Import
+            | Flow::ImportKeyed => {}
+            Flow::RepeatGivenBack | Flow::RepeatReleased => {
+                run.faults.die_after(ORDER, run.register()).await;
+                run.app.clock.advance(Duration::from_mins(2));
+                run.app.bundle.reconciler.run().await.unwrap();
+                if flow == Flow::RepeatReleased {
+                    for row in run.rows().await {
+                        run.app.delete(&path(&row)).send().await.ok();
+                    }
+                }
+                assert_eq!(run.rows().await, Vec::<Value>::new(), "{flow:?}");
+            }
             Flow::BuyPending => {
                 // Time passes once the carrier has been asked, so that the second question finds the order done.
                 let clock = run.app.clock.clone();
@@ -138,7 +198,7 @@ impl World {
             Flow::Release | Flow::ReleaseImported => run.path = path(&run.register().send().await.ok()),
             Flow::Adopt => drop(run.register().send().await.ok()),
             Flow::GiveBack => {
-                run.faults.arm(Some((Place::Named("carrier POST /number_orders"), Fault::ErrorAfter)));
+                run.faults.arm(Some((Place::Named(ORDER), Fault::ErrorAfter)));
                 run.register().send().await.ok();
             }
             Flow::FinishRelease => {
@@ -177,7 +237,8 @@ impl Run {
             ("/v1/phone-numbers", json!({ "e164": self.number, "agentId": "agent_1" }))
         };
         let call = self.app.post(path, &body);
-        if self.flow.keyed() { call.header("idempotency-key", "key-1") } else { call }
+        // Each flow in a world has a key of its own, as it has a number.
+        if self.flow.keyed() { call.header("idempotency-key", &self.number[1..]) } else { call }
     }
 
     async fn rows(&self) -> Vec<Value> {
@@ -214,8 +275,9 @@ impl Run {
 
     /// What happens in the day after: the schedule, calls that arrive late, and a customer who tries again.
     async fn settle(&self, fault: Option<Fault>, wrong: &mut Vec<String>) {
-        let pauses =
-            [Duration::from_mins(2), Duration::from_mins(20), Duration::from_hours(2), Duration::from_hours(25)];
+        // A key is valid for a day after its request was run last, and it is repeated at the end.
+        let last = if self.flow.keyed() { Duration::from_hours(18) } else { Duration::from_hours(25) };
+        let pauses = [Duration::from_mins(2), Duration::from_mins(20), Duration::from_hours(2), last];
         for (round, pause) in pauses.into_iter().enumerate() {
             if (fault == Some(Fault::Late) && round == 0) || (fault == Some(Fault::Later) && round == 1) {
                 self.faults.deliver_late().await;
@@ -226,12 +288,10 @@ impl Run {
             {
                 wrong.push(format!("the reconciler fails: {error:?}"));
             }
-            if round == 0 && self.flow.keyed() {
+            // While it may still be in doubt, and once it is settled.
+            if (round == 0 || round == 2) && self.flow.keyed() {
                 for _ in 0..2 {
-                    let again = self.register().send().await;
-                    if again.status != 200 {
-                        wrong.push(format!("the same key again is answered {} {}", again.status, again.text));
-                    }
+                    self.repeat(wrong).await;
                 }
             }
             if round == 1 && matches!(self.flow, Flow::Release | Flow::ReleaseImported) {
@@ -245,6 +305,30 @@ impl Run {
         }
     }
 
+    /// The customer sends the same request under the same key again.
+    async fn repeat(&self, wrong: &mut Vec<String>) {
+        let again = self.register().send().await;
+        if !self.flow.may_answer_again(again.status) {
+            wrong.push(format!("the same key again is answered {} {}", again.status, again.text));
+        }
+    }
+
+    /// The number is released, and the same key is sent again: the first answer may be given again, but nothing is made.
+    async fn repeat_after_release(&self, wrong: &mut Vec<String>) {
+        let orders = || self.app.bundle.carrier.orders().len();
+        let before = (orders(), self.app.balance().await);
+        for _ in 0..2 {
+            let again = self.register().send().await;
+            if !(again.status == 422 || again.header("idempotency-replayed") == "true") {
+                wrong.push(format!("after its release, the key is answered {} {}", again.status, again.text));
+            }
+        }
+        if (orders(), self.app.balance().await) != before || !self.rows().await.is_empty() {
+            wrong.push("after its release, the key has made something again".to_owned());
+        }
+        wrong.extend(violations(&self.app).await);
+    }
+
     /// Looks at everything once nothing moves any more.
     async fn judge(&self, status: Option<u16>, wrong: &mut Vec<String>) -> Outcome {
         wrong.extend(violations(&self.app).await);
@@ -253,7 +337,7 @@ impl Run {
         let outcome = match (rows.len(), open.as_slice()) {
             (0, []) => Outcome::Nothing,
             (1, []) => Outcome::There,
-            (1, [only]) if only == "ordering: the carrier never got its order" => Outcome::Person,
+            (1, [only]) if FOR_A_PERSON.contains(&only.as_str()) => Outcome::Person,
             _ => {
                 wrong.push(format!("{} rows, and still open: {open:?}", rows.len()));
                 Outcome::There
@@ -261,7 +345,11 @@ impl Run {
         };
         let registers = !matches!(self.flow, Flow::Release | Flow::ReleaseImported);
         match status {
-            Some(200) if registers && outcome == Outcome::Nothing && self.flow != Flow::BuyRefused => {
+            Some(200)
+                if registers
+                    && outcome == Outcome::Nothing
+                    && !matches!(self.flow, Flow::BuyRefused | Flow::BuyKeyedFailing) =>
+            {
                 wrong.push("answered as done, and nothing is there".to_owned());
             }
             Some(400..=499) if registers && outcome != Outcome::Nothing && !self.flow.keyed() => {
@@ -280,11 +368,15 @@ impl Run {
             for row in rows {
                 self.app.delete(&path(&row)).send().await.ok();
             }
+            if self.flow.keyed() {
+                self.repeat_after_release(wrong).await;
+            }
         }
-        let orders = self.faults.spare().iter().filter(|step| *step == "carrier POST /number_orders").count();
-        if orders > 1 && !self.flow.keyed() {
-            wrong.push(format!("the order was sent {orders} times"));
-        }
+        let mut sent = self.faults.orders_sent();
+        sent.sort();
+        wrong.extend(
+            sent.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| format!("{} was sent twice", pair[0])),
+        );
         outcome
     }
 }
@@ -298,7 +390,12 @@ async fn steps_of(flow: Flow, world: &mut World) -> Vec<String> {
     let run = world.prepare(flow).await;
     run.faults.arm(None);
     let status = run.act().await;
-    assert_eq!(status.unwrap_or(200), if flow == Flow::BuyRefused { 409 } else { 200 }, "{flow:?}");
+    let expected = match flow {
+        Flow::BuyRefused | Flow::BuyKeyedFailing => 409,
+        Flow::RepeatReleased => 422,
+        _ => 200,
+    };
+    assert_eq!(status.unwrap_or(200), expected, "{flow:?}");
     let steps = run.faults.spare();
     let mut wrong = Vec::new();
     run.settle(None, &mut wrong).await;
@@ -312,18 +409,19 @@ async fn steps_of(flow: Flow, world: &mut World) -> Vec<String> {
 #[derive(Clone, Debug)]
 struct Case {
     flow: Flow,
-    step: usize,
     name: String,
+    /// How many calls of this name come before it.
+    nth: usize,
     fault: Fault,
 }
 
 impl Case {
     async fn strike(&self, world: &mut World) -> (Outcome, Vec<String>) {
         let run = Arc::new(world.prepare(self.flow).await);
-        run.faults.arm(Some((Place::Nth(self.step), self.fault)));
+        run.faults.arm(Some((Place::Nth(self.name.clone(), self.nth), self.fault)));
         let status = run.act_struck().await;
-        let struck = run.faults.spare().get(self.step).cloned();
-        assert_eq!(struck.as_ref(), Some(&self.name), "{self:?} has struck another call, or none");
+        let made = run.faults.spare().iter().filter(|step| **step == self.name).count();
+        assert!(made > self.nth, "{self:?} has struck no call");
         let mut wrong = Vec::new();
         run.settle(Some(self.fault), &mut wrong).await;
         let outcome = run.judge(status, &mut wrong).await;
@@ -363,9 +461,10 @@ async fn every_call_struck_by_every_fault_leaves_the_books_right() {
     let mut steps = BTreeMap::new();
     for flow in Flow::ALL {
         let names = steps_of(flow, &mut world).await;
-        for (step, name) in names.iter().enumerate() {
+        for (at, name) in names.iter().enumerate() {
+            let nth = names[..at].iter().filter(|earlier| *earlier == name).count();
             for fault in Fault::ALL.into_iter().filter(|fault| fault.differs_for(name)) {
-                let case = Case { flow, step, name: name.clone(), fault };
+                let case = Case { flow, name: name.clone(), nth, fault };
                 if fault.waits() { waiting.push(case) } else { quick.push(case) }
             }
         }
@@ -384,8 +483,8 @@ async fn every_call_struck_by_every_fault_leaves_the_books_right() {
         for (case, outcome, wrong) in done.unwrap() {
             figures.entry(case.flow).or_default().push(outcome);
             if !wrong.is_empty() {
-                let Case { flow, step, name, fault } = case;
-                all_wrong.push(format!("{flow:?}, call {step} ({name}), {fault:?}: {wrong:?}"));
+                let Case { flow, name, nth, fault } = case;
+                all_wrong.push(format!("{flow:?}, {name} number {nth}, {fault:?}: {wrong:?}"));
             }
         }
     }
@@ -496,7 +595,8 @@ fn page(steps: &BTreeMap<Flow, Vec<String>>, figures: &BTreeMap<Flow, Vec<Outcom
         writeln!(text, "- {}", fault.describe()).unwrap();
     }
     text.push_str(
-        "\nA call that only reads leaves nothing behind, so whether and when it is carried out is one case there.\n",
+        "\nA call that only reads leaves nothing behind, so whether and when it is carried out is one case there. The table does \
+         not lie: what it says is what this service goes by.\n",
     );
     text
 }

@@ -52,7 +52,7 @@ pub struct Report {
     pub given_back: u32,
     /// Orders and releases that are asked about again later.
     pub waiting: u32,
-    /// Orders and releases without an outcome for a day: a person decides.
+    /// Orders and releases that a person has to decide.
     pub handed_over: u32,
     /// Releases that are finished now.
     pub released: u32,
@@ -206,13 +206,13 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Tells a person of a row that has not been settled for a day, and of what keeps it so. It is asked about further.
+    /// Tells a person of a row that only a person can decide, and why. It is asked about further.
     fn hand_over(&self, number: &PhoneNumber, reason: &dyn std::fmt::Debug, report: &mut Report) {
         report.handed_over += 1;
         tracing::error!(
             number.id = %number.id, organization.id = %number.organization, number.reason = ?reason,
             number.age_s = self.age(number).as_secs(),
-            "an order or a release has had no outcome for {} hours; decide it by hand", HANDED_OVER_AFTER.as_secs() / 3600
+            "an order or a release waits for a person to decide"
         );
     }
 

@@ -11,6 +11,8 @@ async fn changes(desk: &Desk) -> Vec<Vec<String>> {
     let org = desk.org();
     let number = desk.app.buy("+14155550500").send().await.ok()["id"].as_str().unwrap().to_owned();
     desk.app.import("+12125550142").send().await.ok();
+    let leaving = desk.app.buy("+14155550523").send().await.ok()["id"].as_str().unwrap().to_owned();
+    desk.app.delete(&format!("/v1/phone-numbers/{leaving}")).send().await.refused(503, "CARRIER_UNAVAILABLE");
     let issued = desk.json(&["keys", "issue", &org]).await["id"].as_str().unwrap().to_owned();
     let approved = desk.json(&["verifications", "show", &org]).await["id"].as_str().unwrap().to_owned();
     let other = "org_waiting";
@@ -39,6 +41,7 @@ async fn changes(desk: &Desk) -> Vec<Vec<String>> {
         format!("verifications reject {other} {waiting} --reason No"),
         format!("verifications revoke {org} {approved} --reason No"),
         "numbers free +12125550142".to_owned(),
+        format!("numbers forget {org} {leaving}"),
         format!("orders adopt {org} {number}"),
     ]
     .iter()
@@ -91,8 +94,15 @@ async fn what_cannot_be_undone_is_asked_first_and_only_yes_is_a_yes() {
         assert!(ended.code == 0 || ended.errors.contains("decided by grace"), "{change:?} {ended:?}");
     }
     desk.app.bundle.queue.settled().await;
-    let expected =
-        ["keys revoke", "agents remove", "sip remove", "verifications reject", "verifications revoke", "numbers free"];
+    let expected = [
+        "keys revoke",
+        "agents remove",
+        "sip remove",
+        "verifications reject",
+        "verifications revoke",
+        "numbers free",
+        "numbers forget",
+    ];
     let asked: Vec<_> = asked.iter().map(|(noun, verb)| format!("{noun} {verb}")).collect();
     assert_eq!(asked, expected);
 }

@@ -66,6 +66,22 @@ async fn an_imported_number_is_freed_for_its_real_owner_with_all_that_hangs_on_i
 }
 
 #[tokio::test]
+async fn a_release_that_the_carrier_cannot_confirm_is_ended_by_a_person_and_by_nobody_else() {
+    let desk = Desk::approved().await;
+    let row = desk.app.buy("+14155550523").send().await.ok();
+    let id = row["id"].as_str().unwrap();
+    desk.run(&["numbers", "forget", &desk.org(), id, "--yes"]).await.refused("is not being released");
+    desk.app.delete(&format!("/v1/phone-numbers/{id}")).send().await.refused(503, "CARRIER_UNAVAILABLE");
+    let dry = desk.json(&["numbers", "forget", &desk.org(), id, "--dry-run"]).await;
+    assert!(dry["message"].as_str().unwrap().contains(row["providerResourceId"].as_str().unwrap()), "{dry}");
+    assert_eq!(desk.json(&["numbers", "forget", &desk.org(), id, "--yes"]).await["id"], *id);
+    assert_eq!(desk.app.get("/v1/phone-numbers").send().await.ok(), json!([]));
+    desk.run(&["numbers", "forget", &desk.org(), id, "--yes"]).await.refused("has no number");
+    let events = desk.json(&["events", &desk.org(), id]).await;
+    assert_eq!((&events[0]["action"], &events[0]["actorId"]), (&json!("released"), &json!("grace")));
+}
+
+#[tokio::test]
 async fn an_order_in_doubt_is_adopted_as_the_carrier_confirms_it() {
     let desk = Desk::approved().await;
     let row = desk.app.buy("+14155550500").send().await.ok();

@@ -19,7 +19,6 @@ const COME_AGAIN: Duration = Duration::from_secs(1);
 struct RecordItem {
     /// SHA-256 of the request's body.
     body_hash: String,
-    seed: String,
     /// Names the process that runs the request. Whoever takes over writes its own name, and the old one can no longer
     /// commit anything.
     runner: String,
@@ -52,6 +51,8 @@ pub struct RecordedAnswer {
 pub struct Lease {
     request: KeyedRequest,
     runner: String,
+    /// The id of what this run makes. Each run has another one, so that what stands in the table under an id was made by
+    /// just one run, whichever messages arrive late.
     pub seed: Seed,
     /// What an earlier run, which was abandoned, has made; `None` when nothing was made, and by then nothing will be.
     pub made: Option<Made>,
@@ -83,7 +84,7 @@ impl Table {
                 return Ok(Begun::Run(fresh));
             }
             let Some(record) = self.get::<RecordItem>(request_key(request)).await? else { continue };
-            let found = Lease { seed: seed(&record)?, made: made(&record)?, ..fresh.clone() };
+            let found = Lease { made: made(&record)?, ..fresh.clone() };
             if record.runner == fresh.runner {
                 // Our own write, whose answer was lost: of a fresh start, or of a takeover.
                 return Ok(Begun::Run(found));
@@ -126,20 +127,14 @@ impl Table {
         self.update_if(request_key(&lease.request), "SET leaseUntil = :now", ended).await.map(drop)
     }
 
-    /// Lets a request run anew under a fresh id, when what it had made was given back. An id is used for one purchase,
-    /// ever: the carrier knows the old one by an order that failed.
+    /// Lets a request run anew, when what it had made was given back. The run makes something else under its own id: the
+    /// carrier knows the old one by an order that failed.
     ///
     /// # Errors
     /// [`Error::IdempotencyInProgress`] when somebody else has taken over.
     pub async fn renew_request(&self, lease: &Lease, now: Timestamp) -> Result<Lease> {
-        let renewed = Lease { seed: Seed::new(now, rand::random()), made: None, ..lease.clone() };
+        let renewed = Lease { made: None, ..lease.clone() };
         if self.put_if(renewed.record(now)?, &lease.held()).await? { Ok(renewed) } else { Err(taken_over()) }
-    }
-
-    /// Whether the lease is still held: nobody has taken the request over.
-    pub(crate) async fn holds(&self, lease: &Lease) -> Result<bool> {
-        let record = self.get::<RecordItem>(request_key(&lease.request)).await?;
-        Ok(record.is_some_and(|record| record.runner == lease.runner))
     }
 
     /// Forgets a request that was refused, so that its key can be used again at once.
@@ -153,7 +148,6 @@ impl Lease {
         let valid_until = now.plus(validity);
         RecordItem {
             body_hash: self.request.body.clone(),
-            seed: self.seed.to_string(),
             runner: self.runner.clone(),
             lease_until: now.plus(LEASE).millis(),
             valid_until: valid_until.millis(),
@@ -190,22 +184,17 @@ impl Transaction<'_> {
 const LEASE_STEP: &str = "lease";
 
 /// # Errors
-/// [`Error::IdempotencyInProgress`] when a transaction was refused because its lease was taken over. Whatever stands in
-/// the table under the same id was made by the other run then, which goes on with it.
+/// [`Error::IdempotencyInProgress`] when a transaction was refused because its lease was taken over.
 pub(crate) fn still_held(failed: &[&str]) -> Result<()> {
     if failed.contains(&LEASE_STEP) { Err(taken_over()) } else { Ok(()) }
 }
 
-pub(crate) const fn taken_over() -> Error {
+const fn taken_over() -> Error {
     Error::IdempotencyInProgress { retry_after: COME_AGAIN }
 }
 
 fn request_key(request: &KeyedRequest) -> Key {
     Key::idempotency(&request.organization, request.route, &request.key)
-}
-
-fn seed(record: &RecordItem) -> Result<Seed> {
-    Seed::parse(&record.seed).map_err(corrupt("seed"))
 }
 
 fn made(record: &RecordItem) -> Result<Option<Made>> {

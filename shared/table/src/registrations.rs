@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Table;
 use crate::audit::EventPage;
-use crate::idempotency::{Lease, still_held, taken_over};
+use crate::idempotency::{Lease, still_held};
 use crate::item::{Item, corrupt, from_item, to_item};
 use crate::keys::Key;
 use crate::number_item::number_item;
@@ -118,7 +118,7 @@ impl Table {
                 .register(number)?
                 .book(&organization.id, &purchase)?
                 .audit(&event)?;
-            if self.committed(transaction, number, lease).await? {
+            if self.committed(transaction, number).await? {
                 return Ok(());
             }
             let prices = domain::number::Prices { upfront: number.billing.upfront, monthly: number.billing.monthly };
@@ -192,7 +192,7 @@ impl Table {
                 let key = Key::sip_connection(&number.organization, id);
                 transaction = transaction.check("connection", key, &Condition::present())?;
             }
-            if self.committed(transaction, number, lease).await? {
+            if self.committed(transaction, number).await? {
                 return Ok(());
             }
             let agent = number.routing.agent.as_ref();
@@ -209,29 +209,17 @@ impl Table {
     /// Whether a registration has happened. A transaction without an answer may have: then the claim tells.
     ///
     /// # Errors
-    /// [`Error::IdempotencyInProgress`] when the request's lease was taken over. The other run has the same id, so the
-    /// claim would not tell its registration from ours, and both would order.
-    async fn committed(
-        &self,
-        transaction: Transaction<'_>,
-        number: &PhoneNumber,
-        lease: Option<&Lease>,
-    ) -> Result<bool> {
-        let error = match transaction.commit().await {
-            Ok(Outcome::Committed) => return Ok(true),
-            Ok(Outcome::Refused(failed)) => return still_held(&failed).map(|()| false),
-            Err(error) => error,
-        };
-        if !is_own(self.claim(&number.e164).await?.as_ref(), &number.id) {
-            return Err(error);
+    /// [`Error::IdempotencyInProgress`] when the request's lease was taken over.
+    async fn committed(&self, transaction: Transaction<'_>, number: &PhoneNumber) -> Result<bool> {
+        match transaction.commit().await {
+            Ok(Outcome::Committed) => Ok(true),
+            Ok(Outcome::Refused(failed)) => still_held(&failed).map(|()| false),
+            Err(error) if is_own(self.claim(&number.e164).await?.as_ref(), &number.id) => {
+                tracing::warn!(number.id = %number.id, error.cause = ?error, "a registration's answer was lost");
+                Ok(true)
+            }
+            Err(error) => Err(error),
         }
-        if let Some(lease) = lease
-            && !self.holds(lease).await?
-        {
-            return Err(taken_over());
-        }
-        tracing::warn!(number.id = %number.id, error.cause = ?error, "a registration's answer was lost");
-        Ok(true)
     }
 
     /// Whether a number that is gone left because its purchase was given back, as its events tell.

@@ -40,8 +40,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The number that an earlier try with the same key has made. Where its purchase was given back, this try goes on
-    /// under a fresh id.
+    /// The number that an earlier try with the same key has made. Where its purchase was given back, this try makes
+    /// another one.
     ///
     /// # Errors
     /// [`Error::IdempotencyKeySpent`] when the number has left in another way: it is not bought or imported again.
@@ -60,9 +60,7 @@ impl Attempt {
         if !table.was_given_back(organization, id).await? {
             return Err(Error::IdempotencyKeySpent { made: id.clone() });
         }
-        let renewed = table.renew_request(lease, now).await?;
-        self.seed = renewed.seed;
-        self.lease = Some(renewed);
+        self.lease = Some(table.renew_request(lease, now).await?);
         Ok(None)
     }
 

@@ -15,6 +15,7 @@ use reconciler::sweep::SweepOrder;
 use reconciler::{Reconciler, Report};
 use serde_json::{Value, json};
 use tests::dynamo::Weather;
+use tests::faults::Faults;
 use tests::permission::Permission;
 use tests::{Answer, Call, TestApp};
 use tokio::time::Instant;
@@ -28,7 +29,12 @@ const SUBMIT: &str = "/v1/phone-numbers/kyb/submit";
 
 /// Starts a function as the template does and drives it. Returns what it called.
 pub(crate) async fn drive(stack: &Stack, function: &Function<'_>) -> BTreeSet<Permission> {
-    let app = if function.name.starts_with("kyb") { TestApp::empty().await } else { TestApp::approved().await };
+    let faults = Faults::default();
+    let app = match function.name.as_str() {
+        "imports" => TestApp::struck_by(&faults).await,
+        kyb if kyb.starts_with("kyb") => TestApp::empty().await,
+        _ => TestApp::approved().await,
+    };
     let gate = Gate::start(&app).await;
     let around = Surroundings {
         table_name: app.bundle.table_name.to_owned(),
@@ -39,7 +45,7 @@ pub(crate) async fn drive(stack: &Stack, function: &Function<'_>) -> BTreeSet<Pe
     let started = start(&function.name, settings(environment(stack, function, &around))).unwrap();
     match (function.name.as_str(), started) {
         ("available", Started::Http(routes)) => available(function_at(app, routes).await).await,
-        ("imports", Started::Http(routes)) => imports(function_at(app, routes).await).await,
+        ("imports", Started::Http(routes)) => imports(function_at(app, routes).await, &faults).await,
         ("kyb", Started::Http(routes)) => kyb(function_at(app, routes).await).await,
         ("kyb-review", Started::Http(routes)) => {
             let told = [announced(&app, &app.key).await, announced(&app, &app.stranger(World::default()).await).await];
@@ -66,14 +72,32 @@ async fn available(app: TestApp) {
     app.get("/v1/phone-numbers/available?areaCode=415").send().await.ok();
 }
 
-async fn imports(app: TestApp) {
+async fn imports(app: TestApp, faults: &Faults) {
     let body = json!({ "e164": "+12125550142", "sipConnectionInstallationId": "sip_up", "agentId": "agent_1" });
     let import = |key: &str| app.post("/v1/phone-numbers/import", &body).header("idempotency-key", key);
     import("first").send().await.ok();
     import("first").send().await.ok();
     import("second").send().await.refused(409, "PHONE_NUMBER_ALREADY_REGISTERED");
-    let another = body.to_string().replace("0142", "0143").replace("agent_1", "agent_2");
-    resumed(&app, || app.post("/v1/phone-numbers/import", &serde_json::from_str(&another).unwrap())).await.ok();
+    let another: Value =
+        serde_json::from_str(&body.to_string().replace("0142", "0143").replace("agent_1", "agent_2")).unwrap();
+    resumed(&app, || app.post("/v1/phone-numbers/import", &another)).await.ok();
+    // A run that dies leaves its work to the next one, which looks for it.
+    let third: Value = json!({ "e164": "+12125550144", "sipConnectionInstallationId": "sip_up" });
+    let import = || app.post("/v1/phone-numbers/import", &third).header("idempotency-key", "third");
+    faults.die_after("table TransactWriteItems", import()).await;
+    end_lease(&app, "IDEMPOTENCY#POST#/v1/phone-numbers/import#third").await;
+    import().send().await.ok();
+}
+
+/// Ends the lease of a run that has died. A deployed function's clock is the machine's, which a test cannot move.
+async fn end_lease(app: &TestApp, record: &str) {
+    let change = json!({
+        "TableName": app.bundle.table_name,
+        "Key": { "PK": { "S": format!("ORG#{}", app.organization) }, "SK": { "S": record } },
+        "UpdateExpression": "SET leaseUntil = :ended",
+        "ExpressionAttributeValues": { ":ended": { "N": "0" } },
+    });
+    app.dynamo.ask("UpdateItem", &change).await;
 }
 
 /// Sends a request whose writes fail, and sends it again with the same key: it looks for what it may have made.
@@ -100,9 +124,13 @@ async fn numbers(app: TestApp, imported: &Value) {
         app.patch(&path(&bought), &change).send().await.ok();
     }
     app.patch(&path(imported), &json!({ "agentId": "agent_1" })).send().await.ok();
-    for row in [&bought, imported] {
-        app.delete(&path(row)).send().await.ok();
+    app.delete(&path(imported)).send().await.ok();
+    // The carrier knows neither of the two numbers, and no other one of ours.
+    for number in app.bundle.carrier.numbers() {
+        let url = format!("{}/phone_numbers/{}", app.bundle.carrier_url, number.id);
+        reqwest::Client::new().delete(url).bearer_auth("sandbox").send().await.unwrap();
     }
+    app.delete(&path(&bought)).send().await.refused(503, "CARRIER_UNAVAILABLE");
 }
 
 fn short_form() -> Value {

@@ -15,6 +15,7 @@
 //! | `0202` | the order is accepted and stays pending for a minute, longer than a purchase waits; then the number is there |
 //! | `0402` | the order is refused because our account at the carrier has no money (402, code 20100) |
 //! | `0404` | it is offered, but the order is refused as taken (422, code 10027) |
+//! | `0408` | the first order is accepted as pending and fails later; the next one succeeds |
 //! | `0409` | the order is accepted as pending and fails later; no number ever appears |
 //! | `0410` | it is gone between one search and the next: an exact search finds nothing, and an order is refused as taken |
 //! | `0429` | the order is throttled (429, code 10011); nothing was ordered |

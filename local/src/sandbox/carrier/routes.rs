@@ -123,13 +123,26 @@ async fn place(State(carrier): State<Carrier>, body: Bytes) -> Answer {
         Some(Magic::Throttled) => return Err(Problem::throttled()),
         Some(Magic::Down) => return Err(Problem::down()),
         Some(Magic::NoAnswer) => return never().await,
-        Some(Magic::Slow | Magic::FailsLater | Magic::FailedAnswer | Magic::LostAnswer | Magic::StickyRelease)
+        Some(
+            Magic::Slow
+            | Magic::FailsOnce
+            | Magic::FailsLater
+            | Magic::FailedAnswer
+            | Magic::LostAnswer
+            | Magic::StickyRelease,
+        )
         | None => {}
     }
     let settle_after = if magic == Some(Magic::Slow) { SLOW } else { carrier.0.options.settle_after };
-    let fails = magic == Some(Magic::FailsLater);
     let now = carrier.now();
-    let order = carrier.change(|book| book.order(wanted, fails, settle_after, now))?;
+    let order = carrier.change(|book| {
+        let fails = match magic {
+            Some(Magic::FailsLater) => true,
+            Some(Magic::FailsOnce) => book.orders().iter().all(|order| order.phone_number != wanted.phone_number),
+            _ => false,
+        };
+        book.order(wanted, fails, settle_after, now)
+    })?;
     match magic {
         Some(Magic::LostAnswer) => never().await,
         Some(Magic::FailedAnswer) => Err(Problem::unexpected()),

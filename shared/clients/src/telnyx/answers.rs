@@ -69,7 +69,6 @@ pub(super) fn placed(answer: Result<Answer, Failure>, reference: &PhoneNumberId)
         || problems.iter().any(|problem| problem.is(UNPROCESSABLE) && problem.detail.contains("recognize the number"));
     match answer.status.as_u16() {
         200..=299 => match (read_standing(&answer), placed_order(&answer, reference)) {
-            (Standing::Failed, Ok(_)) => Placed::No(Refusal::Taken),
             (standing, Ok(order)) => Placed::Accepted { order, standing },
             (_, Err(failure)) => Placed::InDoubt(failure.into()),
         },

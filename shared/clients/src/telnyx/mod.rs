@@ -189,7 +189,17 @@ impl Telnyx {
             }
             match standing {
                 Standing::Open => {}
-                Standing::Failed => return Ordered::No(Refusal::Taken),
+                Standing::Failed => match self.orders(reference, self.question(deadline)).await {
+                    Ok(orders) if orders.iter().all(|listed| listed == order) => return Ordered::No(Refusal::Taken),
+                    // On its way the one that we sent became several. This one has failed; another may still deliver.
+                    Ok(_) => {
+                        return Ordered::InDoubt {
+                            order: None,
+                            source: "there are several orders for one number".into(),
+                        };
+                    }
+                    Err(failure) => obstacle = Some(failure.into()),
+                },
                 Standing::Done => match self.owned(number, reference, self.question(deadline)).await {
                     Ok(Some(resource)) => return Ordered::Yes(resource),
                     Ok(None) => obstacle = Some("the ordered number is not listed yet".into()),
@@ -197,6 +207,13 @@ impl Telnyx {
                 },
             }
         }
+    }
+
+    /// The orders that the carrier lists under our reference.
+    async fn orders(&self, reference: &PhoneNumberId, limit: Duration) -> Result<Vec<CarrierOrderId>, Failure> {
+        let filter = [("filter[customer_reference]", reference.as_str())];
+        let listed = self.link.call(limit, |to| to.get("number_orders").query(&filter)).await;
+        answers::orders(listed, reference)
     }
 
     async fn order_standing(&self, order: &CarrierOrderId, limit: Duration) -> Result<Standing, Failure> {
@@ -274,9 +291,7 @@ impl Telnyx {
         reference: &PhoneNumberId,
         placed: Option<&CarrierOrderId>,
     ) -> Result<(OrderStanding, Option<CarrierOrderId>)> {
-        let filter = [("filter[customer_reference]", reference.as_str())];
-        let listed = self.link.call(self.limits.question, |to| to.get("number_orders").query(&filter)).await;
-        let mut orders = answers::orders(listed, reference).map_err(unavailable)?;
+        let mut orders = self.orders(reference, self.limits.question).await.map_err(unavailable)?;
         // The list is behind at times, so an order that is known counts whether or not it is listed.
         if let Some(placed) = placed.filter(|placed| !orders.contains(placed)) {
             orders.push(placed.clone());

@@ -65,6 +65,19 @@ fn listed() -> Reply {
     says(200, &json!({ "data": [entry], "meta": {} }).to_string())
 }
 
+/// What a carrier answers whose order under our reference has failed, as the only one.
+fn failed(asked: &Asked) -> Reply {
+    match asked.line.as_str() {
+        "GET /v2/number_orders" => listed_orders(&[LINE_ID]),
+        _ => order("failure"),
+    }
+}
+
+fn listed_orders(ids: &[&str]) -> Reply {
+    let listed = |id| json!({ "id": id, "customer_reference": reference().as_str() });
+    says(200, &json!({ "data": ids.iter().map(listed).collect::<Vec<_>>() }).to_string())
+}
+
 /// The carrier shows the number as it was to be set up.
 fn set_up() -> Reply {
     let number = json!({ "id": NUMBER_ID, "tags": ["org_1", "table:numbers"], "connection_id": "149" });
@@ -163,7 +176,7 @@ async fn an_order_names_the_number_the_reference_and_the_connection_when_there_i
         (json!({ "apiKey": KEY, "connectionId": null }), None),
         (json!({ "apiKey": KEY, "connectionId": "1494404757140276705" }), Some("1494404757140276705")),
     ] {
-        let server = Server::start(|_, _| order("failure")).await;
+        let server = Server::start(|asked, _| failed(asked)).await;
         let telnyx = Telnyx::new(&server.url, Secret::given(&secret.to_string()), "numbers");
         assert!(matches!(telnyx.order(&number(), &reference(), &owner()).await, Ordered::No(Refusal::Taken)));
         let asked = server.asked().remove(0);
@@ -358,8 +371,18 @@ async fn a_pause_that_the_carrier_asks_for_is_kept_or_nothing_is_asked_at_all() 
 
 #[tokio::test]
 async fn an_order_that_fails_later_is_a_no() {
-    let server = Server::start(|_, before| if before < 2 { pending() } else { order("failure") }).await;
+    let server = Server::start(|asked, before| if before < 2 { pending() } else { failed(asked) }).await;
     assert!(matches!(quick(&server.url).order(&number(), &reference(), &owner()).await, Ordered::No(Refusal::Taken)));
+}
+
+#[tokio::test]
+async fn an_order_that_arrived_twice_is_in_doubt_even_when_one_of_them_has_failed() {
+    let server = Server::start(|asked, _| match asked.line.as_str() {
+        "GET /v2/number_orders" => listed_orders(&[LINE_ID, "another-order"]),
+        _ => order("failure"),
+    })
+    .await;
+    in_doubt(quick(&server.url).order(&number(), &reference(), &owner()).await);
 }
 
 #[tokio::test]
@@ -534,10 +557,7 @@ async fn an_account_is_ours_when_it_shows_another_number_of_this_deployment() {
 async fn lists_orders(ids: &'static [&'static str]) -> Server {
     Server::start(move |asked, _| match asked.line.strip_prefix("GET /v2/number_orders/") {
         Some(id) => says(200, &json!({ "data": { "id": id, "status": "failure" } }).to_string()),
-        None => {
-            let listed = |id| json!({ "id": id, "customer_reference": reference().as_str() });
-            says(200, &json!({ "data": ids.iter().map(listed).collect::<Vec<_>>() }).to_string())
-        }
+        None => listed_orders(ids),
     })
     .await
 }
