@@ -17,6 +17,7 @@ export const KINDS = [
   ["one order", "GET /number_orders/{number_order_id}", []],
   ["number under a reference", "GET /phone_numbers", ["filter[phone_number]", "filter[customer_reference]"]],
   ["page of all numbers", "GET /phone_numbers", ["page[number]", "page[size]", "sort"]],
+  ["numbers of this deployment", "GET /phone_numbers", ["filter[tag]"]],
   ["one number", "GET /phone_numbers/{id}", []],
   ["tag a number", "PATCH /phone_numbers/{id}", ["tags"]],
   ["tag and route a number", "PATCH /phone_numbers/{id}", ["tags", "connection_id"]],
