@@ -9,6 +9,8 @@ use domain::Clock;
 use serde_json::Value;
 
 use crate::TestApp;
+use crate::chance::Change;
+use crate::faults::Fault;
 
 /// Everything that an audit looks at, by what it is looked up by.
 struct Books {
@@ -20,6 +22,8 @@ struct Books {
     owned: HashMap<String, Owned>,
     /// References under which the carrier has taken orders, with how many.
     ordered: HashMap<String, usize>,
+    /// How often the network has doubled an order on its way, by its reference: nobody has sent those.
+    doubled: HashMap<String, usize>,
     /// References under which it has delivered a number.
     delivered: HashSet<String>,
     /// The deployment's name, which is the table's.
@@ -62,6 +66,13 @@ pub async fn violations(app: &TestApp) -> Vec<String> {
     books.check_rows(&mut wrong);
     books.check_claims_and_links(&mut wrong);
     books.check_carrier(&mut wrong);
+    let struck = app.dynamo.faults().struck_by_chance();
+    let again = struck.orders_sent().into_iter().filter(|(_, times)| *times > 1);
+    wrong.extend(again.map(|(reference, times)| {
+        let entry = format!("purchase:{reference}");
+        let paid = books.named("LEDGER#").filter(|booked| booked.text("reference") == entry).count();
+        format!("the order of {reference} was sent {times} times and paid for {paid} times")
+    }));
     wrong
 }
 
@@ -82,6 +93,85 @@ pub async fn unfinished(app: &TestApp) -> Vec<String> {
         }
     }
     open
+}
+
+/// What has become of every number that was ever in the table.
+#[derive(Clone, Debug, Default)]
+pub struct Ends {
+    /// The ids of rows, each with the state of its order (empty for an imported number).
+    pub rows: HashMap<String, String>,
+    /// The ids whose price was given back.
+    pub refunded: HashSet<String>,
+    /// The ids that were ever paid for.
+    pub paid: HashSet<String>,
+}
+
+/// Looks for the ends of all numbers.
+///
+/// # Panics
+/// The engine does not answer.
+pub async fn ends(app: &TestApp) -> Ends {
+    let books = Books::read(app).await;
+    let booked = |kind: &str| {
+        let references = books.named("LEDGER#").filter_map(|entry| entry.text("reference").strip_prefix(kind));
+        references.map(str::to_owned).collect()
+    };
+    let rows = books.rows().map(|row| (row.text("id").to_owned(), row.text("orderState").to_owned()));
+    Ends { rows: rows.collect(), refunded: booked("refund:"), paid: booked("purchase:") }
+}
+
+/// What the books tell of one number.
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    pub id: String,
+    /// The Idempotency-Key that it was made under, where its record is still there.
+    pub key: Option<String>,
+    /// In the order of time.
+    pub lines: Vec<String>,
+}
+
+/// The books of one moment, for whoever has to find out how a number went wrong.
+pub struct Stories {
+    books: Books,
+    changes: Vec<Change>,
+}
+
+impl Stories {
+    /// # Panics
+    /// The engine does not answer.
+    pub async fn read(app: &TestApp) -> Self {
+        Self { books: Books::read(app).await, changes: app.dynamo.faults().struck_by_chance().changes }
+    }
+
+    /// Tells what has become of a number, by its id or by the carrier's.
+    #[must_use]
+    pub fn of(&self, name: &str) -> Story {
+        let books = &self.books;
+        let id = books.owned.get(name).map_or(name, |number| number.reference.as_str());
+        let events = format!("EVENT#{id}#");
+        let events = books.named(&events).map(|event| {
+            format!("{} the row is {} by {}", event.text("at"), event.text("action"), event.text("actorId"))
+        });
+        let entries = books.named("LEDGER#").filter(|entry| entry.text("reference").ends_with(id));
+        let entries = entries.map(|entry| format!("{} in the ledger", entry.text("SK").trim_start_matches("LEDGER#")));
+        let mut lines: Vec<String> = events.chain(entries).chain(self.changes_of(id)).collect();
+        lines.sort();
+        let made = |record: &&Item| format!("pn_{}", record.text("seed").to_lowercase()) == id;
+        let key = books.named("IDEMPOTENCY#").find(made).and_then(|record| record.text("SK").rsplit('#').next());
+        Story { id: id.to_owned(), key: key.map(str::to_owned), lines }
+    }
+
+    /// What the product has told the carrier of a number.
+    fn changes_of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = String> + 'a {
+        let owned = self.books.owned.iter().filter(move |(_, number)| number.reference == id);
+        let mut names: HashSet<&str> = owned.map(|(resource, _)| resource.as_str()).collect();
+        names.extend(self.books.row(id).map(|row| row.text("resourceId")));
+        names.insert(id);
+        self.changes.iter().filter(move |change| names.contains(change.about.as_str())).map(|change| {
+            let fault = change.fault.map_or("it passes", Fault::describe);
+            format!("{} {} {}: {fault}", change.at, change.step, change.about)
+        })
+    }
 }
 
 impl Books {
@@ -107,7 +197,11 @@ impl Books {
             }
             *ordered.entry(reference).or_default() += 1;
         }
-        Self { items, rows, owned: owned.collect(), ordered, delivered, table: app.bundle.table_name }
+        let mut doubled = HashMap::new();
+        for change in app.dynamo.faults().struck_by_chance().changes {
+            *doubled.entry(change.about).or_default() += usize::from(change.fault == Some(Fault::Twice));
+        }
+        Self { items, rows, owned: owned.collect(), ordered, doubled, delivered, table: app.bundle.table_name }
     }
 
     fn item(&self, pk: &str, sk: &str) -> Option<&Item> {
@@ -239,7 +333,8 @@ impl Books {
                 wrong.push(format!("{} is in use, and the carrier does not have it", row.text("id")));
             }
         }
-        let twice = self.ordered.iter().filter(|(_, orders)| **orders > 1);
+        let doubled = |reference: &String| self.doubled.get(reference).copied().unwrap_or_default();
+        let twice = self.ordered.iter().filter(|(reference, orders)| **orders > 1 + doubled(reference));
         wrong.extend(twice.map(|(reference, orders)| format!("{reference} was ordered {orders} times")));
     }
 }

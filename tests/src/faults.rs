@@ -1,25 +1,25 @@
-//! Strikes one call of a flow, on its way to the table or to the carrier.
+//! Strikes calls on their way to the table or to the carrier: one call of a flow, or any call by chance.
 //!
 //! Every call outside passes here and is numbered. A clean run tells how many calls a flow makes; then each of them can
-//! be struck with each fault. A call that is added to a flow is thereby covered the day it is written.
+//! be struck with each fault. A call that is added to a flow is thereby covered the day it is written. In a storm each
+//! call draws what becomes of it instead.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::{dynamo, plain_http};
+use crate::chance::{Chance, Lie, Lot, Struck};
+use crate::dynamo;
+
+pub use crate::carrier_wire::forward;
 
 /// What happens to a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
     /// The process dies, and the call never leaves.
     DiesBefore,
@@ -41,6 +41,8 @@ pub enum Fault {
     BrokenOff,
     /// The other side acts; its answer makes no sense.
     Garbled,
+    /// The other side answers that all is well, and has done nothing.
+    Lies,
     /// The call arrives twice; the second answer counts.
     Twice,
     /// The connection breaks off, and the call arrives once the caller is done.
@@ -52,7 +54,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DiesBefore,
         Self::DiesAfter,
         Self::SilentBefore,
@@ -63,6 +65,7 @@ impl Fault {
         Self::Conflict,
         Self::BrokenOff,
         Self::Garbled,
+        Self::Lies,
         Self::Twice,
         Self::Late,
         Self::Later,
@@ -83,6 +86,7 @@ impl Fault {
             Self::Conflict => "somebody else is changing the same",
             Self::BrokenOff => "it is carried out, and the answer breaks off",
             Self::Garbled => "it is carried out, and the answer makes no sense",
+            Self::Lies => "it answers success and does nothing",
             Self::Twice => "it arrives twice",
             Self::Late => "it arrives when the caller has given up",
             Self::Later => "it arrives when the reconciler has already looked",
@@ -91,7 +95,7 @@ impl Fault {
     }
 
     /// Whether this is another case than its siblings for a call of this name: a read leaves nothing behind, so there it
-    /// makes no difference whether it was carried out, how often, or when.
+    /// makes no difference whether it was carried out, how often, or when. The table is ours, and what it says is true.
     #[must_use]
     pub fn differs_for(self, step: &str) -> bool {
         let reads = ["table GetItem", "table BatchGetItem", "table Query", "carrier GET"];
@@ -100,7 +104,8 @@ impl Fault {
             self,
             Self::DiesAfter | Self::SilentAfter | Self::ErrorAfter | Self::Twice | Self::Late | Self::Later
         );
-        !(leaves_nothing && about_the_deed)
+        let lies_to_us = self == Self::Lies && step.starts_with("table ");
+        !(lies_to_us || leaves_nothing && about_the_deed)
     }
 
     /// True for those that make the caller wait for its own time-out.
@@ -111,13 +116,24 @@ impl Fault {
 }
 
 /// Who is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
     Table,
     Carrier,
 }
 
-type Delivery = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// A call on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) side: Side,
+    /// The same for each call of this kind.
+    pub(crate) name: String,
+    /// Which number it is about, where it changes one at the carrier.
+    pub(crate) about: Option<String>,
+}
+
+/// A call that has not arrived yet.
+pub type Delivery = Pin<Box<dyn Future<Output = ()> + Send>>;
 type AfterStep = (String, Box<dyn Fn() + Send>);
 
 /// The place where calls are numbered and struck. Clones are the same place.
@@ -130,6 +146,7 @@ struct Inner {
     struck: Notify,
     gone: Notify,
     late: Mutex<Vec<Delivery>>,
+    chance: Mutex<Option<Chance>>,
     after: Mutex<Option<AfterStep>>,
 }
 
@@ -159,9 +176,23 @@ impl Faults {
 
     /// Strikes no more, and returns the calls that were made so far.
     pub fn spare(&self) -> Vec<String> {
+        if let Some(chance) = &mut *lock(&self.0.chance) {
+            chance.end();
+        }
         let mut plan = self.plan();
         (plan.strike, plan.down) = (None, None);
         plan.steps.clone()
+    }
+
+    /// Lets chance decide about each call from now on, until calls are spared.
+    pub fn leave_to(&self, chance: Chance) {
+        *lock(&self.0.chance) = Some(chance);
+    }
+
+    /// What chance has struck so far, and which orders and changes it has seen.
+    #[must_use]
+    pub fn struck_by_chance(&self) -> Struck {
+        lock(&self.0.chance).as_ref().map(Chance::struck).unwrap_or_default()
     }
 
     /// Does something once a call of this name has been answered for the first time.
@@ -187,16 +218,35 @@ impl Faults {
         }
     }
 
+    /// Calls that were held back, those that `chosen` picks.
+    pub fn take_late(&self, mut chosen: impl FnMut() -> bool) -> Vec<Delivery> {
+        lock(&self.0.late).extract_if(.., |_| chosen()).collect()
+    }
+
     /// Takes one call through, or strikes it. `deliver` carries it to the other side.
-    pub(crate) async fn pass<F>(&self, side: Side, step: String, deliver: impl Fn() -> F) -> Response
+    pub(crate) async fn pass<F>(&self, step: Step, deliver: impl Fn() -> F) -> Response
     where
         F: Future<Output = Response> + Send + 'static,
     {
-        let Some(fault) = self.judge(side, &step) else {
-            let answer = deliver().await;
-            self.answered(&step);
-            return answer;
-        };
+        let Lot { delay, fault, lie } = self.judge(&step);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        match fault {
+            None => {
+                let answer = deliver().await;
+                self.answered(&step.name);
+                answer
+            }
+            Some(fault) => self.strike(&step, fault, lie, deliver).await,
+        }
+    }
+
+    async fn strike<F>(&self, step: &Step, fault: Fault, lie: Lie, deliver: impl Fn() -> F) -> Response
+    where
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let side = step.side;
         match fault {
             Fault::DiesBefore | Fault::SilentBefore => self.hang(fault).await,
             Fault::DiesAfter | Fault::SilentAfter => {
@@ -209,7 +259,8 @@ impl Faults {
                 side.error()
             }
             Fault::Throttled => side.throttled(),
-            Fault::Conflict => side.conflict(&step),
+            Fault::Conflict => side.conflict(&step.name),
+            Fault::Lies => lie.answer(),
             Fault::BrokenOff => {
                 deliver().await;
                 dynamo::broken_off()
@@ -230,21 +281,26 @@ impl Faults {
         }
     }
 
-    fn judge(&self, side: Side, step: &str) -> Option<Fault> {
+    fn judge(&self, step: &Step) -> Lot {
+        if let Some(chance) = &mut *lock(&self.0.chance) {
+            return chance.draw(step);
+        }
+        let Step { side, name, .. } = step;
         let mut plan = self.plan();
         if !plan.armed {
-            return None;
+            return Lot::default();
         }
         let number = plan.steps.len();
-        plan.steps.push(step.to_owned());
+        plan.steps.push(name.clone());
         let struck = plan
             .strike
-            .filter(|(place, _)| *place == Place::Nth(number) || matches!(place, Place::Named(name) if *name == step));
+            .filter(|(place, _)| *place == Place::Nth(number) || matches!(place, Place::Named(named) if named == name));
         let struck = struck.map(|(_, fault)| fault);
         if struck == Some(Fault::Outage) {
-            plan.down = Some(side);
+            plan.down = Some(*side);
         }
-        if plan.down == Some(side) { Some(Fault::Outage) } else { struck }
+        let fault = if plan.down == Some(*side) { Some(Fault::Outage) } else { struck };
+        Lot { fault, ..Lot::default() }
     }
 
     fn answered(&self, step: &str) {
@@ -310,77 +366,6 @@ impl Side {
 fn carrier_says(status: StatusCode, code: &str) -> Response {
     let error = json!({ "code": code, "title": "injected", "detail": "Injected by a test.", "source": null });
     (status, axum::Json(json!({ "errors": [error] }))).into_response()
-}
-
-/// Stands between the product and the sandbox carrier.
-#[derive(Clone)]
-pub(crate) struct CarrierWire {
-    faults: Faults,
-    http: reqwest::Client,
-    /// The sandbox's address, known once it runs.
-    target: Arc<OnceLock<String>>,
-}
-
-impl CarrierWire {
-    /// Starts listening; returns itself and the address to give to the product.
-    ///
-    /// # Panics
-    /// No port is free.
-    pub(crate) async fn start(faults: Faults) -> (Self, String) {
-        let http = plain_http();
-        let wire = Self { faults, http, target: Arc::default() };
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let router = Router::new().fallback(pass_to_carrier).with_state(wire.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        (wire, url)
-    }
-
-    /// Says where the carrier is, with its `/v2`.
-    pub(crate) fn point_at(&self, url: String) {
-        self.target.set(url).expect("it is said once");
-    }
-}
-
-async fn pass_to_carrier(State(wire): State<CarrierWire>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
-    let target = wire.target.get().expect("the carrier's address");
-    let path = head.uri.path_and_query().map_or("", |path| path.as_str());
-    let step = format!("carrier {} {}", head.method, template(head.uri.path()));
-    let deliver = || {
-        let mut call = wire.http.request(head.method.clone(), format!("{target}{path}")).body(body.clone());
-        for name in ["authorization", "content-type"] {
-            if let Some(value) = head.headers.get(name) {
-                call = call.header(name, value);
-            }
-        }
-        async move { forward(call).await }
-    };
-    wire.faults.pass(Side::Carrier, step, deliver).await
-}
-
-/// A path with its id left out, so that the same step has the same name each time.
-fn template(path: &str) -> String {
-    let parts = path.split('/').map(|part| if part.bytes().any(|byte| byte.is_ascii_digit()) { "{id}" } else { part });
-    parts.collect::<Vec<_>>().join("/")
-}
-
-/// Sends a call on and brings the answer back.
-///
-/// # Panics
-/// Nobody answers.
-pub async fn forward(call: reqwest::RequestBuilder) -> Response {
-    let answer = call.send().await.expect("the other side answers");
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let body: Bytes = answer.bytes().await.expect("the other side's answer");
-    let mut response = (status, Body::from(body)).into_response();
-    for name in ["content-type", "x-amz-crc32", "x-amzn-requestid", "x-ratelimit-reset"] {
-        if let Some(value) = headers.get(name) {
-            response.headers_mut().insert(name, value.clone());
-        }
-    }
-    response
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
