@@ -9,6 +9,8 @@ use domain::Clock;
 use serde_json::Value;
 
 use crate::TestApp;
+use crate::chance::Change;
+use crate::faults::{Fault, SentOrder};
 
 /// Everything that an audit looks at, by what it is looked up by.
 struct Books {
@@ -62,8 +64,14 @@ pub async fn violations(app: &TestApp) -> Vec<String> {
     books.check_rows(&mut wrong);
     books.check_claims_and_links(&mut wrong);
     books.check_carrier(&mut wrong);
+    books.check_orders(&app.dynamo.faults().orders_sent(), &mut wrong);
     wrong
 }
+
+/// What only a person can decide, as [`unfinished`] says it: an order that never left looks like one that is late, and of
+/// several orders nobody knows which one delivers.
+pub const FOR_A_PERSON: [&str; 2] =
+    ["ordering: the carrier never got its order", "ordering: the carrier has several times its order"];
 
 /// What is still under way: orders without an outcome, releases that have not ended, rows that wait in the work index.
 ///
@@ -86,6 +94,85 @@ pub async fn unfinished(app: &TestApp) -> Vec<String> {
         }
     }
     open
+}
+
+/// What has become of every number that was ever in the table.
+#[derive(Clone, Debug, Default)]
+pub struct Ends {
+    /// The ids of rows, each with the state of its order (empty for an imported number).
+    pub rows: HashMap<String, String>,
+    /// The ids whose price was given back.
+    pub refunded: HashSet<String>,
+    /// The ids that were ever paid for.
+    pub paid: HashSet<String>,
+}
+
+/// Looks for the ends of all numbers.
+///
+/// # Panics
+/// The engine does not answer.
+pub async fn ends(app: &TestApp) -> Ends {
+    let books = Books::read(app).await;
+    let booked = |kind: &str| {
+        let references = books.named("LEDGER#").filter_map(|entry| entry.text("reference").strip_prefix(kind));
+        references.map(str::to_owned).collect()
+    };
+    let rows = books.rows().map(|row| (row.text("id").to_owned(), row.text("orderState").to_owned()));
+    Ends { rows: rows.collect(), refunded: booked("refund:"), paid: booked("purchase:") }
+}
+
+/// What the books tell of one number.
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    pub id: String,
+    /// The Idempotency-Key that it was made under, where its record is still there.
+    pub key: Option<String>,
+    /// In the order of time.
+    pub lines: Vec<String>,
+}
+
+/// The books of one moment, for whoever has to find out how a number went wrong.
+pub struct Stories {
+    books: Books,
+    changes: Vec<Change>,
+}
+
+impl Stories {
+    /// # Panics
+    /// The engine does not answer.
+    pub async fn read(app: &TestApp) -> Self {
+        Self { books: Books::read(app).await, changes: app.dynamo.faults().struck_by_chance().changes }
+    }
+
+    /// Tells what has become of a number, by its id or by the carrier's.
+    #[must_use]
+    pub fn of(&self, name: &str) -> Story {
+        let books = &self.books;
+        let id = books.owned.get(name).map_or(name, |number| number.reference.as_str());
+        let events = format!("EVENT#{id}#");
+        let events = books.named(&events).map(|event| {
+            format!("{} the row is {} by {}", event.text("at"), event.text("action"), event.text("actorId"))
+        });
+        let entries = books.named("LEDGER#").filter(|entry| entry.text("reference").ends_with(id));
+        let entries = entries.map(|entry| format!("{} in the ledger", entry.text("SK").trim_start_matches("LEDGER#")));
+        let mut lines: Vec<String> = events.chain(entries).chain(self.changes_of(id)).collect();
+        lines.sort();
+        let made = |record: &&Item| record.text("made") == id;
+        let key = books.named("IDEMPOTENCY#").find(made).and_then(|record| record.text("SK").rsplit('#').next());
+        Story { id: id.to_owned(), key: key.map(str::to_owned), lines }
+    }
+
+    /// What the product has told the carrier of a number.
+    fn changes_of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = String> + 'a {
+        let owned = self.books.owned.iter().filter(move |(_, number)| number.reference == id);
+        let mut names: HashSet<&str> = owned.map(|(resource, _)| resource.as_str()).collect();
+        names.extend(self.books.row(id).map(|row| row.text("resourceId")));
+        names.insert(id);
+        self.changes.iter().filter(move |change| names.contains(change.about.as_str())).map(|change| {
+            let fault = change.fault.map_or("it passes", Fault::describe);
+            format!("{} {} {}: {fault}", change.at, change.step, change.about)
+        })
+    }
 }
 
 impl Books {
@@ -243,8 +330,23 @@ impl Books {
                 wrong.push(format!("{} is in use, and the carrier does not have it", row.text("id")));
             }
         }
-        // One order may become several on its way. Then the number is there, or its row waits for a person.
-        let twice = self.ordered.iter().filter(|(id, orders)| **orders > 1 && self.row(id).is_none());
-        wrong.extend(twice.map(|(id, orders)| format!("{id} was ordered {orders} times, and nobody knows of it")));
+    }
+
+    /// No id is ordered or paid for more than once, ever. What the network has doubled on its way nobody has sent.
+    fn check_orders(&self, sent: &[SentOrder], wrong: &mut Vec<String>) {
+        let mut times: HashMap<&str, usize> = HashMap::new();
+        let mut doubled: HashMap<&str, usize> = HashMap::new();
+        for SentOrder { reference, fault } in sent {
+            *times.entry(reference).or_default() += 1;
+            *doubled.entry(reference).or_default() += usize::from(*fault == Some(Fault::Twice));
+        }
+        wrong.extend(times.into_iter().filter(|(_, times)| *times > 1).map(|(reference, times)| {
+            let entry = format!("purchase:{reference}");
+            let paid = self.named("LEDGER#").filter(|booked| booked.text("reference") == entry).count();
+            format!("the order of {reference} was sent {times} times and paid for {paid} times")
+        }));
+        let taken = |reference: &str| 1 + doubled.get(reference).copied().unwrap_or_default();
+        let twice = self.ordered.iter().filter(|(reference, orders)| **orders > taken(reference));
+        wrong.extend(twice.map(|(reference, orders)| format!("{reference} was ordered {orders} times")));
     }
 }

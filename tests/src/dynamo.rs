@@ -13,7 +13,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::faults::{Faults, Side, forward};
+use crate::carrier_wire::forward;
+use crate::faults::{Faults, Side, Step};
 use crate::plain_http;
 
 /// What happens to calls from now on.
@@ -104,6 +105,12 @@ impl Dynamo {
         serde_json::from_str(&text).expect("JSON")
     }
 
+    /// What strikes the calls that pass here.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.inner.faults
+    }
+
     pub fn set(&self, weather: Weather) {
         *lock(&self.inner.weather) = weather;
     }
@@ -173,7 +180,8 @@ async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
         let request = passed_on(&inner.http, &inner.engine_url, headers, body.clone());
         async move { forward(request).await }
     };
-    let answer = inner.faults.pass(Side::Table, format!("table {operation}"), deliver).await;
+    let answer =
+        inner.faults.pass(Step { side: Side::Table, name: format!("table {operation}"), about: None }, deliver).await;
     let write = !matches!(operation.as_str(), "GetItem" | "Query");
     if weather == Weather::Forgetful && write && unlucky(call) {
         return if call.is_multiple_of(2) {

@@ -1,25 +1,25 @@
-//! Strikes one call of a flow, on its way to the table or to the carrier.
+//! Strikes calls on their way to the table or to the carrier: one call of a flow, or any call by chance.
 //!
 //! Every call outside passes here and is numbered. A clean run tells how many calls a flow makes; then each of them can
-//! be struck with each fault. A call that is added to a flow is thereby covered the day it is written.
+//! be struck with each fault. A call that is added to a flow is thereby covered the day it is written. In a storm each
+//! call draws what becomes of it instead.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::{Call, dynamo, plain_http};
+use crate::chance::{Chance, Lie, Lot, Struck};
+use crate::{Call, dynamo};
+
+pub use crate::carrier_wire::forward;
 
 /// What happens to a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
     /// The process dies, and the call never leaves.
     DiesBefore,
@@ -41,7 +41,7 @@ pub enum Fault {
     BrokenOff,
     /// The other side acts; its answer makes no sense.
     Garbled,
-    /// The other side answers that it has succeeded, names nothing, and has done nothing.
+    /// The other side answers that all is well, and has done nothing.
     Lies,
     /// The call arrives twice; the second answer counts.
     Twice,
@@ -95,8 +95,7 @@ impl Fault {
     }
 
     /// Whether this is another case than its siblings for a call of this name: a read leaves nothing behind, so there it
-    /// makes no difference whether it was carried out, how often, or when. Only the carrier lies: what the table says is
-    /// what this service goes by.
+    /// makes no difference whether it was carried out, how often, or when. The table is ours, and what it says is true.
     #[must_use]
     pub fn differs_for(self, step: &str) -> bool {
         let reads = ["table GetItem", "table BatchGetItem", "table Query", "carrier GET"];
@@ -105,7 +104,8 @@ impl Fault {
             self,
             Self::DiesAfter | Self::SilentAfter | Self::ErrorAfter | Self::Twice | Self::Late | Self::Later
         );
-        !(leaves_nothing && about_the_deed || self == Self::Lies && step.starts_with("table "))
+        let lies_to_us = self == Self::Lies && step.starts_with("table ");
+        !(lies_to_us || leaves_nothing && about_the_deed)
     }
 
     /// True for those that make the caller wait for its own time-out.
@@ -118,14 +118,33 @@ impl Fault {
 /// The call that orders a number.
 pub const ORDER: &str = "carrier POST /number_orders";
 
+/// An order that this service has sent.
+#[derive(Clone, Debug)]
+pub struct SentOrder {
+    /// The id of the number that it was sent for.
+    pub reference: String,
+    pub fault: Option<Fault>,
+}
+
 /// Who is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
     Table,
     Carrier,
 }
 
-type Delivery = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// A call on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) side: Side,
+    /// The same for each call of this kind.
+    pub(crate) name: String,
+    /// Which number it is about, where it changes one at the carrier.
+    pub(crate) about: Option<String>,
+}
+
+/// A call that has not arrived yet.
+pub type Delivery = Pin<Box<dyn Future<Output = ()> + Send>>;
 type AfterStep = (String, Box<dyn Fn() + Send>);
 
 /// The place where calls are numbered and struck. Clones are the same place.
@@ -138,7 +157,8 @@ struct Inner {
     struck: Notify,
     gone: Notify,
     late: Mutex<Vec<Delivery>>,
-    orders: Mutex<Vec<String>>,
+    orders: Mutex<Vec<SentOrder>>,
+    chance: Mutex<Option<Chance>>,
     after: Mutex<Option<AfterStep>>,
 }
 
@@ -169,9 +189,23 @@ impl Faults {
 
     /// Strikes no more, and returns the calls that were made so far.
     pub fn spare(&self) -> Vec<String> {
+        if let Some(chance) = &mut *lock(&self.0.chance) {
+            chance.end();
+        }
         let mut plan = self.plan();
         (plan.strike, plan.down) = (None, None);
         plan.steps.clone()
+    }
+
+    /// Lets chance decide about each call from now on, until calls are spared.
+    pub fn leave_to(&self, chance: Chance) {
+        *lock(&self.0.chance) = Some(chance);
+    }
+
+    /// What chance has struck so far, and which orders and changes it has seen.
+    #[must_use]
+    pub fn struck_by_chance(&self) -> Struck {
+        lock(&self.0.chance).as_ref().map(Chance::struck).unwrap_or_default()
     }
 
     /// Does something once a call of this name has been answered for the first time.
@@ -190,6 +224,12 @@ impl Faults {
         self.spare();
     }
 
+    /// The orders that this service has sent, whether or not they arrived.
+    #[must_use]
+    pub fn orders_sent(&self) -> Vec<SentOrder> {
+        lock(&self.0.orders).clone()
+    }
+
     /// Returns when the process has to die: its call hangs.
     pub async fn struck(&self) {
         self.0.struck.notified().await;
@@ -200,12 +240,6 @@ impl Faults {
         self.0.gone.notified().await;
     }
 
-    /// The references of the orders that this service has sent, each as often as it was sent.
-    #[must_use]
-    pub fn orders_sent(&self) -> Vec<String> {
-        lock(&self.0.orders).clone()
-    }
-
     /// Lets the calls arrive that were held back.
     pub async fn deliver_late(&self) {
         let late = std::mem::take(&mut *lock(&self.0.late));
@@ -214,16 +248,40 @@ impl Faults {
         }
     }
 
+    /// Calls that were held back, those that `chosen` picks.
+    pub fn take_late(&self, mut chosen: impl FnMut() -> bool) -> Vec<Delivery> {
+        lock(&self.0.late).extract_if(.., |_| chosen()).collect()
+    }
+
     /// Takes one call through, or strikes it. `deliver` carries it to the other side.
-    pub(crate) async fn pass<F>(&self, side: Side, step: String, deliver: impl Fn() -> F) -> Response
+    pub(crate) async fn pass<F>(&self, step: Step, deliver: impl Fn() -> F) -> Response
     where
         F: Future<Output = Response> + Send + 'static,
     {
-        let Some(fault) = self.judge(side, &step) else {
-            let answer = deliver().await;
-            self.answered(&step);
-            return answer;
-        };
+        let Lot { delay, fault, lie } = self.judge(&step);
+        if step.name == ORDER
+            && let Some(reference) = step.about.clone()
+        {
+            lock(&self.0.orders).push(SentOrder { reference, fault });
+        }
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        match fault {
+            None => {
+                let answer = deliver().await;
+                self.answered(&step.name);
+                answer
+            }
+            Some(fault) => self.strike(&step, fault, lie, deliver).await,
+        }
+    }
+
+    async fn strike<F>(&self, step: &Step, fault: Fault, lie: Lie, deliver: impl Fn() -> F) -> Response
+    where
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let side = step.side;
         match fault {
             Fault::DiesBefore | Fault::SilentBefore => self.hang(fault).await,
             Fault::DiesAfter | Fault::SilentAfter => {
@@ -236,7 +294,8 @@ impl Faults {
                 side.error()
             }
             Fault::Throttled => side.throttled(),
-            Fault::Conflict => side.conflict(&step),
+            Fault::Conflict => side.conflict(&step.name),
+            Fault::Lies => lie.answer(),
             Fault::BrokenOff => {
                 deliver().await;
                 dynamo::broken_off()
@@ -245,7 +304,6 @@ impl Faults {
                 deliver().await;
                 (StatusCode::OK, [("content-type", "text/html")], "<html>").into_response()
             }
-            Fault::Lies => axum::Json(json!({})).into_response(),
             Fault::Twice => {
                 deliver().await;
                 deliver().await
@@ -258,22 +316,27 @@ impl Faults {
         }
     }
 
-    fn judge(&self, side: Side, step: &str) -> Option<Fault> {
+    fn judge(&self, step: &Step) -> Lot {
+        if let Some(chance) = &mut *lock(&self.0.chance) {
+            return chance.draw(step);
+        }
+        let Step { side, name, .. } = step;
         let mut plan = self.plan();
         if !plan.armed {
-            return None;
+            return Lot::default();
         }
-        let before = plan.steps.iter().filter(|earlier| *earlier == step).count();
-        plan.steps.push(step.to_owned());
+        let before = plan.steps.iter().filter(|earlier| *earlier == name).count();
+        plan.steps.push(name.clone());
         let struck = plan.strike.as_ref().filter(|(place, _)| match place {
-            Place::Nth(name, nth) => name == step && *nth == before,
-            Place::Named(name) => *name == step,
+            Place::Nth(named, nth) => named == name && *nth == before,
+            Place::Named(named) => named == name,
         });
         let struck = struck.map(|(_, fault)| *fault);
         if struck == Some(Fault::Outage) {
-            plan.down = Some(side);
+            plan.down = Some(*side);
         }
-        if plan.down == Some(side) { Some(Fault::Outage) } else { struck }
+        let fault = if plan.down == Some(*side) { Some(Fault::Outage) } else { struck };
+        Lot { fault, ..Lot::default() }
     }
 
     fn answered(&self, step: &str) {
@@ -339,82 +402,6 @@ impl Side {
 fn carrier_says(status: StatusCode, code: &str) -> Response {
     let error = json!({ "code": code, "title": "injected", "detail": "Injected by a test.", "source": null });
     (status, axum::Json(json!({ "errors": [error] }))).into_response()
-}
-
-/// Stands between the product and the sandbox carrier.
-#[derive(Clone)]
-pub(crate) struct CarrierWire {
-    faults: Faults,
-    http: reqwest::Client,
-    /// The sandbox's address, known once it runs.
-    target: Arc<OnceLock<String>>,
-}
-
-impl CarrierWire {
-    /// Starts listening; returns itself and the address to give to the product.
-    ///
-    /// # Panics
-    /// No port is free.
-    pub(crate) async fn start(faults: Faults) -> (Self, String) {
-        let http = plain_http();
-        let wire = Self { faults, http, target: Arc::default() };
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let router = Router::new().fallback(pass_to_carrier).with_state(wire.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        (wire, url)
-    }
-
-    /// Says where the carrier is, with its `/v2`.
-    pub(crate) fn point_at(&self, url: String) {
-        self.target.set(url).expect("it is said once");
-    }
-}
-
-async fn pass_to_carrier(State(wire): State<CarrierWire>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
-    let target = wire.target.get().expect("the carrier's address");
-    let path = head.uri.path_and_query().map_or("", |path| path.as_str());
-    let step = format!("carrier {} {}", head.method, template(head.uri.path()));
-    if step == ORDER {
-        let order: serde_json::Value = serde_json::from_slice(&body).expect("an order in JSON");
-        let reference = order["customer_reference"].as_str().expect("an order with a reference");
-        lock(&wire.faults.0.orders).push(reference.to_owned());
-    }
-    let deliver = || {
-        let mut call = wire.http.request(head.method.clone(), format!("{target}{path}")).body(body.clone());
-        for name in ["authorization", "content-type"] {
-            if let Some(value) = head.headers.get(name) {
-                call = call.header(name, value);
-            }
-        }
-        async move { forward(call).await }
-    };
-    wire.faults.pass(Side::Carrier, step, deliver).await
-}
-
-/// A path with its id left out, so that the same step has the same name each time.
-fn template(path: &str) -> String {
-    let parts = path.split('/').map(|part| if part.bytes().any(|byte| byte.is_ascii_digit()) { "{id}" } else { part });
-    parts.collect::<Vec<_>>().join("/")
-}
-
-/// Sends a call on and brings the answer back.
-///
-/// # Panics
-/// Nobody answers.
-pub async fn forward(call: reqwest::RequestBuilder) -> Response {
-    let answer = call.send().await.expect("the other side answers");
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let body: Bytes = answer.bytes().await.expect("the other side's answer");
-    let mut response = (status, Body::from(body)).into_response();
-    for name in ["content-type", "x-amz-crc32", "x-amzn-requestid", "x-ratelimit-reset"] {
-        if let Some(value) = headers.get(name) {
-            response.headers_mut().insert(name, value.clone());
-        }
-    }
-    response
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -5,6 +5,8 @@
 
 mod answer;
 pub mod books;
+mod carrier_wire;
+pub mod chance;
 mod clock;
 pub mod dynamo;
 pub mod faults;
@@ -18,6 +20,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 pub use answer::{Answer, Call};
+use carrier_wire::CarrierWire;
 pub use clock::TestClock;
 use domain::api_key::{ApiKey, Grant, Scope};
 use domain::audit::Actor;
@@ -25,7 +28,7 @@ use domain::number::{PhoneNumber, Routing};
 use domain::organization::PurchasePolicy;
 use domain::{ApiKeyId, Clock, E164, MicroUsd, OrganizationId, PhoneNumberId};
 use dynamo::Dynamo;
-use faults::{CarrierWire, Faults};
+use faults::Faults;
 use local::seed::{Seed, World, plant};
 use local::{Bundle, Options, engine};
 use reqwest::Method;
@@ -81,6 +84,18 @@ impl TestApp {
     /// The bundle does not start.
     pub async fn start(world: World, options: Options) -> Self {
         Self::start_on(Dynamo::start(engine_url().await, Faults::default()).await, world, options).await
+    }
+
+    /// Another process of the same deployment: it shares table, carrier and clock, and whatever strikes them.
+    #[must_use]
+    pub fn sibling(&self) -> Options {
+        Options {
+            carrier_url: Some(self.bundle.carrier_url.clone()),
+            dynamo_db_url: Some(self.dynamo.url().to_owned()),
+            table_time_out: SOON,
+            clock: self.clock.clone(),
+            ..Options::default()
+        }
     }
 
     /// A bundle with an approved organization, whose calls to the table and to the carrier can be struck.
@@ -149,7 +164,12 @@ impl TestApp {
     }
 
     pub fn call(&self, method: Method, path: &str) -> Call {
-        let url = format!("{}{path}", self.bundle.base_url);
+        self.call_at(&self.bundle.base_url, method, path)
+    }
+
+    /// Calls another process than the test's own.
+    pub fn call_at(&self, base_url: &str, method: Method, path: &str) -> Call {
+        let url = format!("{base_url}{path}");
         Call::new(self.http.request(method, url)).key(&self.key)
     }
 
