@@ -95,14 +95,20 @@ impl Fault {
     }
 
     /// Whether this is another case than its siblings for a call of this name: a read leaves nothing behind, so there it
-    /// makes no difference whether it was carried out, how often, or when. The table is ours, and what it says is true.
+    /// makes no difference whether it was carried out, how often, or when, and nobody else is changing what it changes. The
+    /// table is ours, and what it says is true.
     #[must_use]
     pub fn differs_for(self, step: &str) -> bool {
-        let reads = ["table GetItem", "table BatchGetItem", "table Query", "carrier GET"];
-        let leaves_nothing = reads.iter().any(|read| step.starts_with(read));
+        let leaves_nothing = is_read(step);
         let about_the_deed = matches!(
             self,
-            Self::DiesAfter | Self::SilentAfter | Self::ErrorAfter | Self::Twice | Self::Late | Self::Later
+            Self::DiesAfter
+                | Self::SilentAfter
+                | Self::ErrorAfter
+                | Self::Conflict
+                | Self::Twice
+                | Self::Late
+                | Self::Later
         );
         let lies_to_us = self == Self::Lies && step.starts_with("table ");
         !(lies_to_us || leaves_nothing && about_the_deed)
@@ -113,6 +119,13 @@ impl Fault {
     pub const fn waits(self) -> bool {
         matches!(self, Self::SilentBefore | Self::SilentAfter)
     }
+}
+
+/// Whether a call of this name only reads.
+#[must_use]
+pub fn is_read(step: &str) -> bool {
+    let reads = ["table GetItem", "table BatchGetItem", "table Query", "carrier GET"];
+    reads.iter().any(|read| step.starts_with(read))
 }
 
 /// The call that orders a number.
