@@ -72,11 +72,12 @@ pub(crate) const AGENTS: [&str; 6] = ["agent_1", "agent_2", "agent_3", "agent_4"
 
 /// What the carrier does something special with, each with its weight among all numbers: the module of the sandbox
 /// carrier says what. Those that wait out a time-out are rare, because a storm is short.
-const MAGIC: [(&str, u32); 9] = [
+const MAGIC: [(&str, u32); 10] = [
     ("0202", 1),
     ("0402", 1),
     ("0404", 2),
-    ("0408", "0409", 5),
+    ("0408", 4),
+    ("0409", 4),
     ("0429", 1),
     ("0500", 3),
     ("0504", 1),
