@@ -96,7 +96,7 @@ async fn reconcile(reconciler: Reconciler) {
     loop {
         ticks.tick().await;
         if let Err(error) = reconciler.run().await {
-            tracing::warn!(error.cause = ?error, "what is due could not be settled");
+            tracing::warn!(error.cause = %domain::chain(&error), "what is due could not be settled");
         }
     }
 }

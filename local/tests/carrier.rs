@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use clients::Secret;
 use clients::telnyx::Telnyx;
 use domain::carrier::{Ordered, Refusal, Release, Search};
 use domain::number::CarrierNumberId;
 use domain::{Clock, E164, Error, OrganizationId, PhoneNumberId, Timestamp};
 use local::sandbox::carrier::{Carrier, Options, RateLimit};
 use reqwest::{Client, Method};
+use runtime::Secret;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

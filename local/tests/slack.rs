@@ -12,7 +12,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use axum::{Json, Router, routing};
-use clients::Secret;
 use clients::slack::verification::message;
 use clients::slack::{SigningSecret, Slack, SlackError};
 use domain::kyb::{
@@ -21,6 +20,7 @@ use domain::kyb::{
 };
 use domain::{ApiKeyId, Clock, KybId, Name, OrganizationId, Prose, SystemClock, Timestamp};
 use local::sandbox::slack::{Clicks, Failure, Options, Outcome, Slack as Sandbox};
+use runtime::Secret;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
-use clients::Secret;
-use clients::aws::{Account, over_http};
-use clients::queue::NotificationQueue;
 use clients::slack::Slack;
 use clients::telnyx::Telnyx;
+use runtime::Secret;
+use runtime::aws::{Account, over_http};
+use runtime::queue::NotificationQueue;
 use serde::Deserialize;
 use table::Table;
 

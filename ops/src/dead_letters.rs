@@ -122,6 +122,5 @@ async fn redrive(session: &mut Session<'_, '_>, sqs: &Client, url: &str) -> Resu
 
 fn failed(error: impl Into<SqsError>) -> Failure {
     let error: SqsError = error.into();
-    let causes = std::iter::successors(std::error::Error::source(&error), |cause| (*cause).source());
-    Failure::new(causes.fold(format!("SQS: {error}"), |text, cause| format!("{text}: {cause}")))
+    Failure::new(format!("SQS: {}", domain::chain(&error)))
 }

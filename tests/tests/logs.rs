@@ -14,8 +14,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use clients::Secret;
-use clients::aws::Account;
 use clients::slack::{SIGNATURE, SigningSecret, Slack, TIMESTAMP, sign};
 use clients::telnyx::Telnyx;
 use domain::api_key::ApiKey;
@@ -24,6 +22,8 @@ use domain::{Clock, E164, OrganizationId, PhoneNumberId};
 use local::sandbox::slack::{Failure, Message};
 use local::seed::World;
 use reqwest::Method;
+use runtime::Secret;
+use runtime::aws::Account;
 use serde_json::{Value, json};
 use tests::TestApp;
 use tests::dynamo::Weather;
@@ -50,7 +50,7 @@ impl io::Write for Ear {
 /// task, the servers' too.
 fn listen() {
     static STARTED: Once = Once::new();
-    STARTED.call_once(|| clients::logs::start_into(LevelFilter::DEBUG, || Ear));
+    STARTED.call_once(|| runtime::logs::start_into(LevelFilter::DEBUG, || Ear));
 }
 
 fn log() -> String {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use axum::{Router, routing};
-use clients::settings::{Settings, SettingsError};
 use clients::telnyx::Telnyx;
 use domain::number::Prices;
 use domain::{Clock, SystemClock};
+use runtime::settings::{Settings, SettingsError};
 use table::Table;
 use web::ApiKeys;
 
@@ -29,7 +29,7 @@ pub struct App {
 impl App {
     /// # Errors
     /// A setting is missing or malformed.
-    pub fn from_settings(settings: Settings) -> Result<Self, SettingsError> {
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let table = Table::new(&settings.account()?.sdk_config(), settings.table_name()?);
         Ok(Self {

@@ -9,11 +9,11 @@ use std::error::Error;
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use clients::settings::{Settings, SettingsError};
 use clients::slack::verification::{Message, message};
 use clients::slack::{Slack, SlackError};
 use domain::kyb::{Case, Delivery, Status, Submission};
-use domain::{Clock, KybId, OrganizationId, SystemClock};
+use domain::{Clock, KybId, OrganizationId, SystemClock, chain};
+use runtime::settings::{Settings, SettingsError};
 use serde::Deserialize;
 use table::Table;
 use tokio::time::timeout;
@@ -39,7 +39,7 @@ struct Job {
 impl Notifier {
     /// # Errors
     /// A setting is missing or malformed.
-    pub fn from_settings(settings: Settings) -> Result<Self, SettingsError> {
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         Ok(Self {
             table: Table::new(&settings.account()?.sdk_config(), settings.table_name()?),
             slack: Slack::new(&settings.slack_url(), settings.slack_secret()?),
@@ -85,7 +85,7 @@ impl Notifier {
         // The decision stands whatever comes of this, and a click on a button shows it too.
         if let Err(error) = timeout(POST, shown).await.unwrap_or_else(|late| Err(late.into())) {
             tracing::warn!(
-                organization.id = %organization, kyb.submission.id = %id, error.message = chain(&*error),
+                organization.id = %organization, kyb.submission.id = %id, error.cause = chain(&*error),
                 "a message about a decided verification could not be rewritten"
             );
         }
@@ -95,7 +95,7 @@ impl Notifier {
         self.table.notified(submission, delivery).await.map_err(|error| {
             tracing::warn!(
                 organization.id = %submission.organization, kyb.submission.id = %submission.id,
-                error.message = chain(&error), slack.posted = delivery.is_some(),
+                error.cause = chain(&error), slack.posted = delivery.is_some(),
                 "the end of an announcement could not be recorded"
             );
             Again::Later
@@ -125,7 +125,7 @@ impl Work for Notifier {
             }
             Err(error) => {
                 tracing::warn!(
-                    organization.id = %organization, kyb.submission.id = %id, error.message = chain(&error),
+                    organization.id = %organization, kyb.submission.id = %id, error.cause = chain(&error),
                     "a submission could not be read"
                 );
                 Err(Again::Later)
@@ -155,7 +155,7 @@ fn after(submission: &Submission, error: SlackError) -> Again {
         }
         SlackError::Failed(_) => {
             tracing::warn!(
-                organization.id = %organization, kyb.submission.id = %id, error.message = chain(&error),
+                organization.id = %organization, kyb.submission.id = %id, error.cause = chain(&error),
                 "Slack could not be told of a business verification"
             );
             Again::Later
@@ -166,12 +166,6 @@ fn after(submission: &Submission, error: SlackError) -> Again {
 fn parse(body: &str) -> Option<(OrganizationId, KybId)> {
     let job: Job = serde_json::from_str(body).ok()?;
     Some((OrganizationId::parse(&job.organization_id).ok()?, KybId::parse(&job.submission_id).ok()?))
-}
-
-/// An error with everything that caused it, in one line: the outermost text alone often says only that it failed.
-fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]
@@ -194,11 +188,5 @@ mod tests {
         ] {
             assert_eq!(parse(&bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn an_error_is_logged_with_what_caused_it() {
-        let error = domain::Error::internal("the table is gone");
-        assert_eq!(chain(&error), "Internal error: the table is gone");
     }
 }

@@ -8,8 +8,6 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use clients::Secret;
-use clients::aws::Account;
 use clients::slack::Slack;
 use domain::audit::Actor;
 use domain::kyb::{Decision, Declaration, Filing, Review, Status, Submission, SubmittedBy};
@@ -17,6 +15,8 @@ use domain::organization::Organization;
 use domain::{ApiKeyId, KybId, Name, OrganizationId, Prose, SystemClock, Timestamp};
 use kyb_notifier::Notifier;
 use local::sandbox::slack::{Failure, Options, Slack as Sandbox};
+use runtime::Secret;
+use runtime::aws::Account;
 use table::Table;
 use tokio::net::TcpListener;
 

@@ -15,9 +15,9 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing};
-use clients::settings::{Settings, SettingsError};
 use clients::slack::{SigningSecret, Slack, Unsigned};
 use domain::{Clock, Error, SystemClock};
+use runtime::settings::{Settings, SettingsError};
 use table::Table;
 use tokio::time::timeout_at;
 use web::ApiResult;
@@ -42,7 +42,7 @@ pub struct App {
 impl App {
     /// # Errors
     /// A setting is missing or malformed.
-    pub fn from_settings(settings: Settings) -> Result<Self, SettingsError> {
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let secret = settings.slack_secret()?;
         Ok(Self {
             table: Table::new(&settings.account()?.sdk_config(), settings.table_name()?),

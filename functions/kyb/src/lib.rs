@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use axum::{Router, routing};
-use clients::queue::NotificationQueue;
-use clients::settings::{Settings, SettingsError};
 use domain::{Clock, SystemClock};
+use runtime::queue::NotificationQueue;
+use runtime::settings::{Settings, SettingsError};
 use table::Table;
 use web::ApiKeys;
 
@@ -31,7 +31,7 @@ pub struct App {
 impl App {
     /// # Errors
     /// A setting is missing or malformed.
-    pub fn from_settings(settings: Settings) -> Result<Self, SettingsError> {
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = settings.account()?.sdk_config();
         let table = Table::new(&config, settings.table_name()?);

@@ -81,7 +81,7 @@ async fn announce(app: &App, submission: &Submission) -> Notification {
         Ok(job) => Notification::Queued { job },
         Err(cause) => {
             tracing::warn!(
-                kyb.submission.id = %submission.id, error.cause = %cause, "a submission could not be queued for staff"
+                kyb.submission.id = %submission.id, error.cause = %domain::chain(cause.as_ref()), "a submission could not be queued for staff"
             );
             let error = "The notification queue could not be reached; staff will be told later.".to_owned();
             Notification::EnqueueFailed { error }
@@ -89,7 +89,7 @@ async fn announce(app: &App, submission: &Submission) -> Notification {
     };
     if let Err(cause) = app.table.record_notification(submission, &notification).await {
         tracing::warn!(
-            kyb.submission.id = %submission.id, error.cause = ?cause, "a queued notification could not be recorded"
+            kyb.submission.id = %submission.id, error.cause = %domain::chain(&cause), "a queued notification could not be recorded"
         );
     }
     notification

@@ -15,11 +15,11 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::{Json, routing};
-use clients::settings::{Settings, SettingsError};
 use clients::telnyx::Telnyx;
 use domain::number::{PhoneNumber, Prices};
 use domain::organization::PurchasePolicy;
 use domain::{Clock, SystemClock};
+use runtime::settings::{Settings, SettingsError};
 use table::{Table, View};
 use web::{ApiKeys, PhoneNumberRow};
 
@@ -46,7 +46,7 @@ pub struct App {
 impl App {
     /// # Errors
     /// A setting is missing or malformed.
-    pub fn from_settings(settings: Settings) -> Result<Self, SettingsError> {
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let table = Table::new(&settings.account()?.sdk_config(), settings.table_name()?);
         Ok(Self {

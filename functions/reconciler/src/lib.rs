@@ -10,8 +10,6 @@ mod task;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clients::queue::NotificationQueue;
-use clients::settings::{Settings, SettingsError};
 use clients::telnyx::Telnyx;
 use domain::audit::Actor;
 use domain::carrier::CarrierOrderId;
@@ -19,6 +17,8 @@ use domain::kyb::{Notification, Status};
 use domain::number::{Order, PhoneNumber, Source};
 use domain::settlement::{HANDED_OVER_AFTER, ask_again_after};
 use domain::{Clock, Error, KybId, OrganizationId, PhoneNumberId, Result, SystemClock};
+use runtime::queue::NotificationQueue;
+use runtime::settings::{Settings, SettingsError};
 use serde::Serialize;
 use settling::{Settled, finish_release, settle_order};
 use table::{Due, Table};
@@ -67,7 +67,7 @@ pub struct Report {
 impl Reconciler {
     /// # Errors
     /// A setting is missing or malformed.
-    pub fn from_settings(settings: Settings) -> Result<Self, SettingsError> {
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let account = settings.account()?;
         Ok(Self {
             table: Table::new(&account.sdk_config(), settings.table_name()?),
@@ -101,7 +101,7 @@ impl Reconciler {
             };
             if let Err(error) = outcome {
                 report.failed += 1;
-                tracing::warn!(work.row = ?due, error.cause = ?error, "a row could not be settled");
+                tracing::warn!(work.row = ?due, error.cause = %domain::chain(&error), "a row could not be settled");
                 throttled |= matches!(error, Error::CarrierThrottled { .. });
             }
         }

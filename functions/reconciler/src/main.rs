@@ -1,14 +1,14 @@
-use clients::settings::Settings;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use reconciler::{Reconciler, Task, sweep};
+use runtime::settings::Settings;
 use serde_json::Value;
 use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let settings = Settings::from_env();
-    clients::logs::start(settings.log_level()?);
-    let reconciler = Reconciler::from_settings(settings)?;
+    runtime::logs::start(settings.log_level()?);
+    let reconciler = Reconciler::from_settings(&settings)?;
     reconciler.table.connect().await;
     run(service_fn(async |event: LambdaEvent<Value>| handle(&reconciler, event.payload).await)).await
 }

@@ -7,6 +7,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What went wrong under a fault. It is logged once, where the answer is made, and never sent.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
+/// An error with everything that caused it, in one line: the outermost text alone often says only that it failed. This is
+/// what logs say as `error.cause`.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// One field that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
@@ -105,5 +113,16 @@ impl Error {
     /// A body with one field that breaks a rule.
     pub fn field(path: &str, message: impl Into<String>) -> Self {
         Self::InvalidBody(vec![Issue { path: path.to_owned(), message: message.into() }])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_shown_with_what_caused_it() {
+        let error = Error::internal(Error::Busy("the table is gone".into()));
+        assert_eq!(chain(&error), "Internal error: The service is busy; try again: the table is gone");
     }
 }

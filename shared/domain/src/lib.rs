@@ -23,7 +23,7 @@ mod text;
 mod time;
 
 pub use e164::E164;
-pub use error::{Error, Issue, Issues, Result, Source};
+pub use error::{Error, Issue, Issues, Result, Source, chain};
 pub use id::{AgentId, ApiKeyId, BookingReference, KybId, OrganizationId, PhoneNumberId, SipConnectionId};
 pub use money::MicroUsd;
 pub use text::{Label, Name, Prose};

@@ -67,7 +67,7 @@ impl Table {
     pub async fn connect(&self) {
         let warmed = self.fetch(Key::nothing()).await;
         if let Err(error) = warmed {
-            tracing::warn!(error.message = %error, "the table could not be reached while starting");
+            tracing::warn!(error.cause = %domain::chain(&error), "the table could not be reached while starting");
         }
     }
 

@@ -202,5 +202,7 @@ impl Table {
 }
 
 fn readable(item: Item) -> Option<PhoneNumber> {
-    read_number(item).inspect_err(|error| tracing::error!(error.cause = ?error, "a row cannot be understood")).ok()
+    read_number(item)
+        .inspect_err(|error| tracing::error!(error.cause = %domain::chain(error), "a row cannot be understood"))
+        .ok()
 }

@@ -102,9 +102,8 @@ where
 {
     let trouble = Trouble::of(&error);
     let code = error.code().unwrap_or("no code").to_owned();
-    let under = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-    let causes: Vec<_> = under.map(ToString::to_string).collect();
-    let cause = format!("DynamoDB: {code}: {}", causes.join(": ")).into();
+    let under = std::error::Error::source(&error).map(domain::chain).unwrap_or_default();
+    let cause = format!("DynamoDB: {code}: {under}").into();
     match trouble {
         Trouble::Contention | Trouble::NoAnswer => Error::Busy(cause),
         Trouble::Fault => Error::Internal(cause),

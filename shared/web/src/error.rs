@@ -3,7 +3,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::{Error, Issue, Source};
+use domain::{Error, Issue, chain};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -194,23 +194,16 @@ impl ApiError {
     fn log(&self, code: &str) {
         match self {
             Self::Domain(Error::Internal(source)) => {
-                tracing::error!(error.code = code, error.cause = %chain(source), "a request failed through a fault of ours");
+                tracing::error!(error.code = code, error.cause = %chain(source.as_ref()), "a request failed through a fault of ours");
             }
             Self::Domain(
                 Error::Busy(source) | Error::CarrierUnavailable(source) | Error::CarrierThrottled { source, .. },
             ) => {
-                tracing::warn!(error.code = code, error.cause = %chain(source), "a request failed for now");
+                tracing::warn!(error.code = code, error.cause = %chain(source.as_ref()), "a request failed for now");
             }
             Self::Domain(_) | Self::MethodNotAllowed | Self::PayloadTooLarge => {}
         }
     }
-}
-
-/// An error and what lies under it, in one line.
-fn chain(source: &Source) -> String {
-    let first: &(dyn std::error::Error + 'static) = source.as_ref();
-    let causes = std::iter::successors(Some(first), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl IntoResponse for ApiError {

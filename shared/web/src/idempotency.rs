@@ -119,7 +119,7 @@ impl Once<'_> {
                 };
                 if let Err(cause) = freed {
                     // The key can be used again once its lease has ended.
-                    tracing::warn!(error.cause = ?cause, "a failed request's key could not be freed");
+                    tracing::warn!(error.cause = %domain::chain(&cause), "a failed request's key could not be freed");
                 }
                 Err(error.into())
             }
@@ -135,7 +135,7 @@ async fn keep(table: &Table, lease: &Lease, response: Response, clock: &dyn Cloc
     let answer = RecordedAnswer { etag, body };
     if let Err(cause) = table.finish_request(lease, &answer, clock.now()).await {
         // It has happened; the same key finds what was made once the lease has ended.
-        tracing::warn!(error.cause = ?cause, "an answer could not be kept for its key");
+        tracing::warn!(error.cause = %domain::chain(&cause), "an answer could not be kept for its key");
     }
     Ok(Response::from_parts(parts, Body::from(answer.body)))
 }

@@ -1,12 +1,12 @@
 //! A function started in this process with just the variables that the template gives it.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use clients::settings::{Settings, SettingsError};
 use kyb_notifier::Notifier;
 use reconciler::Reconciler;
+use runtime::settings::{Settings, SettingsError};
 use serde_json::Value;
 
 use crate::stack::{Function, Stack, referred};
@@ -19,7 +19,7 @@ pub(crate) enum Started {
 }
 
 /// Starts a function. Here, and in `drives.rs`, a new function has to be named.
-pub(crate) fn start(name: &str, settings: Settings) -> Result<Started, SettingsError> {
+pub(crate) fn start(name: &str, settings: &Settings) -> Result<Started, SettingsError> {
     settings.log_level()?;
     Ok(match name {
         "available" => Started::Http(available::router(available::App::from_settings(settings)?)),
@@ -87,22 +87,15 @@ pub(crate) fn environment(stack: &Stack, function: &Function<'_>, around: &Surro
     variables
 }
 
-thread_local! {
-    static VARIABLES: RefCell<BTreeMap<String, String>> = RefCell::default();
-    static ASKED_FOR: RefCell<BTreeSet<String>> = RefCell::default();
+/// Settings that read these variables, and the names that have been asked for since.
+pub(crate) fn settings(variables: BTreeMap<String, String>) -> (Settings, AskedFor) {
+    let asked_for = AskedFor::default();
+    let names = asked_for.clone();
+    let settings = Settings::from_reader(move |name| {
+        names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        variables.get(name).cloned()
+    });
+    (settings, asked_for)
 }
 
-/// Settings that read these variables, for what starts in this thread.
-pub(crate) fn settings(variables: BTreeMap<String, String>) -> Settings {
-    VARIABLES.set(variables);
-    ASKED_FOR.take();
-    Settings::from_reader(|name| {
-        ASKED_FOR.with_borrow_mut(|names| names.insert(name.to_owned()));
-        VARIABLES.with_borrow(|variables| variables.get(name).cloned())
-    })
-}
-
-/// The names that have been asked for since [`settings`] was called.
-pub(crate) fn asked_for() -> BTreeSet<String> {
-    ASKED_FOR.with_borrow(Clone::clone)
-}
+pub(crate) type AskedFor = Arc<Mutex<BTreeSet<String>>>;

@@ -42,7 +42,7 @@ pub(crate) async fn drive(stack: &Stack, function: &Function<'_>) -> BTreeSet<Pe
         carrier_url: app.bundle.carrier_url.clone(),
         slack_url: format!("{}/api", app.bundle.slack_url),
     };
-    let started = start(&function.name, settings(environment(stack, function, &around))).unwrap();
+    let started = start(&function.name, &settings(environment(stack, function, &around)).0).unwrap();
     match (function.name.as_str(), started) {
         ("available", Started::Http(routes)) => available(function_at(app, routes).await).await,
         ("imports", Started::Http(routes)) => imports(function_at(app, routes).await, &faults).await,

@@ -88,7 +88,7 @@ fn the_variables_for_trying_events_out_are_declared_by_the_template() {
                 "sam passes over {name} of {logical}: the template does not declare it"
             );
         }
-        assert!(start(&function.name, settings(given)).is_ok(), "{logical} does not start with these alone");
+        assert!(start(&function.name, &settings(given).0).is_ok(), "{logical} does not start with these alone");
     }
     let told: BTreeSet<&String> = file.as_object().unwrap().keys().collect();
     assert_eq!(told.len(), stack.functions().len(), "every function can be tried out");

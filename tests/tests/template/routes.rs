@@ -23,7 +23,7 @@ fn events<'a>(function: &Function<'a>) -> Vec<(Option<&'a str>, Option<&'a str>)
 }
 
 fn router(stack: &Stack, function: &Function<'_>) -> Option<Router> {
-    match start(&function.name, settings(environment(stack, function, &Surroundings::nowhere()))).unwrap() {
+    match start(&function.name, &settings(environment(stack, function, &Surroundings::nowhere())).0).unwrap() {
         Started::Http(router) => Some(router),
         Started::Notifier(_) | Started::Reconciler(_) => None,
     }

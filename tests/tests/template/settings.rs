@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use clients::settings::{Readers, Setter, VARIABLES, Variable};
+use runtime::settings::{Readers, Setter, VARIABLES, Variable};
 
-use crate::deployed::{Surroundings, asked_for, environment, settings, start};
+use crate::deployed::{Surroundings, environment, settings, start};
 use crate::stack::{Stack, folders, referred, repository};
 
 /// The names that a function asks for while it starts, but for the endpoints of single services.
@@ -14,8 +14,10 @@ fn read_by(stack: &Stack, name: &str, without: Option<&str>) -> BTreeSet<String>
     if let Some(without) = without {
         variables.remove(without);
     }
-    let _ = start(name, settings(variables));
-    asked_for().into_iter().filter(|name| !is_endpoint(name)).collect()
+    let (settings, asked_for) = settings(variables);
+    let _ = start(name, &settings);
+    let names = asked_for.lock().unwrap();
+    names.iter().filter(|name| !is_endpoint(name)).cloned().collect()
 }
 
 /// The endpoint of a single service, as AWS names them.
@@ -88,7 +90,7 @@ fn a_missing_variable_without_a_default_is_named_by_every_function_that_reads_it
                 let mut variables = environment(&stack, &stack.function(name), &Surroundings::nowhere());
                 variables.remove(variable.name);
                 variables.extend(left.map(|value| (variable.name.to_owned(), value.to_owned())));
-                let error = start(name, settings(variables)).err().unwrap_or_else(|| panic!("{name} starts"));
+                let error = start(name, &settings(variables).0).err().unwrap_or_else(|| panic!("{name} starts"));
                 assert_eq!(error.to_string(), format!("environment variable {} is not set", variable.name), "{name}");
             }
         }
@@ -114,7 +116,7 @@ fn a_malformed_variable_is_named_by_every_function_that_reads_it() {
         for name in folders().iter().filter(|name| readers.include(name)) {
             let mut variables = environment(&stack, &stack.function(name), &Surroundings::nowhere());
             variables.insert(variable.to_owned(), bad.to_owned());
-            let error = start(name, settings(variables)).err().unwrap_or_else(|| panic!("{name} takes {bad}"));
+            let error = start(name, &settings(variables).0).err().unwrap_or_else(|| panic!("{name} takes {bad}"));
             let sentence = format!("environment variable {variable} must be ");
             assert!(error.to_string().starts_with(&sentence), "{name}: {error}");
         }
@@ -135,7 +137,7 @@ fn the_defaults_of_the_template_are_those_of_the_code() {
     }
 }
 
-const BEGIN: &str = "<!-- variables: made from shared/clients/src/settings.rs; a test compares -->\n";
+const BEGIN: &str = "<!-- variables: made from shared/runtime/src/settings.rs; a test compares -->\n";
 const END: &str = "<!-- end of variables -->\n";
 
 fn table() -> String {

@@ -52,7 +52,7 @@ impl Sweep<'_> {
                 Err(cause) if stops(&cause) => return Err(cause),
                 Err(cause) => {
                     self.report.in_table.failed += 1;
-                    tracing::warn!(number.id = %row.id, error.cause = ?cause, "a row could not be compared");
+                    tracing::warn!(number.id = %row.id, error.cause = %domain::chain(&cause), "a row could not be compared");
                 }
                 Ok(()) => {}
             }

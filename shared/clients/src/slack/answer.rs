@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
+use runtime::http::read_at_most;
 use serde::Deserialize;
 
 use super::{SlackError, failed};
@@ -12,7 +13,7 @@ use super::{SlackError, failed};
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The most that is read of an answer, in bytes. An answer repeats the message, so it is some tens of kilobytes.
-const MOST_ANSWER: usize = 1024 * 1024;
+const LONGEST_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// What is used of an answer. All of it may be missing, so that a new kind of answer is a failure we can name.
 #[derive(Deserialize)]
@@ -37,18 +38,12 @@ pub(super) struct View {
 }
 
 /// Reads an answer to its end, or to where it becomes absurd.
-pub(super) async fn read(mut response: Response) -> Result<Answer, SlackError> {
+pub(super) async fn read(response: Response) -> Result<Answer, SlackError> {
     let (status, wait) = (response.status(), retry_after(response.headers()));
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Err(SlackError::RateLimited { retry_after: wait });
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failed(error.without_url()))? {
-        if body.len() + chunk.len() > MOST_ANSWER {
-            return Err(failed("Slack's answer is longer than any that it gives"));
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = read_at_most(response, LONGEST_ANSWER_BYTES).await.map_err(failed)?;
     judge(status, wait, &body)
 }
 

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use domain::Source;
 use domain::kyb::{Case, Delivery};
-use reqwest::{Client, redirect};
+use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::answer::Answer;
-use crate::Secret;
+use runtime::Secret;
 
 pub use self::signature::{SIGNATURE, SigningSecret, TIMESTAMP, Unsigned, sign};
 pub use self::text::Escaped;
@@ -46,7 +46,8 @@ pub enum SlackError {
 /// A bot in one Slack workspace that posts to one channel. Cloning is cheap and shares the connections.
 #[derive(Clone)]
 pub struct Slack {
-    http: Client,
+    /// Fails where the system has no certificates. Then each call says so.
+    http: Result<Client, Arc<reqwest::Error>>,
     base_url: String,
     secret: Secret,
 }
@@ -89,22 +90,9 @@ const AS_IT_IS: Reading =
 impl Slack {
     /// A bot that speaks to `base_url` (Slack's is `https://slack.com/api`) with the token and the channel in
     /// `secret`, whose text is `{"botToken": "xoxb-…", "channel": "C…", "signingSecret": "…"}`.
-    ///
-    /// # Panics
-    /// The process has no TLS to offer, so it could not do its work at all.
     #[must_use]
     pub fn new(base_url: &str, secret: Secret) -> Self {
-        let mut http = Client::builder()
-            .timeout(CALL_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            // Following a redirect or a proxy would hand the token to someone else.
-            .redirect(redirect::Policy::none())
-            .no_proxy();
-        if base_url.starts_with("http://") {
-            // A Slack without TLS runs on this machine; reading the system's certificates for it only takes time.
-            http = http.tls_certs_only([]);
-        }
-        let http = http.build().expect("an HTTP client is made from constants only");
+        let http = runtime::http::client(base_url, CONNECT_TIMEOUT);
         Self { http, base_url: base_url.trim_end_matches('/').to_owned(), secret }
     }
 
@@ -179,7 +167,8 @@ impl Slack {
     async fn call(&self, method: &str, body: &impl Serialize) -> Result<Answer, SlackError> {
         let (secret, credentials) = self.credentials().await?;
         let url = format!("{}/{method}", self.base_url);
-        let request = self.http.post(url).bearer_auth(credentials.bot_token.trim()).json(body);
+        let http = self.http.as_ref().map_err(|error| failed(error.clone()))?;
+        let request = http.post(url).timeout(CALL_TIMEOUT).bearer_auth(credentials.bot_token.trim()).json(body);
         let response = request.send().await.map_err(|error| failed(error.without_url()))?;
         let answer = answer::read(response).await;
         if let Err(SlackError::Refused(code)) = &answer
@@ -256,7 +245,7 @@ mod tests {
             Ok("Bearer xoxb-2") => Json(json!({"ok": true, "channel": "C1", "ts": "1.2"})),
             _ => Json(json!({"ok": false, "error": "token_revoked"})),
         };
-        let account = crate::aws::Account::local(serve(secrets).await);
+        let account = runtime::aws::Account::local(serve(secrets).await);
         let client = aws_sdk_secretsmanager::Client::new(&account.sdk_config());
         let url = serve(Router::new().route("/chat.postMessage", post(chat))).await;
         let slack = Slack::new(&url, Secret::stored(client, "slack".to_owned()));

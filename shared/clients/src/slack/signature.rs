@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use domain::{Source, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
-use http::HeaderMap;
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::Secret;
+use runtime::Secret;
 
 /// The header that names when Slack signed, in seconds since 1970.
 pub const TIMESTAMP: &str = "x-slack-request-timestamp";
@@ -144,8 +144,8 @@ mod tests {
 
     fn headers(timestamp: &str, signature: &str) -> HeaderMap {
         HeaderMap::from_iter([
-            (http::HeaderName::from_static(TIMESTAMP), timestamp.parse().unwrap()),
-            (http::HeaderName::from_static(SIGNATURE), signature.parse().unwrap()),
+            (reqwest::header::HeaderName::from_static(TIMESTAMP), timestamp.parse().unwrap()),
+            (reqwest::header::HeaderName::from_static(SIGNATURE), signature.parse().unwrap()),
         ])
     }
 
@@ -239,7 +239,7 @@ trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
             async move { Json(json!({"SecretString": json!({"signingSecret": key}).to_string()})) }
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let account = crate::aws::Account::local(format!("http://{}", listener.local_addr().unwrap()));
+        let account = runtime::aws::Account::local(format!("http://{}", listener.local_addr().unwrap()));
         tokio::spawn(async move { axum::serve(listener, secrets).await });
         let client = aws_sdk_secretsmanager::Client::new(&account.sdk_config());
         let secret = SigningSecret::new(Secret::stored(client, "slack".to_owned()));

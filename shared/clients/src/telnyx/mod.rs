@@ -25,7 +25,7 @@ use self::answers::{Offered, Placed, Setup, Standing};
 use self::deployment::Deployment;
 pub use self::listing::{HeldNumber, HeldPage};
 use self::wire::{Failure, Link};
-use crate::Secret;
+use runtime::Secret;
 
 /// How long each call may take.
 ///

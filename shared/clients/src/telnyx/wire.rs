@@ -9,17 +9,15 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use crate::Secret;
+use runtime::Secret;
+use runtime::http::{Unread, read_at_most};
 
 /// The longest answer that is read, in bytes. Fifty offers take about 40 KiB.
-const LONGEST_ANSWER: usize = 1024 * 1024;
+const LONGEST_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// Connecting takes milliseconds, or does not work. A failure to connect is the one that proves that nothing was sent,
 /// so it comes well before the time-out of the whole call.
 const CONNECT: Duration = Duration::from_secs(2);
-
-/// Below the idle time after which servers close a connection: an order must not go out on one that is closing.
-const IDLE: Duration = Duration::from_secs(20);
 
 /// Why there is no usable answer. The texts hold no token, no address and no phone number.
 #[derive(Debug, thiserror::Error)]
@@ -124,19 +122,8 @@ impl Target<'_> {
 
 impl Link {
     pub(super) fn new(base_url: &str, secret: Secret) -> Self {
-        let mut http = Client::builder()
-            .user_agent(concat!("phone-numbers/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(IDLE)
-            // An order that is sent twice can be paid twice, and a redirect would send it twice.
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        if base_url.starts_with("http://") {
-            // A carrier without TLS runs on this machine; reading the system's certificates for it only takes time.
-            http = http.tls_certs_only([]);
-        }
-        Self { http: http.build().map_err(Arc::new), base_url: base_url.trim_end_matches('/').into(), secret }
+        let http = runtime::http::client(base_url, CONNECT);
+        Self { http, base_url: base_url.trim_end_matches('/').into(), secret }
     }
 
     /// Sends one request, once, and reads its answer. `limit` covers everything, from reading the secret to the
@@ -180,15 +167,12 @@ fn retry_after(response: &Response) -> Option<Duration> {
     (response.status() == StatusCode::TOO_MANY_REQUESTS).then(|| Duration::from_secs(seconds.clamp(1, 60)))
 }
 
-async fn read_body(mut response: Response) -> Result<Value, Failure> {
-    let mut body = Vec::new();
-    // Once the head has come, the request was sent, whatever the error says.
-    while let Some(chunk) = response.chunk().await.map_err(|error| Failure::NoAnswer(error.without_url().into()))? {
-        if body.len() + chunk.len() > LONGEST_ANSWER {
-            return Err(Failure::Garbled("it is longer than 1 MiB"));
-        }
-        body.extend_from_slice(&chunk);
-    }
+async fn read_body(response: Response) -> Result<Value, Failure> {
+    let body = read_at_most(response, LONGEST_ANSWER_BYTES).await.map_err(|unread| match unread {
+        Unread::TooLong(_) => Failure::Garbled("it is longer than 1 MiB"),
+        // Once the head has come, the request was sent, whatever the error says.
+        Unread::Broken(error) => Failure::NoAnswer(error.into()),
+    })?;
     // What is not JSON reads as null: the status may say enough, and where it does not, null has none of the fields.
     Ok(serde_json::from_slice(&body).unwrap_or_default())
 }

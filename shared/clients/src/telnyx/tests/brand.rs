@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::Telnyx;
 use super::super::brand::BrandId;
 use super::server::{Server, says};
-use crate::Secret;
+use runtime::Secret;
 
 async fn asked(status: u16, body: &str) -> (domain::Result<Option<Brand>>, Vec<String>) {
     let body = body.to_owned();

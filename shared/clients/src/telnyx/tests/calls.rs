@@ -18,7 +18,7 @@ use super::super::wire::Failure;
 use super::super::{Limits, Telnyx};
 use super::server::{Asked, Reply, Server, says};
 use super::{NUMBER, NUMBER_ID, all_of_it, number, owner, reference};
-use crate::{Secret, aws};
+use runtime::{Secret, aws};
 
 const KEY: &str = "KEY0188_secret";
 const LINE_ID: &str = "dc8e4d67-33a0-4cbb-af74-7b58f05bd494";

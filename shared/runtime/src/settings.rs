@@ -4,6 +4,7 @@
 //! that names the variable.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use std::time::Duration;
@@ -228,10 +229,19 @@ impl fmt::Debug for SettingsError {
     }
 }
 
-/// Reads variables by name.
-#[derive(Clone, Copy, Debug)]
+type Reader = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// Reads variables by name. Cheap to clone.
+#[derive(Clone)]
 pub struct Settings {
-    read: fn(&str) -> Option<String>,
+    read: Arc<Reader>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never a value: some of them are secrets.
+        formatter.write_str("Settings")
+    }
 }
 
 impl Settings {
@@ -242,10 +252,10 @@ impl Settings {
         Self::from_reader(|name| std::env::var(name).ok())
     }
 
-    /// Variables from elsewhere, such as the template whose functions a test starts.
+    /// Variables from elsewhere: the local run's, or those of the template whose functions a test starts.
     #[must_use]
-    pub const fn from_reader(read: fn(&str) -> Option<String>) -> Self {
-        Self { read }
+    pub fn from_reader(read: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { read: Arc::new(read) }
     }
 
     /// The least level that is logged: `error`, `warn`, `info` or `debug`. There is no `trace`, because at that level the
@@ -253,7 +263,7 @@ impl Settings {
     ///
     /// # Errors
     /// `LOG_LEVEL` is another word.
-    pub fn log_level(self) -> Result<LevelFilter, SettingsError> {
+    pub fn log_level(&self) -> Result<LevelFilter, SettingsError> {
         self.parsed("LOG_LEVEL", |text| {
             const WORDS: &str = "must be 'error', 'warn', 'info' or 'debug'";
             text.parse().ok().filter(|level| *level < LevelFilter::TRACE && *level > LevelFilter::OFF).ok_or(WORDS)
@@ -262,7 +272,7 @@ impl Settings {
 
     /// # Errors
     /// A variable that Lambda always sets is missing.
-    pub fn account(self) -> Result<Account, SettingsError> {
+    pub fn account(&self) -> Result<Account, SettingsError> {
         Ok(Account {
             region: self.required("AWS_REGION")?,
             access_key_id: self.required("AWS_ACCESS_KEY_ID")?,
@@ -270,13 +280,13 @@ impl Settings {
             session_token: self.optional("AWS_SESSION_TOKEN"),
             try_time_out: Duration::from_secs(2),
             endpoint_url: self.optional("AWS_ENDPOINT_URL"),
-            service_endpoints: Some(self),
+            service_endpoints: Some(self.clone()),
         })
     }
 
     /// # Errors
     /// `TABLE_NAME` is missing.
-    pub fn table_name(self) -> Result<String, SettingsError> {
+    pub fn table_name(&self) -> Result<String, SettingsError> {
         self.required("TABLE_NAME")
     }
 
@@ -284,7 +294,7 @@ impl Settings {
     ///
     /// # Errors
     /// `UPFRONT_PRICE_USD` or `MONTHLY_PRICE_USD` is not an amount.
-    pub fn prices(self) -> Result<Prices, SettingsError> {
+    pub fn prices(&self) -> Result<Prices, SettingsError> {
         let price = |name| self.parsed(name, MicroUsd::parse);
         Ok(Prices { upfront: price("UPFRONT_PRICE_USD")?, monthly: price("MONTHLY_PRICE_USD")? })
     }
@@ -293,7 +303,7 @@ impl Settings {
     ///
     /// # Errors
     /// `IMPORT_MONTHLY_FEE_USD` is not an amount.
-    pub fn import_monthly_fee(self) -> Result<MicroUsd, SettingsError> {
+    pub fn import_monthly_fee(&self) -> Result<MicroUsd, SettingsError> {
         self.parsed("IMPORT_MONTHLY_FEE_USD", MicroUsd::parse)
     }
 
@@ -301,13 +311,13 @@ impl Settings {
     ///
     /// # Errors
     /// `IMPORT_LIMIT` is not a whole number.
-    pub fn import_limit(self) -> Result<u32, SettingsError> {
+    pub fn import_limit(&self) -> Result<u32, SettingsError> {
         self.parsed("IMPORT_LIMIT", |text| text.parse().map_err(|_| "must be a whole number such as 1000"))
     }
 
     /// # Errors
     /// `PURCHASE_POLICY` is neither `approved` nor `submitted`.
-    pub fn purchase_policy(self) -> Result<PurchasePolicy, SettingsError> {
+    pub fn purchase_policy(&self) -> Result<PurchasePolicy, SettingsError> {
         self.parsed("PURCHASE_POLICY", PurchasePolicy::parse)
     }
 
@@ -315,7 +325,7 @@ impl Settings {
     ///
     /// # Errors
     /// `SIP_HOST` is missing or not a host name.
-    pub fn sip_host(self) -> Result<String, SettingsError> {
+    pub fn sip_host(&self) -> Result<String, SettingsError> {
         let host = self.required("SIP_HOST")?;
         let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
         if host.len() <= 100 && host.bytes().all(known) {
@@ -327,13 +337,13 @@ impl Settings {
 
     /// The carrier's base address.
     #[must_use]
-    pub fn telnyx_url(self) -> String {
+    pub fn telnyx_url(&self) -> String {
         self.or_default("TELNYX_URL")
     }
 
     /// The base address of Slack's Web API.
     #[must_use]
-    pub fn slack_url(self) -> String {
+    pub fn slack_url(&self) -> String {
         self.or_default("SLACK_URL")
     }
 
@@ -341,7 +351,7 @@ impl Settings {
     ///
     /// # Errors
     /// `NOTIFICATIONS_QUEUE_URL` is missing.
-    pub fn notifications_queue_url(self) -> Result<String, SettingsError> {
+    pub fn notifications_queue_url(&self) -> Result<String, SettingsError> {
         self.required("NOTIFICATIONS_QUEUE_URL")
     }
 
@@ -350,7 +360,7 @@ impl Settings {
     /// # Errors
     /// Neither `TELNYX_SECRET_ARN` nor `TELNYX_SECRET` is set.
     #[cfg(feature = "secret")]
-    pub fn telnyx_secret(self) -> Result<Secret, SettingsError> {
+    pub fn telnyx_secret(&self) -> Result<Secret, SettingsError> {
         self.secret("TELNYX_SECRET_ARN", "TELNYX_SECRET")
     }
 
@@ -359,7 +369,7 @@ impl Settings {
     ///
     /// # Errors
     /// `SLACK_REVIEWERS` holds something else. A name that never fits would lock everybody out.
-    pub fn slack_reviewers(self) -> Result<Vec<String>, SettingsError> {
+    pub fn slack_reviewers(&self) -> Result<Vec<String>, SettingsError> {
         self.parsed("SLACK_REVIEWERS", |text| {
             let known = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
             let user = |id: &str| id.starts_with(['U', 'W']) && id.bytes().all(known);
@@ -377,12 +387,12 @@ impl Settings {
     /// # Errors
     /// Neither `SLACK_SECRET_ARN` nor `SLACK_SECRET` is set.
     #[cfg(feature = "secret")]
-    pub fn slack_secret(self) -> Result<Secret, SettingsError> {
+    pub fn slack_secret(&self) -> Result<Secret, SettingsError> {
         self.secret("SLACK_SECRET_ARN", "SLACK_SECRET")
     }
 
     #[cfg(feature = "secret")]
-    fn secret(self, stored: &'static str, given: &'static str) -> Result<Secret, SettingsError> {
+    fn secret(&self, stored: &'static str, given: &'static str) -> Result<Secret, SettingsError> {
         if let Some(value) = self.optional(given) {
             return Ok(Secret::given(&value));
         }
@@ -390,20 +400,20 @@ impl Settings {
         Ok(Secret::stored(aws_sdk_secretsmanager::Client::new(&self.account()?.sdk_config()), id))
     }
 
-    fn optional(self, name: &str) -> Option<String> {
+    fn optional(&self, name: &str) -> Option<String> {
         (self.read)(name).filter(|value| !value.is_empty())
     }
 
-    fn or_default(self, name: &str) -> String {
+    fn or_default(&self, name: &str) -> String {
         self.optional(name).unwrap_or_else(|| default_of(name).to_owned())
     }
 
-    fn required(self, name: &'static str) -> Result<String, SettingsError> {
+    fn required(&self, name: &'static str) -> Result<String, SettingsError> {
         self.optional(name).ok_or_else(|| SettingsError { name, reason: "is not set".to_owned() })
     }
 
     fn parsed<T>(
-        self,
+        &self,
         name: &'static str,
         parse: impl Fn(&str) -> Result<T, &'static str>,
     ) -> Result<T, SettingsError> {
@@ -423,13 +433,9 @@ impl LoadServiceConfig for Settings {
 mod tests {
     use super::*;
 
-    fn settings(read: fn(&str) -> Option<String>) -> Settings {
-        Settings { read }
-    }
-
     #[test]
     fn defaults_are_used_and_an_empty_variable_counts_as_unset() {
-        let empty = settings(|_| Some(String::new()));
+        let empty = Settings::from_reader(|_| Some(String::new()));
         assert_eq!(empty.prices().unwrap().purchase(), MicroUsd::from_micros(2_000_000));
         assert_eq!(empty.import_limit().unwrap(), 1000);
         assert_eq!(empty.purchase_policy().unwrap(), PurchasePolicy::Approved);
@@ -437,7 +443,7 @@ mod tests {
 
     #[test]
     fn a_service_may_have_an_endpoint_of_its_own() {
-        let account = settings(|name| match name {
+        let account = Settings::from_reader(|name| match name {
             "AWS_ENDPOINT_URL_SECRETS_MANAGER" => Some("http://localhost:1".to_owned()),
             "AWS_ENDPOINT_URL_SQS" => Some(String::new()),
             other => Some(other.to_owned()),
@@ -454,21 +460,24 @@ mod tests {
 
     #[test]
     fn reviewers_are_listed_with_commas_between() {
-        assert_eq!(settings(|_| None).slack_reviewers().unwrap(), Vec::<String>::new());
-        assert_eq!(settings(|_| Some(" U1AB, W2 ,".to_owned())).slack_reviewers().unwrap(), ["U1AB", "W2"]);
-        assert!(settings(|_| Some("U1AB;U2".to_owned())).slack_reviewers().is_err());
+        assert_eq!(Settings::from_reader(|_| None).slack_reviewers().unwrap(), Vec::<String>::new());
+        assert_eq!(
+            Settings::from_reader(|_| Some(" U1AB, W2 ,".to_owned())).slack_reviewers().unwrap(),
+            ["U1AB", "W2"]
+        );
+        assert!(Settings::from_reader(|_| Some("U1AB;U2".to_owned())).slack_reviewers().is_err());
     }
 
     #[test]
     fn the_log_level_stops_short_of_whole_events() {
-        assert_eq!(settings(|_| Some("debug".to_owned())).log_level().unwrap(), LevelFilter::DEBUG);
-        assert!(settings(|_| Some("trace".to_owned())).log_level().is_err());
-        assert!(settings(|_| Some("off".to_owned())).log_level().is_err());
+        assert_eq!(Settings::from_reader(|_| Some("debug".to_owned())).log_level().unwrap(), LevelFilter::DEBUG);
+        assert!(Settings::from_reader(|_| Some("trace".to_owned())).log_level().is_err());
+        assert!(Settings::from_reader(|_| Some("off".to_owned())).log_level().is_err());
     }
 
     #[test]
     fn a_bad_value_is_refused_with_a_sentence_that_names_the_variable() {
-        let bad = settings(|_| Some("one dollar".to_owned()));
+        let bad = Settings::from_reader(|_| Some("one dollar".to_owned()));
         for (error, name) in [
             (bad.prices().unwrap_err(), "UPFRONT_PRICE_USD"),
             (bad.import_limit().unwrap_err(), "IMPORT_LIMIT"),
@@ -476,7 +485,7 @@ mod tests {
             (bad.sip_host().unwrap_err(), "SIP_HOST"),
             (bad.log_level().unwrap_err(), "LOG_LEVEL"),
             (bad.slack_reviewers().unwrap_err(), "SLACK_REVIEWERS"),
-            (settings(|_| None).table_name().unwrap_err(), "TABLE_NAME"),
+            (Settings::from_reader(|_| None).table_name().unwrap_err(), "TABLE_NAME"),
         ] {
             assert!(error.to_string().starts_with(&format!("environment variable {name} ")), "{error}");
             assert_eq!(format!("{error:?}"), error.to_string());

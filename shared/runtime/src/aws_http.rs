@@ -2,6 +2,7 @@
 //!
 //! The SDKs' own client brings a second pool and HTTP/2, which none of the services called here offers, 400 KB in all.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -12,27 +13,19 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use reqwest::Client;
 
+use crate::http::client;
+
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// One client, whose connections all SDK clients of a configuration share.
-pub(crate) fn http_client(plain: bool) -> SharedHttpClient {
-    let mut client = Client::builder()
-        .connect_timeout(CONNECT)
-        // Whether a call is made again is decided by those who know what it does.
-        .retry(reqwest::retry::never())
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy();
-    if plain {
-        // An engine on this machine has no TLS; reading the system's certificates for it only takes time.
-        client = client.tls_certs_only([]);
-    }
-    let connector = SharedHttpConnector::new(Connector(client.build().map_err(|error| error.to_string())));
+/// One client, whose connections all SDK clients of a configuration share. `endpoint_url` is empty for AWS itself.
+pub(crate) fn http_client(endpoint_url: &str) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(Connector(client(endpoint_url, CONNECT)));
     http_client_fn(move |_, _| connector.clone())
 }
 
 /// Fails where the system has no certificates: then each call says so.
 #[derive(Clone, Debug)]
-struct Connector(Result<Client, String>);
+struct Connector(Result<Client, Arc<reqwest::Error>>);
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 /// The HTTP client for configurations that find their credentials by other means than [`Account`].
 #[must_use]
 pub fn over_http() -> SharedHttpClient {
-    http_client(false)
+    http_client("")
 }
 
 /// Where AWS is and who we are there. Lambda gives all of it in the environment, for as long as the process lives,
@@ -70,14 +70,14 @@ impl Account {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(http_client(self.endpoint_url.as_ref().is_some_and(|url| url.starts_with("http://"))))
+            .http_client(http_client(self.endpoint_url.as_deref().unwrap_or_default()))
             .timeout_config(timeouts)
             .retry_config(retries);
         if let Some(endpoint_url) = &self.endpoint_url {
             config = config.endpoint_url(endpoint_url);
         }
-        if let Some(service_endpoints) = self.service_endpoints {
-            config = config.service_config(service_endpoints);
+        if let Some(service_endpoints) = &self.service_endpoints {
+            config = config.service_config(service_endpoints.clone());
         }
         config.build()
     }

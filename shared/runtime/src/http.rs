@@ -1,0 +1,54 @@
+//! The one policy of HTTP clients, whomever they speak to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, Response, redirect, retry};
+
+/// Below the idle time after which servers close a connection: a request must not go out on one that is closing.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// Why an answer could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    #[error("the answer broke off")]
+    Broken(#[source] reqwest::Error),
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+}
+
+/// A client that sends a request once and to nobody else: it repeats nothing, because whether a call is made again is decided
+/// by those who know what it does; it follows no redirect and uses no proxy, because both would hand a token to somebody else.
+///
+/// `base_url` is where it will speak to. Without TLS that is on this machine, and the system's certificates are not read.
+///
+/// # Errors
+/// The system has no certificates. Whoever calls says so then.
+pub fn client(base_url: &str, connect: Duration) -> Result<Client, Arc<reqwest::Error>> {
+    let mut client = Client::builder()
+        .user_agent(concat!("phone-numbers/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(connect)
+        .pool_idle_timeout(IDLE)
+        .retry(retry::never())
+        .redirect(redirect::Policy::none())
+        .no_proxy();
+    if base_url.starts_with("http://") {
+        client = client.tls_certs_only([]);
+    }
+    client.build().map_err(Arc::new)
+}
+
+/// Reads an answer's body, at most so many bytes.
+///
+/// # Errors
+/// It breaks off or is longer. The texts hold no address, because addresses hold phone numbers.
+pub async fn read_at_most(mut response: Response, bytes: usize) -> Result<Vec<u8>, Unread> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| Unread::Broken(error.without_url()))? {
+        if body.len() + chunk.len() > bytes {
+            return Err(Unread::TooLong(bytes));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

@@ -1,0 +1,14 @@
+//! How a function starts, and what each function speaks to AWS and to others with: settings, logs, HTTP, secrets, queues.
+
+pub mod aws;
+mod aws_http;
+pub mod http;
+pub mod logs;
+#[cfg(feature = "queue")]
+pub mod queue;
+#[cfg(feature = "secret")]
+mod secret;
+pub mod settings;
+
+#[cfg(feature = "secret")]
+pub use secret::Secret;
