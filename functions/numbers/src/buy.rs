@@ -64,7 +64,7 @@ async fn purchase_number(
     mut attempt: Attempt,
 ) -> Result<View<PhoneNumber>> {
     let (organization, actor) = (&caller.organization, caller.actor());
-    if let Some(earlier) = attempt.earlier_number(&app.table, organization, app.clock.now()).await? {
+    if let Some(earlier) = attempt.earlier_number(&app.table, organization).await? {
         // Paid for by the earlier try, and perhaps ordered: it is not ordered again here.
         return Ok(earlier);
     }

@@ -64,7 +64,7 @@ impl Seed {
         KybId::new(self.time(), self.0.random())
     }
 
-    /// When the request was first begun.
+    /// When the run was begun.
     #[must_use]
     pub fn time(self) -> Timestamp {
         Timestamp::from_millis(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))

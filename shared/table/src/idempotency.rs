@@ -116,9 +116,14 @@ impl Table {
     /// Records a success, which is given again from now on.
     pub async fn finish_request(&self, lease: &Lease, answer: &RecordedAnswer, now: Timestamp) -> Result<()> {
         let RecordedAnswer { etag, body } = answer.clone();
-        let record = RecordItem { answer: Some(AnswerItem { etag, body }), ..lease.item(now, REPLAYED_FOR) };
-        let item = to_item(request_key(&lease.request), None, &record)?;
-        self.put_if(item, &lease.held()).await.map(drop)
+        let valid_until = now.plus(REPLAYED_FOR);
+        let kept = lease
+            .held()
+            .value(":answer", serde_dynamo::to_attribute_value(AnswerItem { etag, body }).map_err(Error::internal)?)
+            .number(":validUntil", valid_until.millis())
+            .number(":expiresAt", valid_until.plus(REPLAYED_FOR).seconds());
+        let expression = "SET answer = :answer, validUntil = :validUntil, expiresAt = :expiresAt";
+        self.update_if(request_key(&lease.request), expression, kept).await.map(drop)
     }
 
     /// Ends the lease of a request whose outcome is not known: the same key carries on from what was made.
@@ -132,9 +137,19 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::IdempotencyInProgress`] when somebody else has taken over.
-    pub async fn renew_request(&self, lease: &Lease, now: Timestamp) -> Result<Lease> {
+    pub async fn renew_request(&self, lease: &Lease) -> Result<Lease> {
         let renewed = Lease { made: None, ..lease.clone() };
-        if self.put_if(renewed.record(now)?, &lease.held()).await? { Ok(renewed) } else { Err(taken_over()) }
+        let Some(gone) = &lease.made else { return Ok(renewed) };
+        // Only just this: were it to arrive again, late, it must not wipe out what has been made since.
+        let unchanged = Condition::new("runner = :runner AND attribute_not_exists(answer) AND made = :gone");
+        let unchanged = unchanged.text(":runner", &lease.runner).text(":gone", gone.as_str());
+        if self.update_if(request_key(&lease.request), "REMOVE made", unchanged).await? {
+            return Ok(renewed);
+        }
+        let record = self.get::<RecordItem>(request_key(&lease.request)).await?;
+        let own = record.is_some_and(|record| record.runner == lease.runner && record.made.is_none());
+        // Our own write, whose answer was lost.
+        if own { Ok(renewed) } else { Err(taken_over()) }
     }
 
     /// Forgets a request that was refused, so that its key can be used again at once.
@@ -144,8 +159,8 @@ impl Table {
 }
 
 impl Lease {
-    fn item(&self, now: Timestamp, validity: Duration) -> RecordItem {
-        let valid_until = now.plus(validity);
+    fn item(&self, now: Timestamp) -> RecordItem {
+        let valid_until = now.plus(REPLAYED_FOR);
         RecordItem {
             body_hash: self.request.body.clone(),
             runner: self.runner.clone(),
@@ -158,7 +173,7 @@ impl Lease {
     }
 
     fn record(&self, now: Timestamp) -> Result<crate::item::Item> {
-        to_item(request_key(&self.request), None, &self.item(now, REPLAYED_FOR))
+        to_item(request_key(&self.request), None, &self.item(now))
     }
 
     fn held(&self) -> Condition {

@@ -46,7 +46,7 @@ struct NumberItem {
     version: u64,
 }
 
-const ORDERING: &str = "ordering";
+pub(crate) const ORDERING: &str = "ordering";
 const ACTIVE: &str = "active";
 const RELEASING: &str = "releasing";
 

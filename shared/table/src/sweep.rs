@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use domain::number::PhoneNumber;
+use domain::number::{PhoneNumber, Source};
 use domain::registration::Claim;
 use domain::{E164, Error, OrganizationId, PhoneNumberId, Result};
 use serde::{Deserialize, Serialize};
@@ -86,26 +86,29 @@ impl Table {
     /// # Errors
     /// [`Error::Busy`] when the table cannot be asked.
     pub async fn charged_numbers(&self, place: &Place) -> Result<(Vec<PhoneNumber>, Option<Place>)> {
-        let (numbers, after) = self.indexed_numbers(&Work::charge_shard_name(place.shard), &place.after).await?;
+        let (rows, after) = self.indexed_rows(&Work::charge_shard_name(place.shard), &place.after).await?;
         let next = match after {
             Some(after) => Some(Place { shard: place.shard, after }),
             None => Some(place.shard + 1).filter(|shard| *shard < WORK_SHARDS).map(Place::of),
         };
-        Ok((numbers, next))
+        Ok((rows.into_iter().filter_map(readable).collect(), next))
     }
 
-    /// Whether another number of the deployment is at the carrier than this one: in use, or being released.
+    /// Whether the deployment has another managed number than this one. A row that cannot be understood counts as one.
     ///
     /// # Errors
     /// [`Error::Busy`] when the table cannot be asked.
     pub async fn has_other_managed(&self, than: &PhoneNumberId) -> Result<bool> {
-        // Numbers in use wait for their next charge, numbers that are being released for their end.
+        // Numbers in use wait for their next charge; those that are ordered or released, for the end of that.
         let shards = (0..WORK_SHARDS).flat_map(|shard| [Work::charge_shard_name(shard), Work::shard_name(shard)]);
         for shard in shards {
             let mut after = Some(FIRST.to_owned());
             while let Some(position) = after {
-                let (numbers, next) = self.indexed_numbers(&shard, &position).await?;
-                if numbers.iter().any(|number| number.id != *than && number.resource().is_some()) {
+                let (rows, next) = self.indexed_rows(&shard, &position).await?;
+                let another = |row| {
+                    readable(row).is_none_or(|number| number.id != *than && matches!(number.source, Source::Managed(_)))
+                };
+                if rows.into_iter().any(another) {
                     return Ok(true);
                 }
                 after = next;
@@ -114,9 +117,9 @@ impl Table {
         Ok(false)
     }
 
-    /// Up to a hundred numbers of one partition of the index after a position, as they stand now, and the position to go
-    /// on from; `None` at the partition's end.
-    async fn indexed_numbers(&self, shard: &str, after: &str) -> Result<(Vec<PhoneNumber>, Option<String>)> {
+    /// Up to a hundred rows of numbers of one partition of the index after a position, as they stand now, and the position to
+    /// go on from; `None` at the partition's end.
+    async fn indexed_rows(&self, shard: &str, after: &str) -> Result<(Vec<Item>, Option<String>)> {
         let call = self
             .client
             .query()
@@ -139,7 +142,7 @@ impl Table {
         }
         let rows = self.fetch_all(keys).await?;
         // A page is the last one when DynamoDB says so, not when it is short: it also stops after a megabyte.
-        Ok((rows.into_iter().filter_map(readable).collect(), answer.last_evaluated_key.and(last)))
+        Ok((rows, answer.last_evaluated_key.and(last)))
     }
 
     /// What holds each of these phone numbers here; those that nobody holds are left out. Two rounds of batches,

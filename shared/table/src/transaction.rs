@@ -41,6 +41,11 @@ impl Condition {
         self
     }
 
+    pub(crate) fn value(mut self, name: &'static str, value: AttributeValue) -> Self {
+        self.values.push((name, value));
+        self
+    }
+
     pub(crate) fn flag(mut self, name: &'static str, value: bool) -> Self {
         self.values.push((name, AttributeValue::Bool(value)));
         self

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::Table;
 use crate::item::from_item;
 use crate::keys::{Key, Named, WORK_DUE, WORK_INDEX, WORK_SHARD, WORK_SHARDS, Work};
+use crate::number_item::ORDERING;
 use crate::transaction::Condition;
 use crate::trouble::{retrying, unavailable};
 
@@ -87,11 +88,12 @@ impl Table {
     }
 
     /// Remembers which order of the carrier's decides about a number that waits for one. This is no change that anybody
-    /// sees, so the version stays.
+    /// sees, so the version stays. Whoever settles the number learns the order again, should another write lose it.
     pub async fn record_order(&self, known: &PhoneNumber, order: &CarrierOrderId) -> Result<()> {
-        let unchanged = Condition::new("version = :version").number(":version", known.version);
+        let waiting =
+            Condition::new("orderState = :ordering").text(":ordering", ORDERING).text(":order", order.as_str());
         let key = Key::number(&known.organization, &known.id);
-        self.update_if(key, "SET orderId = :order", unchanged.text(":order", order.as_str())).await.map(drop)
+        self.update_if(key, "SET orderId = :order", waiting).await.map(drop)
     }
 
     /// Looks at a submission again after a while, unless staff have been told meanwhile.

@@ -123,7 +123,8 @@ pub struct IdempotencyHeader {
 /// What a POST route answers to a key that it knows otherwise.
 #[derive(IntoResponses)]
 pub enum KeyReused {
-    /// The Idempotency-Key was used with another body (`IDEMPOTENCY_KEY_REUSED`).
+    /// The Idempotency-Key was used with another body, or the number that was made under it has been released since
+    /// (`IDEMPOTENCY_KEY_REUSED`, with `phoneNumberId`).
     #[response(
         status = 422,
         example = json!({

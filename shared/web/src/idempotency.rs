@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use domain::idempotency::{IdempotencyKey, KeyedRequest, Made, Seed};
 
 use domain::number::PhoneNumber;
-use domain::{Clock, Error, Issue, KybId, OrganizationId, Timestamp};
+use domain::{Clock, Error, Issue, KybId, OrganizationId};
 use table::{Begun, Lease, RecordedAnswer, Table, View};
 
 use crate::{ApiError, ApiResult};
@@ -49,7 +49,6 @@ impl Attempt {
         &mut self,
         table: &Table,
         organization: &OrganizationId,
-        now: Timestamp,
     ) -> domain::Result<Option<View<PhoneNumber>>> {
         let Some(lease) = &self.lease else { return Ok(None) };
         let Some(Made::Number(id)) = &lease.made else { return Ok(None) };
@@ -60,7 +59,7 @@ impl Attempt {
         if !table.was_given_back(organization, id).await? {
             return Err(Error::IdempotencyKeySpent { made: id.clone() });
         }
-        self.lease = Some(table.renew_request(lease, now).await?);
+        self.lease = Some(table.renew_request(lease).await?);
         Ok(None)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::audit::Actor;
-use domain::idempotency::{IdempotencyKey, KeyedRequest};
+use domain::idempotency::{IdempotencyKey, KeyedRequest, Made};
 use domain::kyb::{Decision, Review};
 use domain::number::{PhoneNumber, Routing};
 use domain::{Clock, E164, Error, KybId, Prose};
@@ -341,4 +341,30 @@ async fn a_run_that_was_taken_over_makes_nothing() {
         let late = buy(&slow).await;
         assert!(matches!(late, Err(Error::IdempotencyInProgress { .. } | Error::Busy(_))), "{weather:?}: {late:?}");
     }
+}
+
+#[tokio::test]
+async fn a_renewal_that_arrives_again_late_wipes_out_nothing() {
+    let app = TestApp::approved().await;
+    let table = &app.bundle.table;
+    let (owner, actor) = (table.organization(&app.organization).await.unwrap(), Actor::System("tests"));
+    let buy = async |lease: &Lease| {
+        let (organization, e164) = (app.organization.clone(), E164::parse(NUMBER).unwrap());
+        let (prices, policy) = (local::Options::default().prices, domain::organization::PurchasePolicy::Approved);
+        let (id, now) = (lease.seed.number(), app.clock.now());
+        let number = PhoneNumber::ordering(id, organization, e164, Routing::default(), prices, now);
+        table.begin_purchase(&owner, &number, policy, Some(lease), &actor).await.unwrap();
+        number
+    };
+    let first = buy(&begin(&app).await).await;
+    table.give_back(first.clone(), &actor, app.clock.now()).await.unwrap();
+    app.clock.advance(Duration::from_secs(36));
+    let second = begin(&app).await;
+    assert_eq!(second.made, Some(Made::Number(first.id)));
+    let renewed = table.renew_request(&second).await.unwrap();
+    let bought = buy(&renewed).await;
+    // The very same write once more, as a network does that has held a copy back.
+    assert!(matches!(table.renew_request(&second).await, Err(Error::IdempotencyInProgress { .. })));
+    app.clock.advance(Duration::from_secs(36));
+    assert_eq!(begin(&app).await.made, Some(Made::Number(bought.id)));
 }

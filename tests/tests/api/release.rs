@@ -93,7 +93,7 @@ async fn an_account_that_knows_none_of_our_numbers_proves_no_release() {
         assert_eq!(app.bundle.reconciler.run().await.unwrap().released, 0);
         assert_eq!(app.get(&path(row)).send().await.ok()["setupStatus"]["outboundReady"], false);
     }
-    // The account is the right one after all.
+    // The account is the right one after all: it shows a number of ours.
     app.buy("+14155550144").send().await.ok();
     for row in &rows {
         app.delete(&path(row)).send().await.ok();

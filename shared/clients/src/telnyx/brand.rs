@@ -50,8 +50,8 @@ fn read(answer: &Answer, asked: &BrandId) -> Result<Option<Brand>, Failure> {
     if !answer.status.is_success() {
         return Err(answer.refused());
     }
-    if text(&answer.body["brandId"]).is_some_and(|id| id != asked.0) {
-        return Err(Failure::Garbled("it is about another brand"));
+    if text(&answer.body["brandId"]).is_none_or(|id| id != asked.0) {
+        return Err(Failure::Garbled("it is not the brand asked for"));
     }
     let field = |name: &str| -> String { text(&answer.body[name]).map(|text| clipped(&text)).unwrap_or_default() };
     let brand = Brand {

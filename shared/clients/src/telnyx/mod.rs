@@ -142,7 +142,10 @@ impl Telnyx {
             }
             to.post("number_orders").json(&order)
         });
-        match answers::placed(answer.await, reference) {
+        let answer = answer.await;
+        let was_answered = answer.is_ok();
+        match answers::placed(answer, reference) {
+            Placed::No(refusal) if was_answered => self.refused(refusal, reference).await,
             Placed::No(refusal) => Ordered::No(refusal),
             Placed::InDoubt(source) => Ordered::InDoubt { order: None, source },
             Placed::Accepted { order, standing } => {
@@ -156,6 +159,20 @@ impl Telnyx {
                     other => other,
                 }
             }
+        }
+    }
+
+    /// An order that was doubled on its way is taken once and refused once, and only the refusal may reach us. So a
+    /// refusal counts when the carrier lists no order under our reference. Where it refuses that question, too, our account
+    /// is what it refuses: then nothing was taken.
+    async fn refused(&self, refusal: Refusal, reference: &PhoneNumberId) -> Ordered {
+        match (self.orders(reference, self.limits.question).await, refusal) {
+            (Ok(orders), refusal) if orders.is_empty() => Ordered::No(refusal),
+            (Ok(_), _) => {
+                Ordered::InDoubt { order: None, source: "the order was refused, and the carrier lists it".into() }
+            }
+            (Err(failure), Refusal::Taken) => Ordered::InDoubt { order: None, source: failure.into() },
+            (Err(_), refusal @ Refusal::NotAccepted(_)) => Ordered::No(refusal),
         }
     }
 
@@ -190,7 +207,9 @@ impl Telnyx {
             match standing {
                 Standing::Open => {}
                 Standing::Failed => match self.orders(reference, self.question(deadline)).await {
-                    Ok(orders) if orders.iter().all(|listed| listed == order) => return Ordered::No(Refusal::Taken),
+                    // A list that lacks an order that we know of is behind, and may lack another one, too.
+                    Ok(orders) if !orders.contains(order) => obstacle = Some("the order is not listed yet".into()),
+                    Ok(orders) if orders.len() == 1 => return Ordered::No(Refusal::Taken),
                     // On its way the one that we sent became several. This one has failed; another may still deliver.
                     Ok(_) => {
                         return Ordered::InDoubt {
@@ -293,14 +312,15 @@ impl Telnyx {
     ) -> Result<(OrderStanding, Option<CarrierOrderId>)> {
         let mut orders = self.orders(reference, self.limits.question).await.map_err(unavailable)?;
         // The list is behind at times, so an order that is known counts whether or not it is listed.
-        if let Some(placed) = placed.filter(|placed| !orders.contains(placed)) {
-            orders.push(placed.clone());
-        }
+        let behind = placed.filter(|placed| !orders.contains(placed));
+        orders.extend(behind.cloned());
         match <[CarrierOrderId; 1]>::try_from(orders) {
             Ok([order]) => {
                 let standing = self.order_standing(&order, self.limits.question).await.map_err(unavailable)?;
                 let standing = match standing {
                     Standing::Done => OrderStanding::Done,
+                    // A list that lacks one order may lack another one, too, which delivers.
+                    Standing::Failed if behind.is_some() => OrderStanding::Open,
                     Standing::Failed => OrderStanding::Failed,
                     Standing::Open => OrderStanding::Open,
                 };

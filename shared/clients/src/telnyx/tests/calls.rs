@@ -376,6 +376,31 @@ async fn an_order_that_fails_later_is_a_no() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_a_no_only_when_the_carrier_lists_no_order() {
+    let unknown = r#"{"errors":[{"code":"10027","detail":"We don't recognize the number(s)"}]}"#;
+    let poor = r#"{"errors":[{"code":"20100"}]}"#;
+    for (status, body) in [(422, unknown), (402, poor)] {
+        let doubled = Server::start(move |asked, _| match asked.line.as_str() {
+            "POST /v2/number_orders" => says(status, body),
+            _ => listed_orders(&[LINE_ID]),
+        })
+        .await;
+        in_doubt(quick(&doubled.url).order(&number(), &reference(), &owner()).await);
+        let alone = Server::start(move |asked, _| match asked.line.as_str() {
+            "POST /v2/number_orders" => says(status, body),
+            _ => listed_orders(&[]),
+        })
+        .await;
+        let ordered = quick(&alone.url).order(&number(), &reference(), &owner()).await;
+        assert!(matches!(ordered, Ordered::No(_)), "{status}: {ordered:?}");
+    }
+    let mute = Server::start(move |_, before| if before == 0 { says(422, unknown) } else { says(500, "") }).await;
+    in_doubt(quick(&mute.url).order(&number(), &reference(), &owner()).await);
+    let locked = Server::start(move |_, _| says(401, r#"{"errors":[{"code":"10009"}]}"#)).await;
+    not_accepted(quick(&locked.url).order(&number(), &reference(), &owner()).await);
+}
+
+#[tokio::test]
 async fn an_order_that_arrived_twice_is_in_doubt_even_when_one_of_them_has_failed() {
     let server = Server::start(|asked, _| match asked.line.as_str() {
         "GET /v2/number_orders" => listed_orders(&[LINE_ID, "another-order"]),
@@ -507,7 +532,7 @@ async fn a_refused_key_is_read_again_before_the_next_call() {
     assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), None);
     assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), None);
     let keys: Vec<String> = carrier.asked().into_iter().map(|asked| asked.authorization).collect();
-    assert_eq!(keys, ["Bearer KEY0", "Bearer KEY1", "Bearer KEY1"]);
+    assert_eq!(keys, ["Bearer KEY0", "Bearer KEY1", "Bearer KEY1", "Bearer KEY1"]);
     assert_eq!(vault.asked().len(), 2);
 }
 
@@ -569,7 +594,7 @@ async fn only_the_one_order_under_our_reference_speaks_for_it() {
         (&[][..], false, (OrderStanding::Unlisted, false)),
         (&["o-1"], false, (OrderStanding::Failed, true)),
         (&["o-1"], true, (OrderStanding::Failed, true)),
-        (&[], true, (OrderStanding::Failed, true)),
+        (&[], true, (OrderStanding::Open, true)),
         (&["o-1", "o-2"], false, (OrderStanding::Several, false)),
         (&["o-2", "o-1"], true, (OrderStanding::Several, false)),
         (&["o-2"], true, (OrderStanding::Several, false)),
