@@ -166,13 +166,19 @@ impl Telnyx {
     /// refusal counts when the carrier lists no order under our reference. Where it refuses that question, too, our account
     /// is what it refuses: then nothing was taken.
     async fn refused(&self, refusal: Refusal, reference: &PhoneNumberId) -> Ordered {
-        match (self.orders(reference, self.limits.question).await, refusal) {
-            (Ok(orders), refusal) if orders.is_empty() => Ordered::No(refusal),
-            (Ok(_), _) => {
-                Ordered::InDoubt { order: None, source: "the order was refused, and the carrier lists it".into() }
+        let deadline = Instant::now() + self.limits.follow;
+        let mut pauses = self.pauses(deadline);
+        loop {
+            match (self.orders(reference, self.question(deadline)).await, &refusal) {
+                (Ok(orders), _) if orders.is_empty() => return Ordered::No(refusal),
+                (Ok(_), _) => {
+                    let source = "the order was refused, and the carrier lists it".into();
+                    return Ordered::InDoubt { order: None, source };
+                }
+                (Err(_), Refusal::NotAccepted(_)) => return Ordered::No(refusal),
+                (Err(failure), Refusal::Taken) if pauses.outlast(&failure) => pauses.next().await,
+                (Err(failure), Refusal::Taken) => return Ordered::InDoubt { order: None, source: failure.into() },
             }
-            (Err(failure), Refusal::Taken) => Ordered::InDoubt { order: None, source: failure.into() },
-            (Err(_), refusal @ Refusal::NotAccepted(_)) => Ordered::No(refusal),
         }
     }
 

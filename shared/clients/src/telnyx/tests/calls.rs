@@ -395,7 +395,8 @@ async fn a_refusal_is_a_no_only_when_the_carrier_lists_no_order() {
         assert!(matches!(ordered, Ordered::No(_)), "{status}: {ordered:?}");
     }
     let mute = Server::start(move |_, before| if before == 0 { says(422, unknown) } else { says(500, "") }).await;
-    in_doubt(quick(&mute.url).order(&number(), &reference(), &owner()).await);
+    let limits = Limits { follow: Duration::from_millis(50), ..quick(&mute.url).limits };
+    in_doubt(Telnyx { limits, ..telnyx(&mute.url) }.order(&number(), &reference(), &owner()).await);
     let locked = Server::start(move |_, _| says(401, r#"{"errors":[{"code":"10009"}]}"#)).await;
     not_accepted(quick(&locked.url).order(&number(), &reference(), &owner()).await);
 }
