@@ -15,7 +15,8 @@ use kyb_notifier::Notifier;
 use reconciler::Reconciler;
 use runtime::Secret;
 use runtime::aws::Account;
-use runtime::queue::NotificationQueue;
+use runtime::message::SubmissionHandle;
+use runtime::queue::Queue;
 use table::Table;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -24,7 +25,7 @@ use utoipa_swagger_ui::{self as swagger, SwaggerUi};
 use web::ApiKeys;
 
 use crate::sandbox::carrier::{self, Carrier};
-use crate::sandbox::queue::Queue;
+use crate::sandbox::queue::Queue as SandboxQueue;
 use crate::sandbox::slack::{self, Slack};
 use crate::{engine, openapi};
 
@@ -106,7 +107,7 @@ pub struct Bundle {
     pub table: Table,
     pub carrier: Carrier,
     pub slack: Slack,
-    pub queue: Queue,
+    pub queue: SandboxQueue,
     pub reconciler: Reconciler,
     stop: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
@@ -153,7 +154,7 @@ impl Bundle {
         })?;
         let slack_url = format!("{base_url}/sandbox/slack");
         let bot = clients::slack::Slack::new(&format!("{slack_url}/api"), Secret::given(&slack_secret()));
-        let queue = Queue::new(
+        let queue = SandboxQueue::new(
             Notifier { table: table.clone(), slack: bot.clone(), clock: options.clock.clone() },
             options.visibility,
         );
@@ -227,7 +228,7 @@ fn docs() -> SwaggerUi {
 /// The ways to the services outside.
 struct Clients {
     carrier: Telnyx,
-    queue: NotificationQueue,
+    queue: Queue<SubmissionHandle>,
     slack: clients::slack::Slack,
 }
 
@@ -237,7 +238,7 @@ impl Clients {
         let account = Account::local(queue_url.clone());
         Self {
             carrier: Telnyx::new(carrier_url, secret, TABLE),
-            queue: NotificationQueue::new(&account.sdk_config(), queue_url),
+            queue: Queue::new(&account.sdk_config(), queue_url),
             slack,
         }
     }

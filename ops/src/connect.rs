@@ -10,7 +10,8 @@ use clients::slack::Slack;
 use clients::telnyx::Telnyx;
 use runtime::Secret;
 use runtime::aws::{Account, over_http};
-use runtime::queue::NotificationQueue;
+use runtime::message::SubmissionHandle;
+use runtime::queue::Queue;
 use serde::Deserialize;
 use table::Table;
 
@@ -121,16 +122,16 @@ impl Connection {
     }
 
     /// The queue of notifications.
-    pub(crate) fn queue(&self) -> Result<NotificationQueue, Failure> {
+    pub(crate) fn queue(&self) -> Result<Queue<SubmissionHandle>, Failure> {
         match &self.place {
             Place::Aws(services) => {
                 let url = services.queue_url.clone();
                 let url = url.ok_or_else(|| unnamed("--queue-url", "NotificationsQueueUrl"))?;
-                Ok(NotificationQueue::new(&self.config, url))
+                Ok(Queue::new(&self.config, url))
             }
             Place::Local(ready) => {
                 let config = Account::local(ready.queue_url.clone()).sdk_config();
-                Ok(NotificationQueue::new(&config, ready.queue_url.clone()))
+                Ok(Queue::new(&config, ready.queue_url.clone()))
             }
             Place::Engine => Err(unknown("the queue")),
         }

@@ -71,6 +71,7 @@ async fn look(sqs: &Client, url: &str, limit: usize) -> Result<Vec<Value>, Failu
 fn letter(message: &aws_sdk_sqs::types::Message) -> Value {
     let attribute = |name| message.attributes.as_ref().and_then(|attributes| attributes.get(&name)).map(String::as_str);
     let sent = attribute(MessageSystemAttributeName::SentTimestamp).and_then(|millis| millis.parse().ok());
+    // Read as it came: what is put aside is often what no worker could read.
     let body: Value = serde_json::from_str(message.body.as_deref().unwrap_or_default()).unwrap_or_default();
     json!({
         "messageId": message.message_id,

@@ -1,6 +1,7 @@
 use clap::{Args, Subcommand};
 use domain::kyb::{Decision, Notification, RejectionIssue, Review, Status, Submission};
 use domain::{Error, KybId, OrganizationId, Prose};
+use runtime::message::SubmissionHandle;
 use serde_json::{Map, Value, json};
 
 use crate::output::Output;
@@ -176,7 +177,7 @@ async fn resend(session: &mut Session<'_, '_>, which: &Which) -> Result<Output, 
         return Ok(would);
     }
     session.table.announce_again(organization, id, session.now()).await?;
-    let sent = queue.send(organization, id).await;
+    let sent = queue.send(&SubmissionHandle::of(&before)).await;
     let Ok(job) = sent else {
         let message = "The queue takes no message now; the reconciler brings it up within minutes.";
         return Ok(Output::changed(true, message, json!({ "queued": false })));

@@ -12,9 +12,9 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use clients::slack::verification::{Message, message};
 use clients::slack::{Slack, SlackError};
 use domain::kyb::{Case, Delivery, Status, Submission};
-use domain::{Clock, KybId, OrganizationId, SystemClock, chain};
+use domain::{Clock, SystemClock, chain};
+use runtime::message::SubmissionHandle;
 use runtime::settings::{Settings, SettingsError};
-use serde::Deserialize;
 use table::Table;
 use tokio::time::timeout;
 
@@ -26,14 +26,6 @@ pub struct Notifier {
     pub table: Table,
     pub slack: Slack,
     pub clock: Arc<dyn Clock>,
-}
-
-/// What a queue message says.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Job {
-    organization_id: String,
-    submission_id: String,
 }
 
 impl Notifier {
@@ -105,7 +97,8 @@ impl Notifier {
 
 impl Work for Notifier {
     async fn work(&self, message: &SqsMessage) -> Result<(), Again> {
-        let Some((organization, id)) = parse(message.body.as_deref().unwrap_or_default()) else {
+        let handle = serde_json::from_str(message.body.as_deref().unwrap_or_default());
+        let Ok(SubmissionHandle { organization, submission: id }) = handle else {
             tracing::warn!(sqs.message_id = message.message_id, "a queue message names no submission");
             return Err(Again::Later);
         };
@@ -159,34 +152,6 @@ fn after(submission: &Submission, error: SlackError) -> Again {
                 "Slack could not be told of a business verification"
             );
             Again::Later
-        }
-    }
-}
-
-fn parse(body: &str) -> Option<(OrganizationId, KybId)> {
-    let job: Job = serde_json::from_str(body).ok()?;
-    Some((OrganizationId::parse(&job.organization_id).ok()?, KybId::parse(&job.submission_id).ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_message_with_two_well_formed_ids_names_a_submission() {
-        let id = KybId::new(domain::Timestamp::from_millis(1), 2);
-        let body = format!(r#"{{"organizationId":"org_1","submissionId":"{id}","new":[]}}"#);
-        assert_eq!(parse(&body), Some((OrganizationId::parse("org_1").unwrap(), id.clone())));
-        for bad in [
-            String::new(),
-            "null".into(),
-            "[]".into(),
-            r#"{"organizationId":"org_1"}"#.into(),
-            format!(r#"{{"organizationId":"org#1","submissionId":"{id}"}}"#),
-            format!(r#"{{"organizationId":7,"submissionId":"{id}"}}"#),
-            r#"{"organizationId":"org_1","submissionId":"kyb_1"}"#.into(),
-        ] {
-            assert_eq!(parse(&bad), None, "{bad}");
         }
     }
 }

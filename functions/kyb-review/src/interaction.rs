@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use clients::slack::verification::{APPROVE, BUTTONS, Handle, REJECT};
+use clients::slack::verification::{APPROVE, BUTTONS, REJECT};
 use domain::kyb::{Delivery, RejectionIssue};
 use domain::{KybId, OrganizationId, Prose};
+use runtime::message::SubmissionHandle;
 use serde::{Deserialize, Serialize};
 
 use crate::modal::{self, FIELDS, FORM, REASON};
@@ -55,7 +56,7 @@ pub(crate) struct About {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Ticket {
     #[serde(flatten)]
-    pub(crate) handle: Handle,
+    pub(crate) handle: SubmissionHandle,
     pub(crate) channel: String,
     pub(crate) ts: String,
 }
@@ -150,7 +151,7 @@ fn click(actions: BlockActions) -> Option<Click> {
         REJECT => Button::Reject,
         _ => return None,
     };
-    let (organization, submission) = serde_json::from_str::<Handle>(&value?).ok()?.parse()?;
+    let SubmissionHandle { organization, submission } = serde_json::from_str(&value?).ok()?;
     let place = Delivery { channel: container.channel_id?, ts: container.message_ts? };
     Some(Click { button, about: About { user: user.id, organization, submission, place }, trigger_id })
 }
@@ -161,7 +162,7 @@ fn rejection(submitted: ViewSubmission) -> Option<Rejection> {
         return None;
     }
     let Ticket { handle, channel, ts } = serde_json::from_str(&view.private_metadata).ok()?;
-    let (organization, submission) = handle.parse()?;
+    let SubmissionHandle { organization, submission } = handle;
     // Each block of ours holds one element under its own name.
     let answer = |name: &str| view.state.values.get(name)?.get(name);
     let reason = answer(REASON).and_then(|answer| answer.value.as_deref()).unwrap_or_default();

@@ -2,9 +2,10 @@
 //! <https://docs.slack.dev/reference/views/modal-views>.
 
 use clients::slack::Escaped;
-use clients::slack::verification::{Handle, label};
+use clients::slack::verification::label;
 use domain::kyb::{Delivery, RejectionIssue, Submission};
 use domain::{Prose, Source};
+use runtime::message::SubmissionHandle;
 use serde_json::{Value, json};
 
 use crate::interaction::Ticket;
@@ -27,7 +28,7 @@ const MARKED: &str = "To be corrected; see the reason.";
 /// Asks why a submission is rejected, and which of its fields are to blame.
 pub(crate) fn form(submission: &Submission, place: &Delivery) -> Result<Value, Source> {
     let Delivery { channel, ts } = place.clone();
-    let ticket = serde_json::to_string(&Ticket { handle: Handle::of(submission), channel, ts })?;
+    let ticket = serde_json::to_string(&Ticket { handle: SubmissionHandle::of(submission), channel, ts })?;
     let name = Escaped::line(submission.filing.business_name().as_str()).clip(MOST_NAME);
     let name = if name.as_str().is_empty() { "(nothing visible)" } else { name.as_str() };
     let option = |path: &str| json!({"text": plain(label(path).unwrap_or(path)), "value": path});

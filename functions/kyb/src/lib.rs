@@ -12,7 +12,8 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use axum::{Router, routing};
 use domain::{Clock, SystemClock};
-use runtime::queue::NotificationQueue;
+use runtime::message::SubmissionHandle;
+use runtime::queue::Queue;
 use runtime::settings::{Settings, SettingsError};
 use table::Table;
 use web::ApiKeys;
@@ -24,7 +25,7 @@ pub use docs::Docs;
 pub struct App {
     pub keys: ApiKeys,
     pub table: Table,
-    pub queue: NotificationQueue,
+    pub queue: Queue<SubmissionHandle>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -38,7 +39,7 @@ impl App {
         Ok(Self {
             keys: ApiKeys::new(table.clone(), clock.clone()),
             table,
-            queue: NotificationQueue::new(&config, settings.notifications_queue_url()?),
+            queue: Queue::new(&config, settings.notifications_queue_url()?),
             clock,
         })
     }

@@ -4,6 +4,7 @@ use axum::response::Response;
 use domain::kyb::{Filing, Notification, Status, Submission, SubmittedBy};
 use domain::organization::Hold;
 use domain::{Error, Result};
+use runtime::message::SubmissionHandle;
 use web::{ApiResult, Attempt, Caller, Compliance, Fields, JsonBody, Once, RequestKey};
 
 use crate::App;
@@ -77,7 +78,7 @@ fn parse(mut fields: Fields) -> Result<Filing> {
 /// Queues the submission for staff. It is stored already and due in the work index, so nothing that fails here can
 /// lose it, and nothing here fails the submission.
 async fn announce(app: &App, submission: &Submission) -> Notification {
-    let notification = match app.queue.send(&submission.organization, &submission.id).await {
+    let notification = match app.queue.send(&SubmissionHandle::of(submission)).await {
         Ok(job) => Notification::Queued { job },
         Err(cause) => {
             tracing::warn!(

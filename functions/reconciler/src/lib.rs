@@ -17,7 +17,8 @@ use domain::kyb::{Notification, Status};
 use domain::number::{Order, PhoneNumber, Source};
 use domain::settlement::{HANDED_OVER_AFTER, ask_again_after};
 use domain::{Clock, Error, KybId, OrganizationId, PhoneNumberId, Result, SystemClock};
-use runtime::queue::NotificationQueue;
+use runtime::message::SubmissionHandle;
+use runtime::queue::Queue;
 use runtime::settings::{Settings, SettingsError};
 use serde::Serialize;
 use settling::{Settled, finish_release, settle_order};
@@ -38,7 +39,7 @@ const ACTOR: Actor = Actor::System("reconciler");
 pub struct Reconciler {
     pub table: Table,
     pub carrier: Telnyx,
-    pub queue: NotificationQueue,
+    pub queue: Queue<SubmissionHandle>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -72,7 +73,7 @@ impl Reconciler {
         Ok(Self {
             table: Table::new(&account.sdk_config(), settings.table_name()?),
             carrier: Telnyx::new(&settings.telnyx_url(), settings.telnyx_secret()?, &settings.table_name()?),
-            queue: NotificationQueue::new(&account.sdk_config(), settings.notifications_queue_url()?),
+            queue: Queue::new(&account.sdk_config(), settings.notifications_queue_url()?),
             clock: Arc::new(SystemClock),
         })
     }
@@ -200,7 +201,7 @@ impl Reconciler {
         let age = now.since(submission.updated_at);
         // Before the message is sent: were this to fail afterwards, the next run would send another one at once.
         self.table.postpone_submission(&submission, now.plus(ask_again_after(age))).await?;
-        let job = self.queue.send(organization, id).await.map_err(Error::Busy)?;
+        let job = self.queue.send(&SubmissionHandle::of(&submission)).await.map_err(Error::Busy)?;
         self.table.record_notification(&submission, &Notification::Queued { job }).await?;
         report.queued += 1;
         Ok(())

@@ -4,6 +4,7 @@ pub mod aws;
 mod aws_http;
 pub mod http;
 pub mod logs;
+pub mod message;
 #[cfg(feature = "queue")]
 pub mod queue;
 #[cfg(feature = "secret")]

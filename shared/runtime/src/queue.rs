@@ -1,29 +1,44 @@
-//! The queue of verification notifications (SQS).
+//! A queue (SQS) of messages of one kind.
+
+use std::fmt;
+use std::marker::PhantomData;
 
 use aws_sdk_sqs::Client;
 use aws_types::SdkConfig;
-use domain::{KybId, OrganizationId, Source};
+use domain::Source;
+use serde::Serialize;
 
-/// Where a submission is announced to the worker that tells staff. Messages carry ids only.
-#[derive(Clone)]
-pub struct NotificationQueue {
+/// Takes messages for a worker. Each is sent as JSON.
+pub struct Queue<M> {
     client: Client,
     url: String,
+    message: PhantomData<fn(M)>,
 }
 
-impl NotificationQueue {
+impl<M> Clone for Queue<M> {
+    fn clone(&self) -> Self {
+        Self { client: self.client.clone(), url: self.url.clone(), message: PhantomData }
+    }
+}
+
+impl<M> fmt::Debug for Queue<M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Queue({})", self.url)
+    }
+}
+
+impl<M: Serialize> Queue<M> {
     #[must_use]
     pub fn new(config: &SdkConfig, url: String) -> Self {
-        Self { client: Client::new(config), url }
+        Self { client: Client::new(config), url, message: PhantomData }
     }
 
     /// Sends one message and returns the queue's id of it.
     ///
     /// # Errors
     /// SQS did not take it.
-    pub async fn send(&self, organization: &OrganizationId, submission: &KybId) -> Result<String, Source> {
-        // Both ids are plain ASCII without quotes, so this is JSON as it stands.
-        let body = format!(r#"{{"organizationId":"{organization}","submissionId":"{submission}"}}"#);
+    pub async fn send(&self, message: &M) -> Result<String, Source> {
+        let body = serde_json::to_string(message)?;
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
         let answer = sent.map_err(aws_sdk_sqs::Error::from)?;
         Ok(answer.message_id().ok_or("SQS answered without a message id")?.to_owned())

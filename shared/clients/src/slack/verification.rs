@@ -6,9 +6,9 @@
 //! `&amp;`, `&lt;` and `&gt;` in every kind of text and would otherwise show another text than the one that was filed.
 //! The escaping comes first and the cutting second, so the limits hold for what is really sent.
 
+use domain::Timestamp;
 use domain::kyb::{BusinessProfile, Case, Declaration, Filing, Representative, Status, Submission};
-use domain::{KybId, OrganizationId, Timestamp};
-use serde::{Deserialize, Serialize};
+use runtime::message::SubmissionHandle;
 use serde_json::{Value, json};
 
 use super::text::Escaped;
@@ -61,31 +61,10 @@ pub struct Message {
 
 /// The `block_id` of the buttons.
 pub const BUTTONS: &str = "verification";
-/// The `action_id` of the button that approves; its value is a [`Handle`].
+/// The `action_id` of the button that approves; its value is a [`SubmissionHandle`].
 pub const APPROVE: &str = "approve";
-/// The `action_id` of the button that asks for a rejection's reason; its value is a [`Handle`].
+/// The `action_id` of the button that asks for a rejection's reason; its value is a [`SubmissionHandle`].
 pub const REJECT: &str = "reject";
-
-/// Names a submission wherever Slack hands something of ours back: in a button, in a modal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Handle {
-    pub organization_id: String,
-    pub submission_id: String,
-}
-
-impl Handle {
-    #[must_use]
-    pub fn of(submission: &Submission) -> Self {
-        Self { organization_id: submission.organization.to_string(), submission_id: submission.id.to_string() }
-    }
-
-    /// The ids, as far as they are ids.
-    #[must_use]
-    pub fn parse(&self) -> Option<(OrganizationId, KybId)> {
-        Some((OrganizationId::parse(&self.organization_id).ok()?, KybId::parse(&self.submission_id).ok()?))
-    }
-}
 
 /// What staff read about a submission as it stands: the decision, if there is one; who they are, what they will use
 /// numbers for, what they have changed since they were turned down; and the buttons, if there is something to decide.
@@ -177,7 +156,7 @@ fn changes(submission: &Submission, earlier: &Submission) -> Vec<Value> {
 }
 
 fn buttons(submission: &Submission) -> Value {
-    let handle = json!(Handle::of(submission)).to_string();
+    let handle = json!(SubmissionHandle::of(submission)).to_string();
     let button = |action: &str, style: &str, text: &str| {
         json!({
             "type": "button", "action_id": action, "style": style, "value": handle,

@@ -243,8 +243,8 @@ fn the_buttons_name_the_submission_until_it_is_decided() {
     for (button, action, text) in [(0, APPROVE, "Approve"), (1, REJECT, "Reject…")] {
         let button = &buttons["elements"][button];
         assert_eq!((&button["action_id"], &button["text"]["text"]), (&json!(action), &json!(text)));
-        let handle: Handle = serde_json::from_str(button["value"].as_str().unwrap()).unwrap();
-        assert_eq!(handle.parse().unwrap(), (submission.organization.clone(), submission.id.clone()));
+        let handle: SubmissionHandle = serde_json::from_str(button["value"].as_str().unwrap()).unwrap();
+        assert_eq!(handle, SubmissionHandle::of(&submission));
     }
     let approved = submission.decide(&Decision::Approve, review("U012AB3CD")).unwrap().0;
     let decided = announcement(&approved);

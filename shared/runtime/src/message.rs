@@ -1,0 +1,72 @@
+//! What goes through queues and comes back from buttons: ids only, in one form for whoever sends and whoever receives.
+
+use domain::kyb::Submission;
+use domain::{KybId, OrganizationId};
+use serde::{Deserialize, Serialize};
+
+/// Names a submission: to the worker that tells staff, in the buttons with which they decide, and in dead letters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Written", try_from = "Written")]
+pub struct SubmissionHandle {
+    pub organization: OrganizationId,
+    pub submission: KybId,
+}
+
+impl SubmissionHandle {
+    #[must_use]
+    pub fn of(submission: &Submission) -> Self {
+        Self { organization: submission.organization.clone(), submission: submission.id.clone() }
+    }
+}
+
+/// The handle as JSON, before its ids are known to be ids. Other fields are ignored.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    organization_id: String,
+    submission_id: String,
+}
+
+impl From<SubmissionHandle> for Written {
+    fn from(handle: SubmissionHandle) -> Self {
+        let SubmissionHandle { organization, submission } = handle;
+        Self { organization_id: organization.to_string(), submission_id: submission.to_string() }
+    }
+}
+
+impl TryFrom<Written> for SubmissionHandle {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        Ok(Self {
+            organization: OrganizationId::parse(&written.organization_id)?,
+            submission: KybId::parse(&written.submission_id)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_two_well_formed_ids_name_a_submission() {
+        let id = KybId::new(domain::Timestamp::from_millis(1), 2);
+        let handle = SubmissionHandle { organization: OrganizationId::parse("org_1").unwrap(), submission: id.clone() };
+        let written = serde_json::to_string(&handle).unwrap();
+        assert_eq!(written, format!(r#"{{"organizationId":"org_1","submissionId":"{id}"}}"#));
+        let body = format!(r#"{{"organizationId":"org_1","submissionId":"{id}","new":[]}}"#);
+        assert_eq!(serde_json::from_str::<SubmissionHandle>(&body).unwrap(), handle);
+        for bad in [
+            String::new(),
+            "null".into(),
+            "[]".into(),
+            r#"{"organizationId":"org_1"}"#.into(),
+            format!(r#"{{"organizationId":"org#1","submissionId":"{id}"}}"#),
+            format!(r#"{{"organizationId":7,"submissionId":"{id}"}}"#),
+            r#"{"organizationId":"org_1","submissionId":"kyb_1"}"#.into(),
+        ] {
+            assert!(serde_json::from_str::<SubmissionHandle>(&bad).is_err(), "{bad}");
+        }
+    }
+}
