@@ -6,7 +6,7 @@ use clients::slack::SlackError;
 use clients::slack::verification::verdict;
 use domain::audit::Actor;
 use domain::kyb::{Case, Decision, Delivery, Review, Status};
-use domain::{Error, Result};
+use domain::{Error, Result, chain};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
@@ -117,7 +117,7 @@ impl App {
                 // Who was second is no fault; all else is.
                 if !matches!(error, Error::KybNotUnderReview(_) | Error::NotFound) {
                     tracing::warn!(
-                        organization.id = %organization, kyb.submission.id = %submission, error.cause = %domain::chain(&error),
+                        organization.id = %organization, kyb.submission.id = %submission, error.cause = %chain(&error),
                         "a decision may not have been saved"
                     );
                 }
@@ -131,7 +131,7 @@ impl App {
         let case = timeout_at(time.answered, case).await.unwrap_or_else(|late| Err(Error::Busy(late.into())));
         if let Err(error) = &case {
             tracing::warn!(
-                organization.id = %about.organization, kyb.submission.id = %about.submission, error.cause = %domain::chain(error),
+                organization.id = %about.organization, kyb.submission.id = %about.submission, error.cause = %chain(error),
                 "a submission could not be read"
             );
         }
@@ -196,6 +196,6 @@ async fn within(
 
 fn warn(about: &About, error: &SlackError, message: &'static str) {
     tracing::warn!(
-        organization.id = %about.organization, kyb.submission.id = %about.submission, error.cause = %domain::chain(error), "{message}"
+        organization.id = %about.organization, kyb.submission.id = %about.submission, error.cause = %chain(error), "{message}"
     );
 }

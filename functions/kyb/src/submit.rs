@@ -3,7 +3,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::kyb::{Filing, Notification, Status, Submission, SubmittedBy};
 use domain::organization::Hold;
-use domain::{Error, Result};
+use domain::{Error, Result, chain};
 use runtime::message::SubmissionHandle;
 use web::{ApiResult, Attempt, Caller, Compliance, Fields, JsonBody, Once, RequestKey};
 
@@ -82,7 +82,8 @@ async fn announce(app: &App, submission: &Submission) -> Notification {
         Ok(job) => Notification::Queued { job },
         Err(cause) => {
             tracing::warn!(
-                kyb.submission.id = %submission.id, error.cause = %domain::chain(cause.as_ref()), "a submission could not be queued for staff"
+                kyb.submission.id = %submission.id, error.cause = %chain(cause.as_ref()),
+                "a submission could not be queued for staff"
             );
             let error = "The notification queue could not be reached; staff will be told later.".to_owned();
             Notification::EnqueueFailed { error }
@@ -90,7 +91,8 @@ async fn announce(app: &App, submission: &Submission) -> Notification {
     };
     if let Err(cause) = app.table.record_notification(submission, &notification).await {
         tracing::warn!(
-            kyb.submission.id = %submission.id, error.cause = %domain::chain(&cause), "a queued notification could not be recorded"
+            kyb.submission.id = %submission.id, error.cause = %chain(&cause),
+            "a queued notification could not be recorded"
         );
     }
     notification

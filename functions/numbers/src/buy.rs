@@ -3,7 +3,7 @@ use axum::response::Response;
 use domain::audit::Actor;
 use domain::carrier::{Ordered, Refusal};
 use domain::number::{PhoneNumber, Routing};
-use domain::{E164, Error, Result};
+use domain::{E164, Error, Result, chain};
 use table::View;
 use tokio::time::Instant;
 use web::{ApiResult, Attempt, Caller, Fields, JsonBody, Once, RequestKey, Write};
@@ -105,7 +105,7 @@ async fn order(app: &App, number: PhoneNumber, actor: &Actor) -> Result<PhoneNum
             }
         }
         Ordered::InDoubt { order, source } => {
-            tracing::warn!(number.id = %number.id, error.cause = %domain::chain(source.as_ref()), "an order is in doubt");
+            tracing::warn!(number.id = %number.id, error.cause = %chain(source.as_ref()), "an order is in doubt");
             if let Some(order) = order
                 && let Err(error) = Box::pin(app.table.record_order(&number, &order)).await
             {
@@ -118,6 +118,6 @@ async fn order(app: &App, number: PhoneNumber, actor: &Actor) -> Result<PhoneNum
 
 /// The carrier has spoken, but the table cannot be told now: the row stays as it is and is settled later.
 fn unrecorded(number: PhoneNumber, error: &Error) -> PhoneNumber {
-    tracing::warn!(number.id = %number.id, error.cause = %domain::chain(error), "an order's outcome could not be recorded");
+    tracing::warn!(number.id = %number.id, error.cause = %chain(error), "an order's outcome could not be recorded");
     number
 }

@@ -16,7 +16,7 @@ use domain::carrier::CarrierOrderId;
 use domain::kyb::{Notification, Status};
 use domain::number::{Order, PhoneNumber, Source};
 use domain::settlement::{HANDED_OVER_AFTER, ask_again_after};
-use domain::{Clock, Error, KybId, OrganizationId, PhoneNumberId, Result, SystemClock};
+use domain::{Clock, Error, KybId, OrganizationId, PhoneNumberId, Result, SystemClock, chain};
 use runtime::message::SubmissionHandle;
 use runtime::queue::Queue;
 use runtime::settings::{Settings, SettingsError};
@@ -102,7 +102,7 @@ impl Reconciler {
             };
             if let Err(error) = outcome {
                 report.failed += 1;
-                tracing::warn!(work.row = ?due, error.cause = %domain::chain(&error), "a row could not be settled");
+                tracing::warn!(work.row = ?due, error.cause = %chain(&error), "a row could not be settled");
                 throttled |= matches!(error, Error::CarrierThrottled { .. });
             }
         }

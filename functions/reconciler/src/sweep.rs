@@ -25,7 +25,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use domain::number::CarrierNumberId;
-use domain::{Error, Result};
+use domain::{Error, Result, chain};
 use serde::{Deserialize, Serialize};
 use table::Place;
 use tokio::time::{Instant, sleep};
@@ -114,7 +114,7 @@ impl Reconciler {
         report.at_carrier.failed = u32::try_from(sweep.failed.len()).unwrap_or(u32::MAX);
         report.complete = stopped.is_none();
         if let Some(Stopped { from, cause }) = stopped {
-            tracing::warn!(error.cause = %domain::chain(&cause), "a sweep was stopped before its end");
+            tracing::warn!(error.cause = %chain(&cause), "a sweep was stopped before its end");
             report.next = Some(Task::Sweep(SweepOrder { from, ..order.clone() }));
         }
         report.log();

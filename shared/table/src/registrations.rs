@@ -7,7 +7,7 @@ use domain::kyb::Status;
 use domain::number::{Order, PhoneNumber, Source};
 use domain::organization::{Organization, PurchasePolicy};
 use domain::registration::{Claim, ImportGates, PurchaseGates};
-use domain::{AgentId, E164, Error, OrganizationId, PhoneNumberId, Result, SipConnectionId, Timestamp};
+use domain::{AgentId, E164, Error, OrganizationId, PhoneNumberId, Result, SipConnectionId, Timestamp, chain};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
@@ -215,7 +215,7 @@ impl Table {
             Ok(Outcome::Committed) => Ok(true),
             Ok(Outcome::Refused(failed)) => still_held(&failed).map(|()| false),
             Err(error) if is_own(self.claim(&number.e164).await?.as_ref(), &number.id) => {
-                tracing::warn!(number.id = %number.id, error.cause = %domain::chain(&error), "a registration's answer was lost");
+                tracing::warn!(number.id = %number.id, error.cause = %chain(&error), "a registration's answer was lost");
                 Ok(true)
             }
             Err(error) => Err(error),

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::number::{PhoneNumber, Source};
 use domain::registration::Claim;
-use domain::{E164, Error, OrganizationId, PhoneNumberId, Result};
+use domain::{E164, Error, OrganizationId, PhoneNumberId, Result, chain};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
@@ -206,6 +206,6 @@ impl Table {
 
 fn readable(item: Item) -> Option<PhoneNumber> {
     read_number(item)
-        .inspect_err(|error| tracing::error!(error.cause = %domain::chain(error), "a row cannot be understood"))
+        .inspect_err(|error| tracing::error!(error.cause = %chain(error), "a row cannot be understood"))
         .ok()
 }

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use domain::idempotency::{IdempotencyKey, KeyedRequest, Made, Seed};
 
 use domain::number::PhoneNumber;
-use domain::{Clock, Error, Issue, KybId, OrganizationId};
+use domain::{Clock, Error, Issue, KybId, OrganizationId, chain};
 use table::{Begun, Lease, RecordedAnswer, Table, View};
 
 use crate::{ApiError, ApiResult};
@@ -118,7 +118,7 @@ impl Once<'_> {
                 };
                 if let Err(cause) = freed {
                     // The key can be used again once its lease has ended.
-                    tracing::warn!(error.cause = %domain::chain(&cause), "a failed request's key could not be freed");
+                    tracing::warn!(error.cause = %chain(&cause), "a failed request's key could not be freed");
                 }
                 Err(error.into())
             }
@@ -134,7 +134,7 @@ async fn keep(table: &Table, lease: &Lease, response: Response, clock: &dyn Cloc
     let answer = RecordedAnswer { etag, body };
     if let Err(cause) = table.finish_request(lease, &answer, clock.now()).await {
         // It has happened; the same key finds what was made once the lease has ended.
-        tracing::warn!(error.cause = %domain::chain(&cause), "an answer could not be kept for its key");
+        tracing::warn!(error.cause = %chain(&cause), "an answer could not be kept for its key");
     }
     Ok(Response::from_parts(parts, Body::from(answer.body)))
 }

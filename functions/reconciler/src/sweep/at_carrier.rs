@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clients::telnyx::HeldNumber;
 use domain::number::{CarrierNumberId, Order, Source};
-use domain::{Clock, E164, Error, PhoneNumberId, Result, Timestamp};
+use domain::{Clock, E164, Error, PhoneNumberId, Result, Timestamp, chain};
 use table::Holder;
 
 use super::report::{Finding, FoundAtCarrier};
@@ -250,7 +250,7 @@ impl Sweep<'_> {
 
     fn fail(&mut self, id: &CarrierNumberId, cause: &Error) {
         self.failed.insert(id.as_str().to_owned());
-        tracing::warn!(carrier.id = id.as_str(), error.cause = %domain::chain(cause), "a number at the carrier could not be judged");
+        tracing::warn!(carrier.id = id.as_str(), error.cause = %chain(cause), "a number at the carrier could not be judged");
     }
 
     /// What another run goes on with: one more than may be given back is as good as all of them.

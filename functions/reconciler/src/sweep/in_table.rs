@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use domain::Result;
+use domain::chain;
 use domain::number::{Order, PhoneNumber, Source};
 use table::Place;
 use tokio::time::Instant;
@@ -52,7 +53,7 @@ impl Sweep<'_> {
                 Err(cause) if stops(&cause) => return Err(cause),
                 Err(cause) => {
                     self.report.in_table.failed += 1;
-                    tracing::warn!(number.id = %row.id, error.cause = %domain::chain(&cause), "a row could not be compared");
+                    tracing::warn!(number.id = %row.id, error.cause = %chain(&cause), "a row could not be compared");
                 }
                 Ok(()) => {}
             }
