@@ -183,16 +183,16 @@ async fn of_two_orders_of_one_number_one_is_accepted() {
 #[tokio::test]
 async fn magic_numbers_refuse_orders() {
     let sandbox = Sandbox::prompt().await;
-    for (magic, offered, taken) in [
+    for (at, (magic, offered, taken)) in (1..).zip([
         ("+14155550404", true, true),
         ("+14155550410", false, true),
         ("+14155550409", true, true),
         ("+14155550402", true, false),
         ("+14155550429", true, false),
         ("+14155560123", false, true), // not magic: nothing that this carrier sells
-    ] {
+    ]) {
         assert_eq!(sandbox.telnyx.still_offers(&number(magic)).await.unwrap(), offered, "{magic}");
-        match sandbox.telnyx.order(&number(magic), &reference(1), &owner()).await {
+        match sandbox.telnyx.order(&number(magic), &reference(at), &owner()).await {
             Ordered::No(Refusal::Taken) => assert!(taken, "{magic}"),
             Ordered::No(Refusal::NotAccepted(_)) => assert!(!taken, "{magic}"),
             other => panic!("{magic}: {other:?}"),

@@ -311,7 +311,7 @@ async fn no_secret_and_nothing_that_customers_or_staff_write_is_logged_whatever_
         "staff were told of a business verification",
         "Slack could not be told of a business verification",
         "Slack refuses to announce a business verification",
-        "a queue message names no submission",
+        "a queue message cannot be read",
         "a message was put aside as a dead letter",
         "Slack has sent an interaction that cannot be understood",
         "a business verification was decided",

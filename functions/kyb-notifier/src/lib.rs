@@ -3,22 +3,26 @@
 //! The queue brings ids; what staff read comes from the table. A message is done when Slack's answer is recorded with
 //! the submission, so whatever dies before that happens again, and whatever comes twice after it does nothing.
 
-mod batch;
-
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use clients::slack::verification::{Message, message};
 use clients::slack::{Slack, SlackError};
 use domain::kyb::{Case, Delivery, Status, Submission};
 use domain::{Clock, SystemClock, chain};
 use runtime::message::SubmissionHandle;
 use runtime::settings::{Settings, SettingsError};
+use runtime::worker::{Again, Limits, Worker, run_batch};
 use table::Table;
 use tokio::time::timeout;
 
-use crate::batch::{Again, POST, READ, Work};
+/// How long reading a submission may take.
+const READ: Duration = Duration::from_secs(4);
+
+/// How long telling Slack may take, from reading the secret to Slack's answer.
+const POST: Duration = Duration::from_secs(8);
 
 /// What it takes to tell staff.
 #[derive(Clone)]
@@ -44,7 +48,7 @@ impl Notifier {
     ///
     /// It answers within 28 s, whatever the table and Slack do.
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        batch::run(&event, self).await
+        run_batch(&event, self).await
     }
 
     async fn announce(&self, case: &Case) -> Result<(), Again> {
@@ -95,13 +99,19 @@ impl Notifier {
     }
 }
 
-impl Work for Notifier {
-    async fn work(&self, message: &SqsMessage) -> Result<(), Again> {
-        let handle = serde_json::from_str(message.body.as_deref().unwrap_or_default());
-        let Ok(SubmissionHandle { organization, submission: id }) = handle else {
-            tracing::warn!(sqs.message_id = message.message_id, "a queue message names no submission");
-            return Err(Again::Later);
-        };
+impl Worker for Notifier {
+    type Message = SubmissionHandle;
+
+    /// The function is stopped after 30 s, and a message may take 18 s when everything is slow: `READ`, `POST`, and 6 s to
+    /// record, three tries of 2 s. A post that is not recorded is repeated. Slack takes about one a second for one channel.
+    const LIMITS: Limits = Limits {
+        last_start: Duration::from_secs(10),
+        end: Duration::from_secs(28),
+        longest_wait: Duration::from_secs(5),
+    };
+
+    async fn work(&self, message: SubmissionHandle) -> Result<(), Again> {
+        let SubmissionHandle { organization, submission: id } = message;
         let read = timeout(READ, self.table.case(&organization, &id)).await;
         match read.unwrap_or_else(|late| Err(domain::Error::Busy(late.into()))) {
             Ok(Some(case)) if case.submission.delivery.is_none() && case.submission.status() == Status::Submitted => {

@@ -1,20 +1,21 @@
-//! A queue on this machine that takes messages as SQS does and hands them to the notifier as Lambda does.
+//! A queue on this machine that takes messages as SQS does and hands them to a worker as Lambda does.
 //!
 //! Source: Amazon SQS, AWS JSON protocol, `SendMessage`. Messages live in memory: what a crash loses here stands in
 //! the table's work index.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use kyb_notifier::Notifier;
 use md5::{Digest, Md5};
+use runtime::worker::{Worker, run_batch};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -22,12 +23,14 @@ use tokio::sync::Notify;
 /// How often a message is handed out before it is put aside, as in the template.
 const MOST_RECEIVES: u32 = 8;
 
-/// The queue of notifications, and the one who works on it.
+/// A queue, and the one who works on it. Clones are the same queue.
 #[derive(Clone)]
 pub struct Queue(Arc<Inner>);
 
+type Working = Pin<Box<dyn Future<Output = SqsBatchResponse> + Send>>;
+
 struct Inner {
-    notifier: Notifier,
+    worker: Box<dyn Fn(SqsEvent) -> Working + Send + Sync>,
     /// How long a message that failed stays out of sight.
     visibility: Duration,
     down: std::sync::atomic::AtomicBool,
@@ -46,9 +49,13 @@ struct SendMessage {
 
 impl Queue {
     #[must_use]
-    pub fn new(notifier: Notifier, visibility: Duration) -> Self {
+    pub fn new<W: Worker + Clone + Send + Sync + 'static>(worker: W, visibility: Duration) -> Self {
+        let work = move |event: SqsEvent| -> Working {
+            let worker = worker.clone();
+            Box::pin(async move { run_batch(&event, &worker).await })
+        };
         Self(Arc::new(Inner {
-            notifier,
+            worker: Box::new(work),
             visibility,
             down: false.into(),
             unfinished: AtomicUsize::new(0),
@@ -108,7 +115,7 @@ impl Queue {
         for receive in 1..=MOST_RECEIVES {
             let mut event = SqsEvent::default();
             event.records.push(message.clone());
-            if self.0.notifier.handle(event).await.batch_item_failures.is_empty() {
+            if (self.0.worker)(event).await.batch_item_failures.is_empty() {
                 return self.finish();
             }
             if receive < MOST_RECEIVES {

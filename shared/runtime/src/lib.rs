@@ -10,6 +10,8 @@ pub mod queue;
 #[cfg(feature = "secret")]
 mod secret;
 pub mod settings;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 #[cfg(feature = "secret")]
 pub use secret::Secret;

@@ -22,9 +22,17 @@ impl Script {
     }
 }
 
-impl Work for Script {
-    async fn work(&self, message: &SqsMessage) -> Result<(), Again> {
-        let id = message.message_id.clone().unwrap_or_default();
+impl Worker for Script {
+    /// Each message says its own id.
+    type Message = String;
+
+    const LIMITS: Limits = Limits {
+        last_start: Duration::from_secs(10),
+        end: Duration::from_secs(28),
+        longest_wait: Duration::from_secs(5),
+    };
+
+    async fn work(&self, id: String) -> Result<(), Again> {
         self.attempts.lock().unwrap().push((id, self.began.elapsed().as_secs()));
         let step = self.steps.lock().unwrap().pop_front();
         let (takes, outcome) = step.unwrap_or((Duration::ZERO, Ok(())));
@@ -37,6 +45,7 @@ fn event(ids: &str) -> SqsEvent {
     let message = |id: char| {
         let mut message = SqsMessage::default();
         message.message_id = Some(id.to_string());
+        message.body = Some(format!("\"{id}\""));
         message
     };
     let mut event = SqsEvent::default();
@@ -50,7 +59,7 @@ fn wait(seconds: u64) -> Result<(), Again> {
 
 /// The messages that have to come again.
 async fn failures(ids: &str, script: &Script) -> String {
-    let response = run(&event(ids), script).await;
+    let response = run_batch(&event(ids), script).await;
     response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
 }
 
@@ -69,7 +78,7 @@ async fn a_short_wait_is_waited_for_and_the_message_tried_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_longer_than_the_batch_may_wait_fails_the_rest_without_asking_slack() {
+async fn a_wait_longer_than_the_batch_may_wait_fails_the_rest_without_another_attempt() {
     for (steps, attempts, failed) in [
         (vec![(0, wait(6))], "a@0", "abc"),
         (vec![(0, wait(u64::MAX))], "a@0", "abc"),
@@ -106,6 +115,17 @@ async fn a_message_that_hangs_is_given_up_before_the_function_is_stopped() {
 async fn a_failed_message_without_an_id_fails_the_whole_batch() {
     let mut event = event("ab");
     event.records[1].message_id = None;
-    let response = run(&event, &Script::new([(0, Ok(())), (0, Err(Again::Later))])).await;
+    let response = run_batch(&event, &Script::new([(0, Ok(())), (0, Err(Again::Later))])).await;
     assert_eq!(response.batch_item_failures[0].item_identifier, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_read_fails_alone() {
+    let mut event = event("abc");
+    event.records[0].body = None;
+    event.records[1].body = Some("{}".to_owned());
+    let script = Script::new([]);
+    let failed = run_batch(&event, &script).await.batch_item_failures;
+    assert_eq!(failed.iter().map(|failure| failure.item_identifier.as_str()).collect::<String>(), "ab");
+    assert_eq!(script.attempts(), "c@0");
 }
