@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::idempotency::{KeyedRequest, LEASE, Made, REPLAYED_FOR, Seed};
+use domain::idempotency::{KeyedRequest, LEASE, Made, REPLAYED_FOR};
 use domain::{Error, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -51,9 +51,6 @@ pub struct RecordedAnswer {
 pub struct Lease {
     request: KeyedRequest,
     runner: String,
-    /// The id of what this run makes. Each run has another one, so that what stands in the table under an id was made by
-    /// just one run, whichever messages arrive late.
-    pub seed: Seed,
     /// What an earlier run, which was abandoned, has made; `None` when nothing was made, and by then nothing will be.
     pub made: Option<Made>,
 }
@@ -71,12 +68,7 @@ impl Table {
     /// # Errors
     /// [`Error::IdempotencyKeyReused`] for another body under the same key; [`Error::IdempotencyInProgress`].
     pub async fn begin_request(&self, request: &KeyedRequest, now: Timestamp) -> Result<Begun> {
-        let fresh = Lease {
-            request: request.clone(),
-            runner: format!("{:032x}", rand::random::<u128>()),
-            seed: Seed::new(now, rand::random()),
-            made: None,
-        };
+        let fresh = Lease { request: request.clone(), runner: format!("{:032x}", rand::random::<u128>()), made: None };
         // Each round loses against another request with the same key at most once.
         for _ in 0..3 {
             let free = Condition::new("attribute_not_exists(PK) OR validUntil <= :now").number(":now", now.millis());

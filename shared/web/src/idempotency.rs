@@ -35,6 +35,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestKey {
 /// One try at a request: the id that what it makes will have, and, for a request with a key, the right to make it.
 #[derive(Debug)]
 pub struct Attempt {
+    /// The id of what this try makes. Each try has its own, so only one try can have made what the table holds under an id.
     pub seed: Seed,
     pub lease: Option<Lease>,
 }
@@ -96,9 +97,9 @@ impl Once<'_> {
         T: IntoResponse,
     {
         let now = self.clock.now();
+        let seed = Seed::new(now, rand::random());
         let RequestKey(Some(key)) = self.key else {
-            let attempt = Attempt { seed: Seed::new(now, rand::random()), lease: None };
-            return Ok(run(attempt).await?.into_response());
+            return Ok(run(Attempt { seed, lease: None }).await?.into_response());
         };
         let organization = self.organization.clone();
         let request = KeyedRequest { organization, route: self.route, key, body: self.body };
@@ -106,7 +107,7 @@ impl Once<'_> {
             Begun::Replay(answer) => return replay(answer),
             Begun::Run(lease) => lease,
         };
-        match run(Attempt { seed: lease.seed, lease: Some(lease.clone()) }).await {
+        match run(Attempt { seed, lease: Some(lease.clone()) }).await {
             Ok(answer) => keep(self.table, &lease, answer.into_response(), self.clock).await,
             Err(error) => {
                 let freed = match &error {

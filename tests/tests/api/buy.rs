@@ -239,3 +239,14 @@ async fn a_table_that_cannot_be_reached_is_answered_as_busy_and_nothing_is_order
     assert!(app.bundle.carrier.orders().is_empty());
     app.check_books().await;
 }
+
+#[tokio::test]
+async fn a_purchase_that_stays_pending_remembers_the_order_that_decides_about_it() {
+    let app = TestApp::approved().await;
+    let row = app.buy("+14155550202").send().await.ok();
+    assert_eq!(row["setupStatus"]["status"], "action_required");
+    let id = domain::PhoneNumberId::parse(row["id"].as_str().unwrap()).unwrap();
+    let number = app.bundle.table.find_number(&app.organization, &id).await.unwrap().unwrap();
+    let order = app.bundle.carrier.orders()[0].id.clone();
+    assert_eq!(number.placed_order().map(domain::carrier::CarrierOrderId::as_str), Some(order.as_str()));
+}

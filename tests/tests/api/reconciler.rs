@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::audit::Actor;
+use domain::carrier::CarrierOrderId;
 use domain::number::{CarrierNumberId, PhoneNumber, Prices, Routing};
 use domain::organization::PurchasePolicy;
 use domain::{Clock, E164, MicroUsd, PhoneNumberId, Timestamp};
@@ -82,6 +83,42 @@ async fn a_number_that_cannot_be_set_up_is_told_of_after_a_day_and_adopted_once_
     assert_eq!(run_after(&app, Duration::from_hours(1)).await, Report { adopted: 1, ..Report::default() });
     assert_eq!(app.get(&path(&row)).send().await.ok()["setupStatus"]["status"], "ready");
     app.check_books().await;
+}
+
+/// A number that is paid for and waits for its order, and the carrier's orders under its id.
+async fn ordered(app: &TestApp, e164: &str, times: usize) -> PhoneNumber {
+    let id = PhoneNumberId::new(app.clock.now(), rand::random());
+    let number = app.begin_purchase(&id, e164, Routing::default()).await;
+    let order = json!({ "phone_numbers": [{ "phone_number": e164 }], "customer_reference": id.as_str() });
+    let url = format!("{}/number_orders", app.bundle.carrier_url);
+    for _ in 0..times {
+        let placed = reqwest::Client::new().post(&url).bearer_auth("sandbox").json(&order).send().await.unwrap();
+        assert_eq!(placed.status(), 200);
+    }
+    number
+}
+
+#[tokio::test]
+async fn several_orders_under_one_number_are_for_a_person_at_once_and_nothing_is_given_back() {
+    let app = TestApp::approved().await;
+    ordered(&app, "+14155550409", 2).await;
+    assert_eq!(run_after(&app, A_WHILE).await, Report { handed_over: 1, ..Report::default() });
+    assert_eq!(app.balance().await, 98_000_000);
+}
+
+#[tokio::test]
+async fn a_row_remembers_which_order_decides_about_it() {
+    let app = TestApp::approved().await;
+    let number = ordered(&app, "+14155550202", 1).await;
+    // The order stays pending for a minute: it is asked about before it has an outcome.
+    let now = app.clock.now();
+    app.bundle.table.postpone_number(&number, None, now).await.unwrap();
+    assert_eq!(app.bundle.reconciler.run().await.unwrap(), Report { waiting: 1, ..Report::default() });
+    let waiting = app.bundle.table.find_number(&app.organization, &number.id).await.unwrap().unwrap();
+    let order = app.bundle.carrier.orders()[0].id.clone();
+    assert_eq!(waiting.placed_order().map(CarrierOrderId::as_str), Some(order.as_str()));
+    assert_eq!(waiting.version, number.version, "customers see no change");
+    assert_eq!(run_after(&app, A_WHILE).await, Report { adopted: 1, ..Report::default() });
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn an_account_that_knows_none_of_our_numbers_proves_no_release() {
     for number in ["+14155550142", "+14155550143"] {
         rows.push(app.buy(number).send().await.ok());
     }
-    // From here on the carrier answers as another account would: it has nothing of ours.
+    // From here on the carrier answers like another account, which holds none of our numbers.
     for row in &rows {
         delete_at_the_carrier(&app, row).await;
     }
@@ -93,7 +93,7 @@ async fn an_account_that_knows_none_of_our_numbers_proves_no_release() {
         assert_eq!(app.bundle.reconciler.run().await.unwrap().released, 0);
         assert_eq!(app.get(&path(row)).send().await.ok()["setupStatus"]["outboundReady"], false);
     }
-    // The account is the right one after all: it shows a number of ours.
+    // The account proves to be ours: it shows a number of this deployment.
     app.buy("+14155550144").send().await.ok();
     for row in &rows {
         app.delete(&path(row)).send().await.ok();

@@ -100,7 +100,7 @@ impl Record {
 
     fn check_status(&self, request: &Request, answer: &Answer, inner: &mut Inner) {
         let (method, path) = request.deed.route();
-        // A fault of the service's is described, and is wrong all the same.
+        // The API documents 500, but a storm must not cause one.
         let known = (method.to_owned(), path.to_owned(), answer.status);
         if answer.status == 500 || !self.documented.contains(&known) {
             inner.wrong.push(format!("{method} {path} is answered {}: {}", answer.status, answer.text));

@@ -125,7 +125,7 @@ async fn numbers(app: TestApp, imported: &Value) {
     }
     app.patch(&path(imported), &json!({ "agentId": "agent_1" })).send().await.ok();
     app.delete(&path(imported)).send().await.ok();
-    // The carrier knows neither of the two numbers, and no other one of ours.
+    // The carrier no longer holds any number of this deployment.
     for number in app.bundle.carrier.numbers() {
         let url = format!("{}/phone_numbers/{}", app.bundle.carrier_url, number.id);
         reqwest::Client::new().delete(url).bearer_auth("sandbox").send().await.unwrap();
