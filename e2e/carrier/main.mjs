@@ -59,7 +59,7 @@ async function check() {
     TELNYX_SECRET: carrierSecret(),
     TABLE_NAME: service.tableName,
     AWS_ENDPOINT_URL: service.dynamoDbUrl,
-    NOTIFICATIONS_QUEUE_URL: `${service.baseUrl}/sandbox/queue`,
+    NOTIFICATIONS_QUEUE_URL: `${service.baseUrl}/sandbox/queue/NotificationsQueue`,
     SIP_HOST: "sip.example.com",
   };
   const [numbers, reconciler] = await Promise.all(

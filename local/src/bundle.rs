@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,30 +7,25 @@ use std::time::Duration;
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
-use clients::slack::SigningSecret;
-use clients::telnyx::Telnyx;
-use domain::number::Prices;
-use domain::organization::PurchasePolicy;
-use domain::{Clock, MicroUsd, SystemClock};
-use kyb_notifier::Notifier;
-use reconciler::Reconciler;
-use runtime::Secret;
+use domain::{Clock, Randomness, SystemClock, SystemRandomness};
+use runtime::Start;
 use runtime::aws::Account;
-use runtime::message::SubmissionHandle;
-use runtime::queue::Queue;
 use table::Table;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use utoipa_swagger_ui::{self as swagger, SwaggerUi};
-use web::ApiKeys;
 
+use crate::deployment::{Deployment, Recurring, Surroundings};
 use crate::sandbox::carrier::{self, Carrier};
-use crate::sandbox::queue::Queue as SandboxQueue;
+use crate::sandbox::queue::{Queue, Queues};
 use crate::sandbox::slack::{self, Slack};
+use crate::template::Stack;
 use crate::{engine, openapi};
 
 const TABLE: &str = "phone-numbers";
+/// The queue of notifications, as the template names it.
+const NOTIFICATIONS: &str = "NotificationsQueue";
 const CARRIER_KEY: &str = "sandbox";
 const BOT_TOKEN: &str = "xoxb-sandbox";
 const SIGNING_SECRET: &str = "sandbox-signing-secret";
@@ -40,6 +36,8 @@ pub struct Options {
     pub listen: String,
     /// The folder that keeps everything; `None` forgets it with the process.
     pub data: Option<PathBuf>,
+    /// The template's parameters where they are not its defaults, by name.
+    pub parameters: BTreeMap<&'static str, String>,
     /// Another carrier than the sandbox, with its `/v2`.
     pub carrier_url: Option<String>,
     /// Where the sandbox Slack sends clicks, if not to this bundle.
@@ -49,48 +47,37 @@ pub struct Options {
     /// How long one try of a call to the table may take.
     pub table_time_out: Duration,
     pub clock: Arc<dyn Clock>,
+    pub randomness: Arc<dyn Randomness>,
     /// How long the sandbox carrier takes to settle an order.
     pub settle_after: Duration,
     /// How long the sandbox carrier takes for every call.
     pub carrier_delay: Duration,
-    /// How long a notification that failed waits before it is tried again.
+    /// How long a message that failed waits before it is tried again. The template's minutes are too long to watch.
     pub visibility: Duration,
-    pub prices: Prices,
-    pub policy: PurchasePolicy,
-    pub import_monthly_fee: MicroUsd,
-    pub import_limit: u32,
-    pub sip_host: String,
-    /// The Slack users who may decide about verifications; empty lets everybody.
-    pub reviewers: Vec<String>,
 }
 
 impl Default for Options {
-    /// In memory on a free port, with the prices and limits that the template has as its defaults.
+    /// In memory on a free port, with the template's prices and limits.
     fn default() -> Self {
-        let dollar = MicroUsd::from_micros(1_000_000);
         Self {
             listen: "127.0.0.1:0".to_owned(),
             data: None,
+            parameters: BTreeMap::new(),
             carrier_url: None,
             interactions_url: None,
             dynamo_db_url: None,
             // Nobody waits behind a gateway here, and the machine may be busy with something else.
             table_time_out: Duration::from_secs(30),
             clock: Arc::new(SystemClock),
+            randomness: Arc::new(SystemRandomness),
             settle_after: Duration::from_millis(300),
             carrier_delay: Duration::ZERO,
             visibility: Duration::from_secs(5),
-            prices: Prices { upfront: dollar, monthly: dollar },
-            policy: PurchasePolicy::Approved,
-            import_monthly_fee: MicroUsd::ZERO,
-            import_limit: 1_000,
-            sip_host: "sip.example.com".to_owned(),
-            reviewers: Vec::new(),
         }
     }
 }
 
-/// The bundle, running: the API with its documentation, a carrier, a Slack and a queue on one port, the engine on
+/// The bundle, running: the API with its documentation, a carrier, a Slack and the queues on one port, the engine on
 /// another.
 pub struct Bundle {
     pub base_url: String,
@@ -98,7 +85,8 @@ pub struct Bundle {
     pub carrier_url: String,
     pub slack_url: String,
     pub slack_messages_url: String,
-    pub queue_url: String,
+    /// Where SQS is. A queue's own address is this one and its name.
+    pub queues_url: String,
     /// What opens the sandbox carrier and the sandbox Slack, in the form in which Secrets Manager holds it.
     pub carrier_secret: String,
     pub slack_secret: String,
@@ -107,8 +95,10 @@ pub struct Bundle {
     pub table: Table,
     pub carrier: Carrier,
     pub slack: Slack,
-    pub queue: SandboxQueue,
-    pub reconciler: Reconciler,
+    /// The queue of verifications that staff are to be told of.
+    pub notifications: Queue,
+    schedules: Vec<Recurring>,
+    starts: BTreeMap<String, Start>,
     stop: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -117,58 +107,36 @@ impl Bundle {
     /// Starts everything; it answers once this returns.
     ///
     /// # Errors
-    /// The address is taken, or the data cannot be read.
+    /// The address is taken, the data cannot be read, or a function does not start.
     pub async fn start(options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind(&options.listen)
             .await
             .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", options.listen)))?;
         let base_url = format!("http://{}", listener.local_addr()?);
-        let file = |name: &str| options.data.as_ref().map(|folder| folder.join(name));
-
         let dynamo_db_url = match &options.dynamo_db_url {
             Some(url) => url.clone(),
-            None => engine::start(file("table.db").as_deref()).await?,
+            None => engine::start(options.file("table.db").as_deref()).await?,
         };
         let account = Account { try_time_out: options.table_time_out, ..Account::local(dynamo_db_url.clone()) };
         let table = Table::new(&account.sdk_config(), TABLE.to_owned());
         table.create_if_absent().await.map_err(io::Error::other)?;
-
-        let carrier = Carrier::with_clock(
-            carrier::Options {
-                api_key: CARRIER_KEY.to_owned(),
-                file: file("carrier.json"),
-                settle_after: options.settle_after,
-                delay: options.carrier_delay,
-            },
-            options.clock.clone(),
-        )?;
-        let interactions_url = options.interactions_url.clone();
-        let slack = Slack::new(slack::Options {
-            bot_token: BOT_TOKEN.to_owned(),
-            file: file("slack.json"),
-            clicks: Some(slack::Clicks {
-                url: interactions_url.unwrap_or_else(|| format!("{base_url}/slack/interactions")),
-                signing_secret: SIGNING_SECRET.to_owned(),
-                clock: options.clock.clone(),
-            }),
-        })?;
-        let slack_url = format!("{base_url}/sandbox/slack");
-        let bot = clients::slack::Slack::new(&format!("{slack_url}/api"), Secret::given(&slack_secret()));
-        let queue = SandboxQueue::new(
-            Notifier { table: table.clone(), slack: bot.clone(), clock: options.clock.clone() },
-            options.visibility,
-        );
+        let (carrier, slack) = (options.carrier()?, options.slack(&base_url)?);
 
         let carrier_url = options.carrier_url.clone().unwrap_or_else(|| format!("{base_url}/sandbox/carrier/v2"));
-        let queue_url = format!("{base_url}/sandbox/queue");
-        let clients = Clients::new(&carrier_url, queue_url.clone(), bot);
-        let reconciler = Reconciler {
-            table: table.clone(),
-            carrier: clients.carrier.clone(),
-            queue: clients.queue.clone(),
-            clock: options.clock.clone(),
-        };
-        let api = web::serve(routes(&options, &table, clients));
+        let (slack_url, queues_url) = (format!("{base_url}/sandbox/slack"), format!("{base_url}/sandbox/queue"));
+        let mut around = surroundings(&dynamo_db_url, &carrier_url, &format!("{slack_url}/api"), &queues_url);
+        around.parameters.extend(options.parameters.clone());
+        let Deployment { routes, mut workers, schedules, starts } =
+            Deployment::start(Stack::built_in(), &around, |start| {
+                start.clock = options.clock.clone();
+                start.randomness = options.randomness.clone();
+                start.try_time_out = options.table_time_out;
+                start.call_time_out = Duration::MAX;
+            })?;
+        for (_, delivery) in workers.values_mut() {
+            delivery.visibility = options.visibility;
+        }
+        let queues = Queues::new(workers);
         let everything = Router::new()
             .merge(docs())
             .nest("/sandbox/carrier", carrier.router())
@@ -176,8 +144,8 @@ impl Bundle {
             // As people write it, too.
             .route("/sandbox/slack/", get(|| async { Redirect::to("/sandbox/slack") }))
             // The slash is how the SDK calls an endpoint.
-            .nest("/sandbox/queue/", queue.router())
-            .fallback_service(api);
+            .nest("/sandbox/queue/", queues.router())
+            .fallback_service(web::serve(routes));
         let (stop, mut stopped) = watch::channel(false);
         let server = axum::serve(listener, everything).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|stop| *stop).await;
@@ -190,7 +158,7 @@ impl Bundle {
             base_url,
             carrier_url,
             slack_url,
-            queue_url,
+            queues_url,
             carrier_secret: carrier_secret(),
             slack_secret: slack_secret(),
             dynamo_db_url,
@@ -198,11 +166,37 @@ impl Bundle {
             table,
             carrier,
             slack,
-            queue,
-            reconciler,
+            notifications: queues.of(NOTIFICATIONS).clone(),
+            schedules,
+            starts,
             stop,
             server,
         })
+    }
+
+    /// Where the queue of notifications is.
+    #[must_use]
+    pub fn notifications_url(&self) -> String {
+        queue_url(&self.queues_url, NOTIFICATIONS)
+    }
+
+    /// What the function of this name was started with.
+    ///
+    /// # Panics
+    /// The template has no such function.
+    #[must_use]
+    pub fn start_of(&self, function: &str) -> &Start {
+        self.starts.get(function).unwrap_or_else(|| panic!("the template has no function {function}"))
+    }
+
+    /// Does what the template schedules at a `rate(…)`, six times as often, because somebody is watching. What has its hour
+    /// (`cron(…)`) waits for somebody to ask for it.
+    pub fn follow_schedules(&self) {
+        for recurring in self.schedules.clone() {
+            if let Some(period) = period(&recurring.expression) {
+                tokio::spawn(repeat(recurring, period / 6));
+            }
+        }
     }
 
     /// Takes no more requests, and waits a while for those under way.
@@ -225,64 +219,91 @@ fn docs() -> SwaggerUi {
     SwaggerUi::new("/docs").url("/openapi.json", openapi::document()).config(page)
 }
 
-/// The ways to the services outside.
-struct Clients {
-    carrier: Telnyx,
-    queue: Queue<SubmissionHandle>,
-    slack: clients::slack::Slack,
-}
+impl Options {
+    /// The usual ones, with one of the template's parameters at another value than its default.
+    #[must_use]
+    pub fn with(parameter: &'static str, value: &str) -> Self {
+        Self { parameters: BTreeMap::from([(parameter, value.to_owned())]), ..Self::default() }
+    }
 
-impl Clients {
-    fn new(carrier_url: &str, queue_url: String, slack: clients::slack::Slack) -> Self {
-        let secret = Secret::given(&carrier_secret());
-        let account = Account::local(queue_url.clone());
-        Self {
-            carrier: Telnyx::new(carrier_url, secret, TABLE),
-            queue: Queue::new(&account.sdk_config(), queue_url),
-            slack,
-        }
+    fn file(&self, name: &str) -> Option<PathBuf> {
+        self.data.as_ref().map(|folder| folder.join(name))
+    }
+
+    fn carrier(&self) -> io::Result<Carrier> {
+        let options = carrier::Options {
+            api_key: CARRIER_KEY.to_owned(),
+            file: self.file("carrier.json"),
+            settle_after: self.settle_after,
+            delay: self.carrier_delay,
+        };
+        Carrier::with_clock(options, self.clock.clone())
+    }
+
+    fn slack(&self, base_url: &str) -> io::Result<Slack> {
+        let interactions_url = self.interactions_url.clone();
+        Slack::new(slack::Options {
+            bot_token: BOT_TOKEN.to_owned(),
+            file: self.file("slack.json"),
+            clicks: Some(slack::Clicks {
+                url: interactions_url.unwrap_or_else(|| format!("{base_url}/slack/interactions")),
+                signing_secret: SIGNING_SECRET.to_owned(),
+                clock: self.clock.clone(),
+            }),
+        })
     }
 }
 
-/// The routers of all functions, as Lambda runs them.
-fn routes(options: &Options, table: &Table, Clients { carrier, queue, slack }: Clients) -> Router {
-    let clock = options.clock.clone();
-    let keys = ApiKeys::new(table.clone(), clock.clone());
-    let sip_host: Arc<str> = options.sip_host.as_str().into();
-    numbers::router(numbers::App {
-        keys: keys.clone(),
-        table: table.clone(),
-        carrier: carrier.clone(),
-        clock: clock.clone(),
-        prices: options.prices,
-        policy: options.policy,
-        sip_host: sip_host.clone(),
-        // No gateway gives up here.
-        latest_order: Duration::MAX,
-    })
-    .merge(available::router(available::App {
-        keys: keys.clone(),
-        table: table.clone(),
-        carrier,
-        clock: clock.clone(),
-        prices: options.prices,
-    }))
-    .merge(imports::router(imports::App {
-        keys: keys.clone(),
-        table: table.clone(),
-        clock: clock.clone(),
-        monthly_fee: options.import_monthly_fee,
-        limit: options.import_limit,
-        sip_host,
-    }))
-    .merge(kyb::router(kyb::App { keys, table: table.clone(), queue, clock: clock.clone() }))
-    .merge(kyb_review::router(kyb_review::App {
-        table: table.clone(),
-        slack,
-        signing: SigningSecret::new(Secret::given(&slack_secret())),
-        clock,
-        reviewers: options.reviewers.clone().into(),
-    }))
+/// What the functions find around them on this machine, with the keys of the sandboxes.
+fn surroundings(dynamo_db_url: &str, carrier_url: &str, slack_api_url: &str, queues_url: &str) -> Surroundings {
+    let queues = Stack::built_in().of_type("AWS::SQS::Queue");
+    let mut resources: BTreeMap<String, String> =
+        queues.map(|queue| (queue.to_owned(), queue_url(queues_url, queue))).collect();
+    resources.insert("Table".to_owned(), TABLE.to_owned());
+    Surroundings {
+        parameters: BTreeMap::from([
+            ("SipHost", "sip.example.com".to_owned()),
+            ("TelnyxUrl", carrier_url.to_owned()),
+            ("SlackUrl", slack_api_url.to_owned()),
+        ]),
+        resources,
+        variables: BTreeMap::from([
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+            ("AWS_ENDPOINT_URL", dynamo_db_url.to_owned()),
+            ("AWS_ENDPOINT_URL_SQS", queues_url.to_owned()),
+            ("TELNYX_SECRET", carrier_secret()),
+            ("SLACK_SECRET", slack_secret()),
+        ]),
+    }
+}
+
+fn queue_url(queues_url: &str, name: &str) -> String {
+    format!("{queues_url}/{name}")
+}
+
+/// How often a `rate(…)` comes round; `None` for any other expression.
+fn period(expression: &str) -> Option<Duration> {
+    let (count, unit) = expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
+    let seconds = match unit.trim_end_matches('s') {
+        "minute" => 60,
+        "hour" => 3_600,
+        "day" => 86_400,
+        _ => return None,
+    };
+    Some(Duration::from_secs(count.parse::<u64>().ok()? * seconds))
+}
+
+async fn repeat(recurring: Recurring, period: Duration) {
+    let mut ticks = tokio::time::interval(period);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = recurring.schedule.handle(recurring.event.clone()).await {
+            let function = &recurring.function;
+            tracing::warn!(faas.name = function, error.cause = %domain::chain(&*error), "a scheduled run failed");
+        }
+    }
 }
 
 fn carrier_secret() -> String {

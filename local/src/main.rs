@@ -4,13 +4,11 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use domain::{Clock, SystemClock};
 use local::seed::{Seed, seed};
 use local::{Bundle, Options, openapi};
-use reconciler::Reconciler;
 use serde_json::json;
 
 /// Runs the whole phone-number service on this machine: the API, a DynamoDB engine, a sandbox carrier and a sandbox
@@ -78,7 +76,7 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     .await?;
     let seeds = seed(&bundle.table, &arguments.data.join("organizations.json"), SystemClock.now()).await?;
     io::stdout().write_all(greeting(&bundle, &seeds).as_bytes())?;
-    tokio::spawn(reconcile(bundle.reconciler.clone()));
+    bundle.follow_schedules();
     let ready = arguments.data.join(READY);
     for file in [Some(&ready), arguments.ready_file.as_ref()].into_iter().flatten() {
         write_ready_file(file, &bundle, &seeds)?;
@@ -88,17 +86,6 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     // Nobody is to find a run there that is gone.
     let _ = std::fs::remove_file(ready);
     bundle.stop().await
-}
-
-/// Settles what is due, as the schedule does in AWS, only more often, because somebody is watching.
-async fn reconcile(reconciler: Reconciler) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(10));
-    loop {
-        ticks.tick().await;
-        if let Err(error) = reconciler.run().await {
-            tracing::warn!(error.cause = %domain::chain(&error), "what is due could not be settled");
-        }
-    }
 }
 
 /// Makes the folder and takes it for this process alone, so that two runs never write the same files.
@@ -130,7 +117,7 @@ fn write_ready_file(file: &Path, bundle: &Bundle, seeds: &[Seed]) -> io::Result<
         "slackApiUrl": format!("{}/api", bundle.slack_url),
         "slackSecret": bundle.slack_secret,
         "carrierSecret": bundle.carrier_secret,
-        "queueUrl": bundle.queue_url,
+        "queueUrl": bundle.notifications_url(),
         "dynamoDbUrl": bundle.dynamo_db_url,
         "tableName": bundle.table_name,
         "organizations": seeds,

@@ -3,6 +3,8 @@
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use crate::functions::FUNCTIONS;
+
 /// What holds for every operation.
 const ABOUT: &str = "\
 Buy managed US phone numbers, import numbers from SIP trunks, route them to voice agents, and verify the business \
@@ -51,8 +53,8 @@ impl Modify for BearerAuth {
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Whole::openapi();
-    for part in [numbers::Docs::openapi(), available::Docs::openapi(), imports::Docs::openapi(), kyb::Docs::openapi()] {
-        document.merge(part);
+    for describe in FUNCTIONS.iter().filter_map(|function| function.describe) {
+        document.merge(describe());
     }
     document
 }

@@ -47,7 +47,7 @@ impl Cloud {
     fn around(app: &TestApp) -> Self {
         Self(Arc::new(Inner {
             engine_url: app.dynamo.url().to_owned(),
-            queue_url: format!("{}/", app.bundle.queue_url),
+            queue_url: format!("{}/", app.bundle.queues_url),
             http: reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap(),
             calls: Mutex::default(),
         }))
@@ -178,7 +178,7 @@ async fn a_day_ago(app: &TestApp, id: &PhoneNumberId) {
 async fn every_command_works_in_a_deployed_account_with_just_what_the_operators_policy_allows() {
     let clouds = [customers_and_numbers().await, verifications().await, dead_letters().await];
     let needed = clouds.iter().flat_map(Cloud::needed).collect();
-    let granted = granted(&Stack::read().properties("OperatorPolicy")["PolicyDocument"]);
+    let granted = granted(&Stack::built_in().properties("OperatorPolicy")["PolicyDocument"]);
     assert_eq!(differences("ops", &granted, &needed), Vec::<String>::new());
 
     let ran = RAN.with_borrow(Clone::clone);
@@ -277,7 +277,7 @@ async fn customers_and_numbers() -> Cloud {
     let sticky = app.buy("+14155550523").send().await.ok()["id"].as_str().unwrap().to_owned();
     app.delete(&format!("/v1/phone-numbers/{sticky}")).send().await.refused(503, "CARRIER_UNAVAILABLE");
     let carrier_id = app.bundle.carrier.numbers().pop().unwrap().id;
-    app.bundle.reconciler.carrier.release(&domain::number::CarrierNumberId::parse(&carrier_id).unwrap()).await.unwrap();
+    app.reconciler.carrier.release(&domain::number::CarrierNumberId::parse(&carrier_id).unwrap()).await.unwrap();
     assert_eq!(done(&aws, &format!("numbers forget {org} {sticky} --yes")).await["changed"], true);
     app.check_books().await;
     cloud
@@ -290,14 +290,14 @@ async fn verifications() -> Cloud {
     let form = json!({ "declaration": { "businessName": "Acme", "useCase": "x" }, "attestationAccepted": true });
     let submit = async || {
         let filed = app.post("/v1/phone-numbers/kyb/submit", &form).send().await.ok();
-        app.bundle.queue.settled().await;
+        app.bundle.notifications.settled().await;
         filed["id"].as_str().unwrap().to_owned()
     };
     let first = submit().await;
     assert_eq!(done(&aws, "verifications queue").await[0]["id"], *first);
     assert_eq!(done(&aws, &format!("verifications show {org}")).await["businessName"], "Acme");
     assert_eq!(done(&aws, &format!("verifications resend {org} {first}")).await["queued"], true);
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     assert_eq!(app.bundle.slack.messages().len(), 2);
     let rejected = done(&aws, &format!("verifications reject {org} {first} --reason No --yes")).await;
     assert_eq!((&rejected["status"], &rejected["slackMessage"]), (&json!("rejected"), &json!("rewritten")));

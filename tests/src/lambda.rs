@@ -28,13 +28,12 @@ pub type Environment = BTreeMap<&'static str, String>;
 #[must_use]
 pub fn environment(app: &TestApp) -> Environment {
     let bundle = &app.bundle;
-    let queue_url = format!("{}/sandbox/queue", bundle.base_url);
     BTreeMap::from([
         ("AWS_REGION", "us-east-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", "local".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
         ("AWS_ENDPOINT_URL", bundle.dynamo_db_url.clone()),
-        ("AWS_ENDPOINT_URL_SQS", queue_url.clone()),
+        ("AWS_ENDPOINT_URL_SQS", bundle.queues_url.clone()),
         // The most talkative level, so that what must not be logged is looked for among all that can be.
         ("LOG_LEVEL", "debug".to_owned()),
         ("TABLE_NAME", bundle.table_name.to_owned()),
@@ -43,7 +42,7 @@ pub fn environment(app: &TestApp) -> Environment {
         ("TELNYX_SECRET", r#"{"apiKey":"sandbox"}"#.to_owned()),
         ("SLACK_URL", format!("{}/api", bundle.slack_url)),
         ("SLACK_SECRET", bundle.slack_secret.clone()),
-        ("NOTIFICATIONS_QUEUE_URL", queue_url),
+        ("NOTIFICATIONS_QUEUE_URL", bundle.notifications_url()),
     ])
 }
 

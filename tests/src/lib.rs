@@ -8,8 +8,10 @@ pub mod books;
 mod carrier_wire;
 pub mod chance;
 mod clock;
+pub mod deployed;
 pub mod dynamo;
 pub mod faults;
+mod gate;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod permission;
@@ -24,14 +26,16 @@ use carrier_wire::CarrierWire;
 pub use clock::TestClock;
 use domain::api_key::{ApiKey, Grant, Scope};
 use domain::audit::Actor;
-use domain::number::{PhoneNumber, Routing};
+use domain::number::{PhoneNumber, Prices, Routing};
 use domain::organization::PurchasePolicy;
 use domain::{ApiKeyId, Clock, E164, MicroUsd, OrganizationId, PhoneNumberId};
-use dynamo::Dynamo;
+use dynamo::{Dynamo, Weather};
 use faults::Faults;
 use local::seed::{Seed, World, plant};
 use local::{Bundle, Options, engine};
-use reqwest::Method;
+use reconciler::Reconciler;
+pub use reqwest::Method;
+use runtime::settings::Settings;
 use serde_json::{Value, json};
 
 /// One bundle in memory, called by one organization.
@@ -39,6 +43,8 @@ pub struct TestApp {
     pub bundle: Bundle,
     pub dynamo: Dynamo,
     pub clock: Arc<TestClock>,
+    /// The reconciler of the bundle, to be run when a test wants it.
+    pub reconciler: Reconciler,
     pub organization: OrganizationId,
     pub key: String,
     http: reqwest::Client,
@@ -60,6 +66,32 @@ pub fn approved() -> World {
 #[must_use]
 pub fn with_credit_for(numbers: i64) -> World {
     World { credits: MicroUsd::from_micros(2_000_000 * numbers), ..approved() }
+}
+
+/// The reconciler of a bundle, started as Lambda starts it.
+///
+/// # Panics
+/// It does not start.
+#[must_use]
+pub fn reconciler_of(bundle: &Bundle) -> Reconciler {
+    Reconciler::from_start(bundle.start_of("reconciler")).expect("the reconciler starts")
+}
+
+/// What a number costs where nothing else is said.
+///
+/// # Panics
+/// The defaults are no amounts.
+#[must_use]
+pub fn usual_prices() -> Prices {
+    Settings::from_reader(|_| None).prices().expect("the default prices")
+}
+
+/// The least that a business verification may say.
+#[must_use]
+pub fn short_form() -> Value {
+    json!({
+        "declaration": { "businessName": "Maple Dental", "useCase": "Appointments" }, "attestationAccepted": true,
+    })
 }
 
 impl TestApp {
@@ -118,8 +150,9 @@ impl TestApp {
             ..options
         };
         let bundle = Bundle::start(options).await.expect("the bundle starts");
-        let http = plain_http();
-        let mut app = Self { bundle, dynamo, clock, organization: unused_organization(), key: String::new(), http };
+        let (reconciler, http) = (reconciler_of(&bundle), plain_http());
+        let organization = unused_organization();
+        let mut app = Self { bundle, dynamo, clock, reconciler, organization, key: String::new(), http };
         app.key = app.plant(&app.organization.clone(), &world).await;
         app
     }
@@ -203,7 +236,7 @@ impl TestApp {
     /// It may not be bought.
     pub async fn begin_purchase(&self, id: &PhoneNumberId, e164: &str, routing: Routing) -> PhoneNumber {
         let e164 = E164::parse(e164).expect("a number");
-        let prices = Options::default().prices;
+        let prices = usual_prices();
         let (id, organization) = (id.clone(), self.organization.clone());
         let number = PhoneNumber::ordering(id, organization, e164, routing, prices, self.clock.now());
         let table = &self.bundle.table;
@@ -212,6 +245,15 @@ impl TestApp {
             table.begin_purchase(&owner, &number, PurchasePolicy::Approved, None, &Actor::System("tests")).await;
         begun.expect("a purchase");
         number
+    }
+
+    /// Sends a request whose writes fail, and sends it again with the same key: it looks for what it may have made.
+    pub async fn resumed(&self, call: impl Fn() -> Call) -> Answer {
+        let call = || call().header("idempotency-key", "resumed");
+        self.dynamo.set(Weather::NoTransactions);
+        call().send().await.refused(503, "BUSY");
+        self.dynamo.set(Weather::Fair);
+        call().send().await
     }
 
     /// Imports a number through the connected SIP connection.
@@ -261,7 +303,7 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            assert_eq!(self.bundle.queue.unfinished(), 0, "queued work was left unprocessed");
+            assert_eq!(self.bundle.notifications.unfinished(), 0, "queued work was left unprocessed");
         }
     }
 }

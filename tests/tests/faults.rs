@@ -186,7 +186,7 @@ impl World {
             Flow::RepeatGivenBack | Flow::RepeatReleased => {
                 run.faults.die_after(ORDER, run.register()).await;
                 run.app.clock.advance(Duration::from_mins(2));
-                run.app.bundle.reconciler.run().await.unwrap();
+                run.app.reconciler.run().await.unwrap();
                 if flow == Flow::RepeatReleased {
                     for row in run.rows().await {
                         run.app.delete(&path(&row)).send().await.ok();
@@ -253,7 +253,7 @@ impl Run {
     async fn act(&self) -> Option<u16> {
         match self.flow {
             Flow::Adopt | Flow::GiveBack | Flow::FinishRelease => {
-                let _ = self.app.bundle.reconciler.run().await;
+                let _ = self.app.reconciler.run().await;
                 None
             }
             Flow::Release | Flow::ReleaseImported => Some(self.app.delete(&self.path).send().await.status),
@@ -288,7 +288,7 @@ impl Run {
             }
             self.app.clock.advance(pause);
             if !unfinished(&self.app).await.is_empty()
-                && let Err(error) = self.app.bundle.reconciler.run().await
+                && let Err(error) = self.app.reconciler.run().await
             {
                 wrong.push(format!("the reconciler fails: {error:?}"));
             }

@@ -212,7 +212,7 @@ async fn be_a_customer(app: &TestApp, newcomer: &str, nth: usize) {
     app.put("/v1/phone-numbers/kyb/draft", &form()).key(newcomer).send().await;
     app.post(SUBMIT, &form()).key(newcomer).header("idempotency-key", &key).send().await;
     app.clock.advance(Duration::from_hours(1));
-    let _ = app.bundle.reconciler.run().await;
+    let _ = app.reconciler.run().await;
 }
 
 /// A click, as Slack would sign it now.
@@ -266,22 +266,22 @@ async fn live_through(nth: usize, weather: Weather) {
     // One submission that staff read in good weather, so that there is something to decide in bad weather.
     let other = app.stranger(World::default()).await;
     let row = app.post(SUBMIT, &form()).key(&other).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     let message = app.bundle.slack.messages().remove(0);
 
     app.dynamo.set(weather);
-    app.bundle.queue.set_down(nth == 0);
+    app.bundle.notifications.set_down(nth == 0);
     be_a_customer(&app, &newcomer, nth).await;
-    app.bundle.queue.set_down(false);
-    app.bundle.queue.push(r#"{"organizationId":"CanaryInjected","submissionId":"CanaryInjected"}"#.to_owned());
-    app.bundle.queue.push("CanaryInjected".to_owned());
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.set_down(false);
+    app.bundle.notifications.push(r#"{"organizationId":"CanaryInjected","submissionId":"CanaryInjected"}"#.to_owned());
+    app.bundle.notifications.push("CanaryInjected".to_owned());
+    app.bundle.notifications.settled().await;
     app.bundle.slack.set_down(nth == 0);
     let own = (row["organizationId"].as_str().unwrap(), row["id"].as_str().unwrap());
     be_staff(&app, &message, &[own, ("CanaryInjected", "CanaryInjected"), ("org_nobody", own.1)]).await;
     app.dynamo.set(Weather::Fair);
     app.bundle.slack.set_down(false);
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
 
     for key in [&app.key, &other, &newcomer] {
         let hash = ApiKey::parse(key).unwrap().hash().to_string();

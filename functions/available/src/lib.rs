@@ -8,34 +8,32 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use axum::{Router, routing};
 use clients::telnyx::Telnyx;
+use domain::Clock;
 use domain::number::Prices;
-use domain::{Clock, SystemClock};
-use runtime::settings::{Settings, SettingsError};
+use runtime::settings::SettingsError;
+use runtime::{Function, Start};
 use table::Table;
-use web::ApiKeys;
+use web::{ApiKeys, Http};
 
 pub use docs::Docs;
 
 /// What this route works with.
 #[derive(Clone)]
-pub struct App {
-    pub keys: ApiKeys,
-    pub table: Table,
-    pub carrier: Telnyx,
-    pub clock: Arc<dyn Clock>,
-    pub prices: Prices,
+pub(crate) struct App {
+    keys: ApiKeys,
+    table: Table,
+    carrier: Telnyx,
+    clock: Arc<dyn Clock>,
+    prices: Prices,
 }
 
 impl App {
-    /// # Errors
-    /// A setting is missing or malformed.
-    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let table = Table::new(&settings.account()?.sdk_config(), settings.table_name()?);
+    fn from_start(start: &Start) -> Result<Self, SettingsError> {
+        let (table, clock, settings) = (Table::from_start(start)?, start.clock.clone(), &start.settings);
         Ok(Self {
             keys: ApiKeys::new(table.clone(), clock.clone()),
             table,
-            carrier: Telnyx::new(&settings.telnyx_url(), settings.telnyx_secret()?, &settings.table_name()?),
+            carrier: Telnyx::from_start(start)?,
             clock,
             prices: settings.prices()?,
         })
@@ -48,6 +46,13 @@ impl FromRef<App> for ApiKeys {
     }
 }
 
-pub fn router(app: App) -> Router {
+/// # Errors
+/// A setting is missing or malformed.
+pub fn start(start: &Start) -> Result<Function, SettingsError> {
+    let app = App::from_start(start)?;
+    Ok(Function::new(app.table.connect()).entrance("http", Http(router(app))))
+}
+
+fn router(app: App) -> Router {
     Router::new().route("/v1/phone-numbers/available", routing::get(search::search)).with_state(app)
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
 use tests::TestApp;
+use tests::deployed::Deployed;
 use tests::lambda::{Lambda, anonymous, environment, event, refusal, with_method};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_available");
@@ -60,4 +61,11 @@ async fn logs_are_json_lines_that_hold_neither_keys_nor_numbers() {
     let answered = log.iter().find(|line| line["http.response.status_code"] == 200).unwrap();
     assert_eq!(answered["span"]["http.request.id"], search["requestContext"]["requestId"]);
     assert_eq!(answered["span"]["http.route"], "/v1/phone-numbers/available");
+}
+
+#[tokio::test]
+async fn it_may_do_what_it_does_and_nothing_else() {
+    let lambda = Deployed::start("available", TestApp::approved().await).await;
+    lambda.app.get("/v1/phone-numbers/available?areaCode=415").send().await.ok();
+    lambda.check_policy();
 }

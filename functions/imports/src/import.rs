@@ -37,7 +37,8 @@ pub(crate) async fn import(
 ) -> ApiResult<Response> {
     let organization = &caller.organization;
     let route = "POST /v1/phone-numbers/import";
-    let once = Once { table: &app.table, clock: &*app.clock, organization, route, key, body: digest };
+    let (clock, randomness) = (&*app.clock, &*app.randomness);
+    let once = Once { table: &app.table, clock, randomness, organization, route, key, body: digest };
     once.run(async |attempt| import_number(&app, &caller, parse(fields)?, attempt).await.map(Json)).await
 }
 

@@ -7,37 +7,37 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use axum::{Router, routing};
-use domain::{Clock, MicroUsd, SystemClock};
-use runtime::settings::{Settings, SettingsError};
+use domain::{Clock, MicroUsd, Randomness};
+use runtime::settings::SettingsError;
+use runtime::{Function, Start};
 use table::Table;
-use web::ApiKeys;
+use web::{ApiKeys, Http};
 
 pub use docs::Docs;
 
 /// What this route works with.
 #[derive(Clone)]
-pub struct App {
-    pub keys: ApiKeys,
-    pub table: Table,
-    pub clock: Arc<dyn Clock>,
+pub(crate) struct App {
+    keys: ApiKeys,
+    table: Table,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
     /// What an imported number costs each month.
-    pub monthly_fee: MicroUsd,
+    monthly_fee: MicroUsd,
     /// How many numbers one organization may import.
-    pub limit: u32,
+    limit: u32,
     /// Where customers forward their trunks' calls to.
-    pub sip_host: Arc<str>,
+    sip_host: Arc<str>,
 }
 
 impl App {
-    /// # Errors
-    /// A setting is missing or malformed.
-    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let table = Table::new(&settings.account()?.sdk_config(), settings.table_name()?);
+    fn from_start(start: &Start) -> Result<Self, SettingsError> {
+        let (table, clock, settings) = (Table::from_start(start)?, start.clock.clone(), &start.settings);
         Ok(Self {
             keys: ApiKeys::new(table.clone(), clock.clone()),
             table,
             clock,
+            randomness: start.randomness.clone(),
             monthly_fee: settings.import_monthly_fee()?,
             limit: settings.import_limit()?,
             sip_host: settings.sip_host()?.into(),
@@ -51,6 +51,13 @@ impl FromRef<App> for ApiKeys {
     }
 }
 
-pub fn router(app: App) -> Router {
+/// # Errors
+/// A setting is missing or malformed.
+pub fn start(start: &Start) -> Result<Function, SettingsError> {
+    let app = App::from_start(start)?;
+    Ok(Function::new(app.table.connect()).entrance("http", Http(router(app))))
+}
+
+fn router(app: App) -> Router {
     Router::new().route("/v1/phone-numbers/import", routing::post(import::import)).with_state(app)
 }

@@ -1,8 +1,12 @@
 //! The built binary, run as Lambda runs it.
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::TestApp;
+use tests::deployed::Deployed;
+use tests::faults::Faults;
 use tests::lambda::{Lambda, anonymous, environment, event, refusal, with_body, with_method};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_imports");
@@ -62,4 +66,26 @@ async fn logs_are_json_lines_that_hold_neither_keys_nor_numbers_nor_what_custome
     let log = lambda.log(&[&app.key, "2071838750", "London"]);
     let answered = log.iter().find(|line| line["http.response.status_code"] == 200).unwrap();
     assert_eq!(answered["span"]["http.request.id"], import["requestContext"]["requestId"]);
+}
+
+#[tokio::test]
+async fn it_may_do_what_it_does_and_nothing_else() {
+    let faults = Faults::default();
+    let lambda = Deployed::start("imports", TestApp::struck_by(&faults).await).await;
+    let app = &lambda.app;
+    let import = |number: &str, agent: Option<&str>| {
+        let body = json!({ "e164": number, "sipConnectionInstallationId": "sip_up", "agentId": agent });
+        app.post("/v1/phone-numbers/import", &body)
+    };
+    let first = |key: &str| import("+12125550142", Some("agent_1")).header("idempotency-key", key);
+    first("first").send().await.ok();
+    first("first").send().await.ok();
+    first("second").send().await.refused(409, "PHONE_NUMBER_ALREADY_REGISTERED");
+    app.resumed(|| import("+12125550143", Some("agent_2"))).await.ok();
+    // A run that dies leaves its work to the next one, which looks for it once the lease of the dead one has ended.
+    let third = || import("+12125550144", None).header("idempotency-key", "third");
+    faults.die_after("table TransactWriteItems", third()).await;
+    app.clock.advance(Duration::from_mins(10));
+    third().send().await.ok();
+    lambda.check_policy();
 }

@@ -7,14 +7,14 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use clients::slack::verification::{Message, message};
 use clients::slack::{Slack, SlackError};
 use domain::kyb::{Case, Delivery, Status, Submission};
-use domain::{Clock, SystemClock, chain};
+use domain::{Clock, chain};
 use runtime::message::SubmissionHandle;
-use runtime::settings::{Settings, SettingsError};
-use runtime::worker::{Again, Limits, Worker, run_batch};
+use runtime::settings::SettingsError;
+use runtime::worker::{Again, Limits, QueueWorker, Worker};
+use runtime::{Function, Start};
 use table::Table;
 use tokio::time::timeout;
 
@@ -24,33 +24,21 @@ const READ: Duration = Duration::from_secs(4);
 /// How long telling Slack may take, from reading the secret to Slack's answer.
 const POST: Duration = Duration::from_secs(8);
 
+/// # Errors
+/// A setting is missing or malformed.
+pub fn start(start: &Start) -> Result<Function, SettingsError> {
+    let (table, slack, clock) = (Table::from_start(start)?, Slack::from_start(start)?, start.clock.clone());
+    Ok(Function::new(table.connect()).entrance("queue", QueueWorker::new(Notifier { table, slack, clock })))
+}
+
 /// What it takes to tell staff.
-#[derive(Clone)]
-pub struct Notifier {
-    pub table: Table,
-    pub slack: Slack,
-    pub clock: Arc<dyn Clock>,
+struct Notifier {
+    table: Table,
+    slack: Slack,
+    clock: Arc<dyn Clock>,
 }
 
 impl Notifier {
-    /// # Errors
-    /// A setting is missing or malformed.
-    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self {
-            table: Table::new(&settings.account()?.sdk_config(), settings.table_name()?),
-            slack: Slack::new(&settings.slack_url(), settings.slack_secret()?),
-            clock: Arc::new(SystemClock),
-        })
-    }
-
-    /// Announces the submissions that the batch names. The answer names the messages that have to come again; one
-    /// that can never succeed is among them each time, until the queue puts it aside for a person to look at.
-    ///
-    /// It answers within 28 s, whatever the table and Slack do.
-    pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        run_batch(&event, self).await
-    }
-
     async fn announce(&self, case: &Case) -> Result<(), Again> {
         let submission = &case.submission;
         let (organization, id) = (&submission.organization, &submission.id);

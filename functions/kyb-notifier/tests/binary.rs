@@ -7,6 +7,7 @@ use domain::{ApiKeyId, Clock, KybId, Name, Prose};
 use local::sandbox::slack::Failure;
 use serde_json::{Value, json};
 use tests::TestApp;
+use tests::deployed::Deployed;
 use tests::lambda::{Lambda, environment, event, refusal};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kyb-notifier");
@@ -99,4 +100,16 @@ async fn logs_are_json_lines_that_hold_neither_tokens_nor_what_customers_or_mess
     let told = log.iter().find(|line| line["message"] == "staff were told of a business verification").unwrap();
     assert_eq!(told["kyb.submission.id"], submission.id.as_str());
     assert!(log.iter().any(|line| line["sqs.message_id"] == "poison"));
+}
+
+#[tokio::test]
+async fn it_may_do_what_it_does_and_nothing_else() {
+    let lambda = Deployed::start("kyb-notifier", TestApp::empty().await).await;
+    let submission = submitted(&lambda.app).await;
+    let message = json!({ "organizationId": submission.organization.as_str(), "submissionId": submission.id.as_str() });
+    for _ in 0..2 {
+        assert!(lambda.work_on(&message).await);
+    }
+    assert_eq!(lambda.app.bundle.slack.messages().len(), 1);
+    lambda.check_policy();
 }

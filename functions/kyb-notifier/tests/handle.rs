@@ -1,6 +1,8 @@
 //! The worker against a real engine and the sandbox Slack.
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
@@ -8,15 +10,15 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use clients::slack::Slack;
 use domain::audit::Actor;
 use domain::kyb::{Decision, Declaration, Filing, Review, Status, Submission, SubmittedBy};
 use domain::organization::Organization;
-use domain::{ApiKeyId, KybId, Name, OrganizationId, Prose, SystemClock, Timestamp};
-use kyb_notifier::Notifier;
+use domain::{ApiKeyId, KybId, Name, OrganizationId, Prose, Timestamp};
 use local::sandbox::slack::{Failure, Options, Slack as Sandbox};
-use runtime::Secret;
+use runtime::Start;
 use runtime::aws::Account;
+use runtime::settings::Settings;
+use runtime::worker::QueueWorker;
 use table::Table;
 use tokio::net::TcpListener;
 
@@ -26,7 +28,7 @@ const TOKEN: &str = "xoxb-very-secret";
 struct World {
     table: Table,
     sandbox: Sandbox,
-    notifier: Notifier,
+    notifier: QueueWorker,
 }
 
 async fn listen() -> (TcpListener, String) {
@@ -44,7 +46,7 @@ impl World {
     async fn behind(gate: impl FnOnce(Table, Router) -> Router) -> Self {
         let (listener, engine) = listen().await;
         tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
-        let table = Table::new(&Account::local(engine).sdk_config(), "table".to_owned());
+        let table = Table::new(&Account::local(engine.clone()).sdk_config(), "table".to_owned());
         table.create_if_absent().await.unwrap();
 
         let sandbox = Sandbox::new(Options { bot_token: TOKEN.to_owned(), file: None, clicks: None }).unwrap();
@@ -52,9 +54,19 @@ impl World {
         let router = gate(table.clone(), sandbox.router());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let secret = format!(r##"{{"botToken":"{TOKEN}","channel":"#verification"}}"##);
-        let slack = Slack::new(&format!("{url}/api"), Secret::given(&secret));
-        let notifier = Notifier { table: table.clone(), slack, clock: Arc::new(SystemClock) };
-        Self { table, sandbox, notifier }
+        let variables = BTreeMap::from([
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+            ("AWS_ENDPOINT_URL", engine),
+            ("TABLE_NAME", "table".to_owned()),
+            ("SLACK_URL", format!("{url}/api")),
+            ("SLACK_SECRET", secret),
+        ]);
+        let settings = Settings::from_reader(move |name| variables.get(name).cloned());
+        let function = kyb_notifier::start(&Start::in_lambda(settings)).unwrap();
+        let entrance: Box<dyn Any> = function.enter(None).unwrap();
+        Self { table, sandbox, notifier: *entrance.downcast().unwrap() }
     }
 
     /// A stored submission of an organization of its own.

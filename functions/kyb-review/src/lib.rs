@@ -16,11 +16,12 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing};
 use clients::slack::{SigningSecret, Slack, Unsigned};
-use domain::{Clock, Error, SystemClock};
-use runtime::settings::{Settings, SettingsError};
+use domain::{Clock, Error};
+use runtime::settings::SettingsError;
+use runtime::{Function, Start};
 use table::Table;
 use tokio::time::timeout_at;
-use web::ApiResult;
+use web::{ApiResult, Http};
 
 use crate::interaction::Interaction;
 use crate::review::Deadlines;
@@ -30,31 +31,37 @@ const MOST_BODY: usize = 1024 * 1024;
 
 /// What this route works with.
 #[derive(Clone)]
-pub struct App {
-    pub table: Table,
-    pub slack: Slack,
-    pub signing: SigningSecret,
-    pub clock: Arc<dyn Clock>,
+pub(crate) struct App {
+    table: Table,
+    slack: Slack,
+    signing: SigningSecret,
+    clock: Arc<dyn Clock>,
     /// The Slack users who may decide; empty lets everybody who sees the message.
-    pub reviewers: Arc<[String]>,
+    reviewers: Arc<[String]>,
 }
 
 impl App {
-    /// # Errors
-    /// A setting is missing or malformed.
-    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
-        let secret = settings.slack_secret()?;
+    fn from_start(start: &Start) -> Result<Self, SettingsError> {
+        // One secret, so that it is read once for both.
+        let secret = start.slack_secret()?;
         Ok(Self {
-            table: Table::new(&settings.account()?.sdk_config(), settings.table_name()?),
-            slack: Slack::new(&settings.slack_url(), secret.clone()),
+            table: Table::from_start(start)?,
+            slack: Slack::new(&start.settings.slack_url(), secret.clone()),
             signing: SigningSecret::new(secret),
-            clock: Arc::new(SystemClock),
-            reviewers: settings.slack_reviewers()?.into(),
+            clock: start.clock.clone(),
+            reviewers: start.settings.slack_reviewers()?.into(),
         })
     }
 }
 
-pub fn router(app: App) -> Router {
+/// # Errors
+/// A setting is missing or malformed.
+pub fn start(start: &Start) -> Result<Function, SettingsError> {
+    let app = App::from_start(start)?;
+    Ok(Function::new(app.table.connect()).entrance("http", Http(router(app))))
+}
+
+fn router(app: App) -> Router {
     Router::new()
         .route("/slack/interactions", routing::post(interact))
         .layer(DefaultBodyLimit::max(MOST_BODY))

@@ -5,10 +5,12 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clients::slack::{SIGNATURE, TIMESTAMP, sign};
 use domain::kyb::{Declaration, Delivery, Filing, Status, Submission, SubmittedBy};
-use domain::{ApiKeyId, Clock, KybId, Name, Prose, SystemClock};
+use domain::{ApiKeyId, Clock, KybId, Name, OrganizationId, Prose, SystemClock};
 use local::sandbox::slack::{Failure, Message};
+use local::seed::World;
 use serde_json::{Value, json};
 use tests::TestApp;
+use tests::deployed::Deployed;
 use tests::lambda::{Environment, Lambda, environment, event, refusal, with_method};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kyb-review");
@@ -29,8 +31,8 @@ async fn announced(app: &TestApp) -> Submission {
     let actor = domain::audit::Actor::ApiKey(by.api_key.clone());
     let (submission, _) = app.bundle.table.file_submission(&app.organization, file, None, &actor).await.unwrap();
     let job = json!({ "organizationId": submission.organization.as_str(), "submissionId": submission.id.as_str() });
-    app.bundle.queue.push(job.to_string());
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.push(job.to_string());
+    app.bundle.notifications.settled().await;
     stored(app, &submission).await
 }
 
@@ -242,4 +244,54 @@ async fn logs_are_json_lines_that_hold_neither_secrets_nor_what_customers_or_sta
     assert_eq!((&decided["kyb.status"], &decided["slack.user.id"]), (&json!("rejected"), &json!(REVIEWER)));
     let warned = log.iter().find(|line| line["level"] == "WARN").unwrap();
     assert_eq!(warned["kyb.submission.id"], submission.id.as_str());
+}
+
+/// Sends what somebody does in Slack to the function, as Slack signs it. The secret is the one that the function reads.
+async fn interact(app: &TestApp, payload: &Value) {
+    let payload: String = url::form_urlencoded::byte_serialize(payload.to_string().as_bytes()).collect();
+    let (body, now) = (format!("payload={payload}"), app.clock.now().seconds().to_string());
+    let call = app.call(tests::Method::POST, "/slack/interactions").text(body.clone());
+    call.header(SIGNATURE, &sign("sandbox", &now, body.as_bytes())).header(TIMESTAMP, &now).send().await.ok();
+}
+
+/// Submits a verification of which staff are then told, and names it as Slack's buttons do.
+async fn told(app: &TestApp, key: &str) -> String {
+    let submission = app.post("/v1/phone-numbers/kyb/submit", &tests::short_form()).key(key).send().await.ok();
+    app.bundle.notifications.settled().await;
+    json!({ "organizationId": submission["organizationId"], "submissionId": submission["id"] }).to_string()
+}
+
+async fn status(app: &TestApp, value: &str) -> Status {
+    let ids: Value = serde_json::from_str(value).unwrap();
+    let organization = OrganizationId::parse(ids["organizationId"].as_str().unwrap()).unwrap();
+    app.bundle.table.verification(&organization).await.unwrap().current.unwrap().status()
+}
+
+#[tokio::test]
+async fn it_may_do_what_it_does_and_nothing_else() {
+    let app = TestApp::empty().await;
+    let (one, other) = (told(&app, &app.key).await, told(&app, &app.stranger(World::default()).await).await);
+    let Message { channel, ts, .. } = message(&app);
+    let lambda = Deployed::start("kyb-review", app).await;
+    let app = &lambda.app;
+    let click = |user: &str, action: &str, value: &str| {
+        json!({
+            "type": "block_actions", "user": { "id": user }, "trigger_id": "1.2", "channel": { "id": channel },
+            "container": { "type": "message", "channel_id": channel, "message_ts": ts },
+            "actions": [{ "block_id": "verification", "action_id": action, "value": value }],
+        })
+    };
+    for user in ["U1", "U2"] {
+        interact(app, &click(user, "approve", &one)).await;
+    }
+    interact(app, &click("U1", "reject", &other)).await;
+    let mut place: Value = serde_json::from_str(&other).unwrap();
+    (place["channel"], place["ts"]) = (json!(channel), json!(ts));
+    let reason = json!({ "reason": { "reason": { "type": "plain_text_input", "value": "The name is wrong." } } });
+    let view = json!({
+        "type": "modal", "callback_id": "rejection", "private_metadata": place.to_string(), "state": { "values": reason },
+    });
+    interact(app, &json!({ "type": "view_submission", "user": { "id": "U1" }, "view": view })).await;
+    assert_eq!((status(app, &one).await, status(app, &other).await), (Status::Approved, Status::Rejected));
+    lambda.check_policy();
 }

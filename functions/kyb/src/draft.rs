@@ -27,7 +27,7 @@ pub(crate) async fn draft(
 ) -> ApiResult<Json<SubmissionRow>> {
     let (filing, accepted) = parse(fields)?;
     let (organization, now) = (&caller.organization, app.clock.now());
-    let id = KybId::new(now, rand::random());
+    let id = KybId::new(now, app.randomness.draw());
     let file = |current: Option<&Submission>| {
         Submission::save_draft(current, organization, id.clone(), filing.clone(), accepted, now)
     };

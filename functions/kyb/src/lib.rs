@@ -11,36 +11,35 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use axum::{Router, routing};
-use domain::{Clock, SystemClock};
+use domain::{Clock, Randomness};
 use runtime::message::SubmissionHandle;
 use runtime::queue::Queue;
-use runtime::settings::{Settings, SettingsError};
+use runtime::settings::SettingsError;
+use runtime::{Function, Start};
 use table::Table;
-use web::ApiKeys;
+use web::{ApiKeys, Http};
 
 pub use docs::Docs;
 
 /// What these routes work with.
 #[derive(Clone)]
-pub struct App {
-    pub keys: ApiKeys,
-    pub table: Table,
-    pub queue: Queue<SubmissionHandle>,
-    pub clock: Arc<dyn Clock>,
+pub(crate) struct App {
+    keys: ApiKeys,
+    table: Table,
+    queue: Queue<SubmissionHandle>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
 }
 
 impl App {
-    /// # Errors
-    /// A setting is missing or malformed.
-    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let config = settings.account()?.sdk_config();
-        let table = Table::new(&config, settings.table_name()?);
+    fn from_start(start: &Start) -> Result<Self, SettingsError> {
+        let (table, clock) = (Table::from_start(start)?, start.clock.clone());
         Ok(Self {
             keys: ApiKeys::new(table.clone(), clock.clone()),
             table,
-            queue: Queue::new(&config, settings.notifications_queue_url()?),
+            queue: Queue::from_start(start)?,
             clock,
+            randomness: start.randomness.clone(),
         })
     }
 }
@@ -51,7 +50,14 @@ impl FromRef<App> for ApiKeys {
     }
 }
 
-pub fn router(app: App) -> Router {
+/// # Errors
+/// A setting is missing or malformed.
+pub fn start(start: &Start) -> Result<Function, SettingsError> {
+    let app = App::from_start(start)?;
+    Ok(Function::new(app.table.connect()).entrance("http", Http(router(app))))
+}
+
+fn router(app: App) -> Router {
     Router::new()
         .route("/v1/phone-numbers/kyb", routing::get(overview::overview))
         .route("/v1/phone-numbers/kyb/draft", routing::put(draft::draft))

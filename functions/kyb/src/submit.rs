@@ -33,7 +33,8 @@ pub(crate) async fn submit(
 ) -> ApiResult<Response> {
     let organization = &caller.organization;
     let route = "POST /v1/phone-numbers/kyb/submit";
-    let once = Once { table: &app.table, clock: &*app.clock, organization, route, key, body: digest };
+    let (clock, randomness) = (&*app.clock, &*app.randomness);
+    let once = Once { table: &app.table, clock, randomness, organization, route, key, body: digest };
     once.run(async |attempt| {
         let (submitted, hold) = submit_filing(&app, &caller, parse(fields)?, &attempt).await?;
         Ok(Json(SubmissionRow::new(&submitted, hold.as_ref())))

@@ -1,9 +1,13 @@
 //! The built binary, run as Lambda runs it.
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
+use domain::audit::Actor;
+use domain::kyb::{Decision, Review};
+use domain::{Clock, Prose};
 use serde_json::{Value, json};
-use tests::TestApp;
+use tests::deployed::Deployed;
 use tests::lambda::{Lambda, anonymous, environment, event, refusal, with_body, with_method};
+use tests::{TestApp, short_form};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kyb");
 
@@ -26,7 +30,7 @@ async fn a_verification_is_drafted_submitted_and_queued_for_staff() {
     assert_eq!(submitted["slackNotificationStatus"], "queued");
     assert!(submitted["slackNotificationJobId"].is_string());
 
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     let messages = app.bundle.slack.messages();
     assert_eq!(messages.len(), 1);
     assert!(messages[0].text.contains("Maple Dental"), "{}", messages[0].text);
@@ -65,7 +69,7 @@ async fn logs_are_json_lines_that_hold_neither_keys_nor_what_customers_write() {
     let lambda = Lambda::start(BINARY, &environment(&app)).await;
     let submit = request("kyb-submit", &app);
     // Not queued, which is logged.
-    app.bundle.queue.set_down(true);
+    app.bundle.notifications.set_down(true);
     let submitted = lambda.call(&submit).await.ok();
     assert_eq!(submitted["slackNotificationStatus"], "enqueue_failed");
     lambda.call(&submit).await.refused(409, "KYB_UNDER_REVIEW");
@@ -76,4 +80,26 @@ async fn logs_are_json_lines_that_hold_neither_keys_nor_what_customers_write() {
     assert_eq!(answered["span"]["http.request.id"], submit["requestContext"]["requestId"]);
     let warned = log.iter().find(|line| line["level"] == "WARN").unwrap();
     assert_eq!(warned["kyb.submission.id"], submitted["id"]);
+}
+
+#[tokio::test]
+async fn it_may_do_what_it_does_and_nothing_else() {
+    let lambda = Deployed::start("kyb", TestApp::empty().await).await;
+    let app = &lambda.app;
+    app.get("/v1/phone-numbers/kyb").send().await.ok();
+    let draft = request("kyb-draft", app)["body"].as_str().unwrap().to_owned();
+    let draft: Value = serde_json::from_str(&draft).unwrap();
+    app.put("/v1/phone-numbers/kyb/draft", &draft).send().await.ok();
+    let submit = |key: &str| app.post("/v1/phone-numbers/kyb/submit", &short_form()).header("idempotency-key", key);
+    submit("first").send().await.ok();
+    app.bundle.notifications.settled().await;
+    submit("second").send().await.refused(409, "KYB_UNDER_REVIEW");
+    // What was turned down is kept beside its successor.
+    let current = app.bundle.table.verification(&app.organization).await.unwrap().current.unwrap();
+    let review = Review { at: app.clock.now(), reviewer_id: "U1".to_owned(), reviewer_email: None };
+    let reject = Decision::Reject { reason: Prose::parse("The name is wrong.").unwrap(), issues: Vec::new() };
+    app.bundle.table.decide(&app.organization, &current.id, &reject, &review, &Actor::System("tests")).await.unwrap();
+    app.resumed(|| app.post("/v1/phone-numbers/kyb/submit", &short_form())).await.ok();
+    app.bundle.notifications.settled().await;
+    lambda.check_policy();
 }

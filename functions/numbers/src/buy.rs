@@ -38,7 +38,8 @@ pub(crate) async fn buy(
 ) -> ApiResult<Response> {
     let organization = &caller.organization;
     let route = "POST /v1/phone-numbers";
-    let once = Once { table: &app.table, clock: &*app.clock, organization, route, key, body: digest };
+    let (clock, randomness) = (&*app.clock, &*app.randomness);
+    let once = Once { table: &app.table, clock, randomness, organization, route, key, body: digest };
     once.run(async |attempt| {
         let number = purchase_number(&app, &caller, parse(fields)?, attempt).await?;
         Ok(app.row(&number))

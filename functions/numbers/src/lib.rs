@@ -18,46 +18,47 @@ use axum::{Json, routing};
 use clients::telnyx::Telnyx;
 use domain::number::{PhoneNumber, Prices};
 use domain::organization::PurchasePolicy;
-use domain::{Clock, SystemClock};
-use runtime::settings::{Settings, SettingsError};
+use domain::{Clock, Randomness};
+use runtime::settings::SettingsError;
+use runtime::{Function, Start};
 use table::{Table, View};
-use web::{ApiKeys, PhoneNumberRow};
+use web::{ApiKeys, Http, PhoneNumberRow};
 
 pub use docs::Docs;
 
-/// The transaction may take some 2 s, the order and its number 17 s, recording it 2 s, and Lambda stops after 29.
-const LATEST_ORDER: Duration = Duration::from_secs(7);
+/// What a purchase may still take once its gates are open: some 2 s for the transaction, 17 s for the order and its number,
+/// 2 s to record them, and a second to spare.
+const ORDER: Duration = Duration::from_secs(22);
 
 /// What these routes work with.
 #[derive(Clone)]
-pub struct App {
-    pub keys: ApiKeys,
-    pub table: Table,
-    pub carrier: Telnyx,
-    pub clock: Arc<dyn Clock>,
-    pub prices: Prices,
-    pub policy: PurchasePolicy,
+pub(crate) struct App {
+    keys: ApiKeys,
+    table: Table,
+    carrier: Telnyx,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    prices: Prices,
+    policy: PurchasePolicy,
     /// Where customers forward their trunks' calls to.
-    pub sip_host: Arc<str>,
+    sip_host: Arc<str>,
     /// A purchase that has not come to its transaction after this long is not begun.
-    pub latest_order: Duration,
+    latest_order: Duration,
 }
 
 impl App {
-    /// # Errors
-    /// A setting is missing or malformed.
-    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let table = Table::new(&settings.account()?.sdk_config(), settings.table_name()?);
+    fn from_start(start: &Start) -> Result<Self, SettingsError> {
+        let (table, clock, settings) = (Table::from_start(start)?, start.clock.clone(), &start.settings);
         Ok(Self {
             keys: ApiKeys::new(table.clone(), clock.clone()),
             table,
-            carrier: Telnyx::new(&settings.telnyx_url(), settings.telnyx_secret()?, &settings.table_name()?),
+            carrier: Telnyx::from_start(start)?,
             clock,
+            randomness: start.randomness.clone(),
             prices: settings.prices()?,
             policy: settings.purchase_policy()?,
             sip_host: settings.sip_host()?.into(),
-            latest_order: LATEST_ORDER,
+            latest_order: start.call_time_out.saturating_sub(ORDER),
         })
     }
 
@@ -81,7 +82,14 @@ impl FromRef<App> for ApiKeys {
     }
 }
 
-pub fn router(app: App) -> Router {
+/// # Errors
+/// A setting is missing or malformed.
+pub fn start(start: &Start) -> Result<Function, SettingsError> {
+    let app = App::from_start(start)?;
+    Ok(Function::new(app.table.connect()).entrance("http", Http(router(app))))
+}
+
+fn router(app: App) -> Router {
     Router::new()
         .route("/v1/phone-numbers", routing::get(list::list).post(buy::buy))
         .route("/v1/phone-numbers/{id}", routing::get(get::get).patch(update::update).delete(release::release))

@@ -3,8 +3,10 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use domain::number::CarrierNumberId;
 use serde_json::{Value, json};
 use tests::TestApp;
+use tests::deployed::Deployed;
 use tests::lambda::{Lambda, anonymous, environment, event, refusal, with_body, with_method};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_numbers");
@@ -169,4 +171,33 @@ async fn logs_are_json_lines_that_hold_neither_keys_nor_numbers_nor_what_custome
     assert_eq!(answered["span"]["http.request.method"], "POST");
     let failed = log.iter().find(|line| line["error.code"] == "CARRIER_UNAVAILABLE").unwrap();
     assert_eq!(failed["level"], "WARN");
+}
+
+#[tokio::test]
+async fn it_may_do_what_it_does_and_nothing_else() {
+    let app = TestApp::approved().await;
+    let imported = app.import("+12125550142").send().await.ok();
+    let lambda = Deployed::start("numbers", app).await;
+    let app = &lambda.app;
+    let body = json!({ "e164": "+14155550142", "agentId": "agent_1" });
+    let bought = app.post("/v1/phone-numbers", &body).header("idempotency-key", "bought").send().await.ok();
+    app.buy("+14155550410").header("idempotency-key", "gone").send().await.refused(409, "PHONE_NUMBER_UNAVAILABLE");
+    app.buy("+14155550409").send().await.refused(409, "PHONE_NUMBER_UNAVAILABLE");
+    app.buy("+14155550500").send().await.ok();
+    app.resumed(|| app.buy("+14155550143")).await.ok();
+    app.get("/v1/phone-numbers").send().await.ok();
+    app.get("/v1/phone-numbers?limit=1").send().await.ok();
+    let path = |row: &Value| format!("/v1/phone-numbers/{}", row["id"].as_str().unwrap());
+    app.get(&path(&bought)).send().await.ok();
+    for change in [json!({ "label": "Desk" }), json!({ "agentId": "agent_2" }), json!({ "agentId": null })] {
+        app.patch(&path(&bought), &change).send().await.ok();
+    }
+    app.patch(&path(&imported), &json!({ "agentId": "agent_1" })).send().await.ok();
+    app.delete(&path(&imported)).send().await.ok();
+    // The carrier no longer holds any number of this deployment.
+    for number in app.bundle.carrier.numbers() {
+        app.reconciler.carrier.release(&CarrierNumberId::parse(&number.id).unwrap()).await.unwrap();
+    }
+    app.delete(&path(&bought)).send().await.refused(503, "CARRIER_UNAVAILABLE");
+    lambda.check_policy();
 }

@@ -16,11 +16,14 @@ use domain::carrier::CarrierOrderId;
 use domain::kyb::{Notification, Status};
 use domain::number::{Order, PhoneNumber, Source};
 use domain::settlement::{HANDED_OVER_AFTER, ask_again_after};
-use domain::{Clock, Error, KybId, OrganizationId, PhoneNumberId, Result, SystemClock, chain};
+use domain::{Clock, Error, KybId, OrganizationId, PhoneNumberId, Result, chain};
 use runtime::message::SubmissionHandle;
 use runtime::queue::Queue;
-use runtime::settings::{Settings, SettingsError};
+use runtime::schedule::Schedule;
+use runtime::settings::SettingsError;
+use runtime::{Function, Start};
 use serde::Serialize;
+use serde_json::Value;
 use settling::{Settled, finish_release, settle_order};
 use table::{Due, Table};
 use tokio::time::Instant;
@@ -33,6 +36,14 @@ const MOST: usize = 200;
 const RUN: Duration = Duration::from_secs(35);
 /// Whom the audit trail names for what is settled here.
 const ACTOR: Actor = Actor::System("reconciler");
+
+/// # Errors
+/// A setting is missing or malformed.
+pub fn start(start: &Start) -> std::result::Result<Function, SettingsError> {
+    let reconciler = Reconciler::from_start(start)?;
+    let warm_up = reconciler.table.connect();
+    Ok(Function::new(warm_up).entrance("schedule", Schedule::new(move |event| reconciler.clone().handle(event))))
+}
 
 /// What it takes to settle things.
 #[derive(Clone)]
@@ -68,13 +79,19 @@ pub struct Report {
 impl Reconciler {
     /// # Errors
     /// A setting is missing or malformed.
-    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
-        let account = settings.account()?;
+    pub fn from_start(start: &Start) -> Result<Self, SettingsError> {
         Ok(Self {
-            table: Table::new(&account.sdk_config(), settings.table_name()?),
-            carrier: Telnyx::new(&settings.telnyx_url(), settings.telnyx_secret()?, &settings.table_name()?),
-            queue: Queue::new(&account.sdk_config(), settings.notifications_queue_url()?),
-            clock: Arc::new(SystemClock),
+            table: Table::from_start(start)?,
+            carrier: Telnyx::from_start(start)?,
+            queue: Queue::from_start(start)?,
+            clock: start.clock.clone(),
+        })
+    }
+
+    async fn handle(self, event: Value) -> std::result::Result<Value, runtime::Error> {
+        Ok(match Task::read(event)? {
+            Task::Settle {} => serde_json::to_value(self.run().await?)?,
+            Task::Sweep(order) => serde_json::to_value(self.sweep(&order, Instant::now() + sweep::SWEEP).await)?,
         })
     }
 

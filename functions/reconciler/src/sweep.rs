@@ -173,7 +173,7 @@ impl Sweep<'_> {
 
     /// Asks the carrier something: again when it did not answer, and after a while when it throttles and that while
     /// ends in time.
-    async fn ask<T>(&self, question: impl AsyncFn() -> Result<T>) -> Result<T> {
+    async fn ask<T, F: Future<Output = Result<T>>>(&self, question: impl Fn() -> F) -> Result<T> {
         let mut tries = 0;
         loop {
             match question().await {

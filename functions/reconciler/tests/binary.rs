@@ -1,8 +1,15 @@
 //! The built binary, run as Lambda runs it.
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
+use std::time::Duration;
+
+use domain::carrier::Ordered;
+use domain::number::Routing;
+use domain::{Clock, PhoneNumberId};
+use local::seed::World;
 use serde_json::json;
 use tests::TestApp;
+use tests::deployed::Deployed;
 use tests::lambda::{Lambda, environment, event, refusal};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_reconciler");
@@ -45,7 +52,7 @@ async fn the_weekly_event_sweeps_and_changes_nothing() {
     app.buy("+14155550142").send().await.ok();
     let lost = app.buy("+14155550143").send().await.ok();
     let carrier = domain::number::CarrierNumberId::parse(lost["providerResourceId"].as_str().unwrap()).unwrap();
-    app.bundle.reconciler.carrier.release(&carrier).await.unwrap();
+    app.reconciler.carrier.release(&carrier).await.unwrap();
     // An order that is due, which a sweep leaves to the next settling run.
     let doubtful = app.buy("+14155550500").send().await.ok();
     let lambda = Lambda::start(BINARY, &environment(&app)).await;
@@ -79,4 +86,37 @@ async fn a_missing_setting_is_named() {
     environment.remove("NOTIFICATIONS_QUEUE_URL");
     let said = refusal(BINARY, &environment);
     assert!(said.contains("environment variable NOTIFICATIONS_QUEUE_URL is not set"), "{said}");
+}
+
+/// A purchase whose order fails at the carrier, and which died before it heard.
+async fn order_that_fails(app: &TestApp) {
+    let id = PhoneNumberId::new(app.clock.now(), rand::random());
+    let number = app.begin_purchase(&id, "+14155550409", Routing::default()).await;
+    let ordered = app.reconciler.carrier.order(&number.e164, &number.id, &number.organization).await;
+    assert!(matches!(ordered, Ordered::No(_)), "{ordered:?}");
+}
+
+#[tokio::test]
+async fn it_may_do_what_it_does_and_nothing_else() {
+    let lambda = Deployed::start("reconciler", TestApp::approved().await).await;
+    let app = &lambda.app;
+    let stranger = app.stranger(World::default()).await;
+    app.bundle.notifications.set_down(true);
+    app.post("/v1/phone-numbers/kyb/submit", &tests::short_form()).key(&stranger).send().await.ok();
+    app.bundle.notifications.set_down(false);
+    app.buy("+14155550500").send().await.ok();
+    app.buy("+14155550505").send().await.ok();
+    order_that_fails(app).await;
+    let sticky = app.buy("+14155550523").send().await.ok();
+    app.delete(&format!("/v1/phone-numbers/{}", id(&sticky))).send().await.refused(503, "CARRIER_UNAVAILABLE");
+
+    app.clock.advance(Duration::from_mins(10));
+    let all = json!({
+        "adopted": 1, "givenBack": 1, "waiting": 1, "handedOver": 0, "released": 1, "queued": 1, "settledAlready": 0,
+        "failed": 0,
+    });
+    assert_eq!(lambda.invoke(json!({})).await, all, "everything that it does has been done");
+    app.bundle.notifications.settled().await;
+    assert_eq!(lambda.invoke(json!({ "task": "sweep", "apply": true })).await["complete"], true);
+    lambda.check_policy();
 }

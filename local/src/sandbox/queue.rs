@@ -1,11 +1,12 @@
-//! A queue on this machine that takes messages as SQS does and hands them to a worker as Lambda does.
+//! Queues on this machine that take messages as SQS does and hand them to their workers as Lambda does: in batches, several
+//! at once, again after a while when they failed, and aside when they failed too often.
 //!
-//! Source: Amazon SQS, AWS JSON protocol, `SendMessage`. Messages live in memory: what a crash loses here stands in
-//! the table's work index.
+//! Source: Amazon SQS, AWS JSON protocol, `SendMessage`; AWS Lambda, "Using Lambda with Amazon SQS". Messages live in
+//! memory: what a crash loses here stands in the table's work index.
 
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
@@ -15,58 +16,108 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use md5::{Digest, Md5};
-use runtime::worker::{Worker, run_batch};
+use runtime::worker::QueueWorker;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
-/// How often a message is handed out before it is put aside, as in the template.
-const MOST_RECEIVES: u32 = 8;
+use crate::template::Delivery;
+
+/// The longest that a sender may have a message wait.
+const LONGEST_DELAY_S: u64 = 900;
+/// The most characters of a message's group.
+const LONGEST_GROUP: usize = 128;
+
+/// All queues of a run, by name. Clones are the same queues.
+#[derive(Clone, Default)]
+pub struct Queues(Arc<BTreeMap<String, Queue>>);
+
+impl Queues {
+    #[must_use]
+    pub fn new(workers: BTreeMap<String, (QueueWorker, Delivery)>) -> Self {
+        let queue = |(name, (worker, delivery))| (String::clone(&name), Queue::new(name, worker, delivery));
+        Self(Arc::new(workers.into_iter().map(queue).collect()))
+    }
+
+    /// The queue of this name.
+    ///
+    /// # Panics
+    /// There is none.
+    #[must_use]
+    pub fn of(&self, name: &str) -> &Queue {
+        self.0.get(name).unwrap_or_else(|| panic!("no function of the template works on a queue {name}"))
+    }
+
+    /// The queues' interface. The protocol names the operation in a header and the queue in the body.
+    pub fn router(&self) -> Router {
+        Router::new().route("/", post(receive)).route("/{*path}", post(receive)).with_state(self.clone())
+    }
+}
 
 /// A queue, and the one who works on it. Clones are the same queue.
 #[derive(Clone)]
 pub struct Queue(Arc<Inner>);
 
-type Working = Pin<Box<dyn Future<Output = SqsBatchResponse> + Send>>;
-
 struct Inner {
-    worker: Box<dyn Fn(SqsEvent) -> Working + Send + Sync>,
-    /// How long a message that failed stays out of sight.
-    visibility: Duration,
-    down: std::sync::atomic::AtomicBool,
-    unfinished: AtomicUsize,
-    settled: Notify,
-    dead: Mutex<Vec<String>>,
+    name: String,
+    worker: QueueWorker,
+    delivery: Delivery,
+    down: AtomicBool,
+    state: Mutex<Messages>,
+    /// Something has come, has gone, or is visible again.
+    changed: Notify,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct SendMessage {
-    #[serde(rename = "QueueUrl")]
-    _queue_url: String,
-    message_body: String,
+#[derive(Default)]
+struct Messages {
+    /// Those that are not done with, in the order in which they came.
+    kept: Vec<Kept>,
+    /// How many batches are worked on.
+    batches: usize,
+    dead: Vec<String>,
+}
+
+struct Kept {
+    message: SqsMessage,
+    group: Option<String>,
+    receives: u32,
+    visible_at: Instant,
+    /// Somebody is working on it.
+    out: bool,
+}
+
+impl Messages {
+    /// Takes out what may be handed over now, at most `most` messages: those first whose group has the fewest under way,
+    /// so that no sender keeps the others waiting.
+    fn take(&mut self, most: usize, now: Instant) -> Vec<SqsMessage> {
+        let mut under_way: HashMap<Option<String>, usize> = HashMap::new();
+        for kept in self.kept.iter().filter(|kept| kept.out) {
+            *under_way.entry(kept.group.clone()).or_default() += 1;
+        }
+        let mut taken = Vec::new();
+        while taken.len() < most {
+            let visible = self.kept.iter_mut().filter(|kept| !kept.out && kept.visible_at <= now);
+            let load = |kept: &&mut Kept| under_way.get(&kept.group).copied().unwrap_or_default();
+            let Some(next) = visible.min_by_key(load) else { break };
+            *under_way.entry(next.group.clone()).or_default() += 1;
+            (next.out, next.receives) = (true, next.receives + 1);
+            next.message.attributes.insert("ApproximateReceiveCount".to_owned(), next.receives.to_string());
+            taken.push(next.message.clone());
+        }
+        taken
+    }
+
+    /// When the next message can be handed over that cannot be yet.
+    fn next_visible(&self) -> Option<Instant> {
+        self.kept.iter().filter(|kept| !kept.out).map(|kept| kept.visible_at).min()
+    }
 }
 
 impl Queue {
-    #[must_use]
-    pub fn new<W: Worker + Clone + Send + Sync + 'static>(worker: W, visibility: Duration) -> Self {
-        let work = move |event: SqsEvent| -> Working {
-            let worker = worker.clone();
-            Box::pin(async move { run_batch(&event, &worker).await })
-        };
-        Self(Arc::new(Inner {
-            worker: Box::new(work),
-            visibility,
-            down: false.into(),
-            unfinished: AtomicUsize::new(0),
-            settled: Notify::new(),
-            dead: Mutex::default(),
-        }))
-    }
-
-    /// The queue's interface, at `/`: the protocol names the operation in a header.
-    pub fn router(&self) -> Router {
-        Router::new().route("/", post(receive)).with_state(self.clone())
+    fn new(name: String, worker: QueueWorker, delivery: Delivery) -> Self {
+        let (state, changed) = (Mutex::default(), Notify::new());
+        Self(Arc::new(Inner { name, worker, delivery, down: AtomicBool::new(false), state, changed }))
     }
 
     /// Makes every call fail from now on, or succeed again.
@@ -74,89 +125,179 @@ impl Queue {
         self.0.down.store(down, Ordering::SeqCst);
     }
 
-    /// The bodies of messages that were handed out too often, oldest first.
+    /// The bodies of messages that were handed over too often, in the order in which they were put aside.
     #[must_use]
     pub fn dead_letters(&self) -> Vec<String> {
-        self.0.dead.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state().dead.clone()
     }
 
     /// How many messages are still to be worked on.
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        self.0.unfinished.load(Ordering::SeqCst)
+        self.state().kept.len()
     }
 
     /// Waits until every message has been delivered or put aside.
     pub async fn settled(&self) {
         loop {
-            let settled = self.0.settled.notified();
+            let changed = self.0.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
             if self.unfinished() == 0 {
                 return;
             }
-            settled.await;
+            changed.await;
         }
     }
 
     /// Takes a message in, starts working on it, and returns its id.
     #[expect(clippy::must_use_candidate, reason = "most callers only want the work to start")]
     pub fn push(&self, body: String) -> String {
-        let id = message_id();
-        let mut message = SqsMessage::default();
+        self.accept(body, None, self.0.delivery.delay)
+    }
+
+    fn accept(&self, body: String, group: Option<String>, delay: Duration) -> String {
+        let (id, mut message) = (message_id(), SqsMessage::default());
         message.message_id = Some(id.clone());
         message.receipt_handle = Some(id.clone());
+        message.md5_of_body = Some(digest(&body));
         message.body = Some(body);
         message.event_source = Some("aws:sqs".to_owned());
-        self.0.unfinished.fetch_add(1, Ordering::SeqCst);
-        tokio::spawn(self.clone().work(message));
+        message.event_source_arn = Some(format!("arn:aws:sqs:us-east-1:000000000000:{}", self.0.name));
+        message.aws_region = Some("us-east-1".to_owned());
+        message.attributes.extend(group.clone().map(|group| ("MessageGroupId".to_owned(), group)));
+        let kept = Kept { message, group, receives: 0, visible_at: Instant::now() + delay, out: false };
+        self.state().kept.push(kept);
+        self.0.changed.notify_waiters();
+        self.deliver();
         id
     }
 
-    async fn work(self, message: SqsMessage) {
-        for receive in 1..=MOST_RECEIVES {
-            let mut event = SqsEvent::default();
-            event.records.push(message.clone());
-            if (self.0.worker)(event).await.batch_item_failures.is_empty() {
-                return self.finish();
+    /// Hands over what can be handed over, with as many batches at once as there may be.
+    fn deliver(&self) {
+        let now = Instant::now();
+        let mut state = self.state();
+        while state.batches < self.0.delivery.concurrency {
+            let batch = state.take(self.0.delivery.batch, now);
+            if batch.is_empty() {
+                break;
             }
-            if receive < MOST_RECEIVES {
-                tokio::time::sleep(self.0.visibility).await;
-            }
+            state.batches += 1;
+            tokio::spawn(self.clone().work(batch));
         }
-        tracing::error!(messaging.message.id = message.message_id, "a message was put aside as a dead letter");
-        let mut dead = self.0.dead.lock().unwrap_or_else(PoisonError::into_inner);
-        dead.push(message.body.unwrap_or_default());
-        drop(dead);
-        self.finish();
+        // What is delayed, or failed a moment ago, has its turn later.
+        if let Some(visible_at) = state.next_visible().filter(|visible_at| *visible_at > now) {
+            let queue = self.clone();
+            tokio::spawn(async move {
+                sleep_until(visible_at).await;
+                queue.deliver();
+            });
+        }
     }
 
-    fn finish(&self) {
-        self.0.unfinished.fetch_sub(1, Ordering::SeqCst);
-        self.0.settled.notify_waiters();
+    async fn work(self, batch: Vec<SqsMessage>) {
+        let visible_again = Instant::now() + self.0.delivery.visibility;
+        let mut event = SqsEvent::default();
+        event.records.clone_from(&batch);
+        let worker = self.0.worker.clone();
+        let ids: Vec<String> = batch.into_iter().filter_map(|message| message.message_id).collect();
+        // A process of its own, as in Lambda: when it dies, all of its batch comes again.
+        let failed = match tokio::spawn(async move { worker.handle(event).await }).await {
+            Ok(response) => failed(response, &ids),
+            Err(_) => ids.clone(),
+        };
+        let mut state = self.state();
+        state.batches -= 1;
+        for id in ids {
+            self.conclude(&mut state, &id, failed.contains(&id), visible_again);
+        }
+        drop(state);
+        self.0.changed.notify_waiters();
+        self.deliver();
+    }
+
+    /// Takes a message off that is done with or has failed too often; any other one comes again.
+    fn conclude(&self, state: &mut Messages, id: &str, failed: bool, visible_again: Instant) {
+        let is_it = |kept: &Kept| kept.message.message_id.as_deref() == Some(id);
+        let Some(at) = state.kept.iter().position(is_it) else { return };
+        if failed && state.kept[at].receives < self.0.delivery.receives {
+            (state.kept[at].out, state.kept[at].visible_at) = (false, visible_again);
+            return;
+        }
+        let kept = state.kept.remove(at);
+        if failed {
+            tracing::error!(messaging.message.id = id, "a message was put aside as a dead letter");
+            state.dead.push(kept.message.body.unwrap_or_default());
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Messages> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn receive(State(queue): State<Queue>, headers: HeaderMap, body: String) -> Response {
-    if queue.0.down.load(Ordering::SeqCst) {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "com.amazonaws.sqs#ServiceUnavailable", "The queue is down.");
-    }
+/// The messages of a batch that have to come again. An answer that names another message counts for the whole batch.
+fn failed(response: SqsBatchResponse, batch: &[String]) -> Vec<String> {
+    let named: Vec<String> = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+    if named.iter().all(|id| batch.contains(id)) { named } else { batch.to_vec() }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SendMessage {
+    queue_url: String,
+    message_body: String,
+    message_group_id: Option<String>,
+    delay_seconds: Option<u64>,
+}
+
+async fn receive(State(queues): State<Queues>, headers: HeaderMap, body: String) -> Response {
     if headers.get("x-amz-target").is_none_or(|target| target != "AmazonSQS.SendMessage") {
         return refuse(
             StatusCode::BAD_REQUEST,
             "com.amazonaws.sqs#UnsupportedOperation",
-            "This queue only takes SendMessage.",
+            "These queues only take SendMessage.",
         );
     }
-    match serde_json::from_str::<SendMessage>(&body) {
-        Err(_) => refuse(
+    let Ok(send) = serde_json::from_str::<SendMessage>(&body) else {
+        return refuse(
             StatusCode::BAD_REQUEST,
             "com.amazon.coral.service#SerializationException",
             "SendMessage needs QueueUrl and MessageBody.",
-        ),
-        Ok(message) => {
-            let digest = hex::encode(Md5::digest(message.message_body.as_bytes()));
-            let id = queue.push(message.message_body);
-            amz_json(StatusCode::OK, &json!({ "MessageId": id, "MD5OfMessageBody": digest }))
-        }
+        );
+    };
+    let name = send.queue_url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let Some(queue) = queues.0.get(name) else {
+        let known = queues.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let message = format!("There is no queue {name}; its URL ends with one of: {known}.");
+        return refuse(StatusCode::BAD_REQUEST, "com.amazonaws.sqs#QueueDoesNotExist", &message);
+    };
+    if queue.0.down.load(Ordering::SeqCst) {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "com.amazonaws.sqs#ServiceUnavailable", "The queue is down.");
+    }
+    if let Some(wrong) = wrong(&send) {
+        return refuse(StatusCode::BAD_REQUEST, "com.amazonaws.sqs#InvalidParameterValue", wrong);
+    }
+    let delay = send.delay_seconds.map_or(queue.0.delivery.delay, Duration::from_secs);
+    let digest = digest(&send.message_body);
+    let id = queue.accept(send.message_body, send.message_group_id, delay);
+    amz_json(StatusCode::OK, &json!({ "MessageId": id, "MD5OfMessageBody": digest }))
+}
+
+/// What SQS would not take.
+fn wrong(send: &SendMessage) -> Option<&'static str> {
+    let group = send.message_group_id.as_deref();
+    let badly_grouped = group.is_some_and(|group| {
+        !(1..=LONGEST_GROUP).contains(&group.len()) || !group.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    if send.message_body.is_empty() {
+        Some("MessageBody must not be empty.")
+    } else if send.delay_seconds.is_some_and(|delay| delay > LONGEST_DELAY_S) {
+        Some("DelaySeconds must be from 0 to 900.")
+    } else if badly_grouped {
+        Some("MessageGroupId must have 1 to 128 letters, digits and punctuation marks.")
+    } else {
+        None
     }
 }
 
@@ -166,6 +307,10 @@ fn refuse(status: StatusCode, kind: &str, message: &str) -> Response {
 
 fn amz_json(status: StatusCode, body: &Value) -> Response {
     (status, [("content-type", "application/x-amz-json-1.0")], body.to_string()).into_response()
+}
+
+fn digest(body: &str) -> String {
+    hex::encode(Md5::digest(body.as_bytes()))
 }
 
 /// A random id in the form that SQS gives: a UUID.

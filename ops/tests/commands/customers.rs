@@ -62,7 +62,7 @@ async fn under_review_is_enough_to_buy_once_the_operator_says_so() {
     desk.app.buy("+14155550100").send().await.refused(403, "PHONE_NUMBER_KYB_REQUIRED");
     desk.json(&["orgs", "policy", &desk.org(), "submitted"]).await;
     desk.app.buy("+14155550100").send().await.ok();
-    desk.app.bundle.queue.settled().await;
+    desk.app.bundle.notifications.settled().await;
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ impl Desk {
         let ready = json!({
             "dynamoDbUrl": app.dynamo.url(),
             "tableName": bundle.table_name,
-            "queueUrl": bundle.queue_url,
+            "queueUrl": bundle.notifications_url(),
             "carrierUrl": bundle.carrier_url,
             "carrierSecret": bundle.carrier_secret,
             "slackApiUrl": format!("{}/api", bundle.slack_url),

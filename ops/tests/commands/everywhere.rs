@@ -20,7 +20,7 @@ async fn changes(desk: &Desk) -> Vec<Vec<String>> {
     let key = desk.json(&["keys", "issue", other]).await["apiKey"].as_str().unwrap().to_owned();
     let form = json!({ "declaration": { "businessName": "Acme", "useCase": "x" }, "attestationAccepted": true });
     let filed = desk.app.post("/v1/phone-numbers/kyb/submit", &form).key(&key).send().await.ok();
-    desk.app.bundle.queue.settled().await;
+    desk.app.bundle.notifications.settled().await;
     let waiting = filed["id"].as_str().unwrap();
     [
         "orgs create org_new --name New".to_owned(),
@@ -64,7 +64,7 @@ async fn a_dry_run_of_any_command_says_what_it_would_do_and_does_nothing() {
         assert_eq!((&said["dryRun"], &said["changed"]), (&json!(true), &json!(false)), "{change:?}");
         assert!(said["message"].as_str().unwrap().starts_with("Dry run: this would "), "{said}");
     }
-    desk.app.bundle.queue.settled().await;
+    desk.app.bundle.notifications.settled().await;
     assert_eq!(desk.stored().await, before);
     assert_eq!(desk.app.bundle.slack.messages().len(), messages);
 }
@@ -93,7 +93,7 @@ async fn what_cannot_be_undone_is_asked_first_and_only_yes_is_a_yes() {
         // The second decision about one submission is refused for what the first one was.
         assert!(ended.code == 0 || ended.errors.contains("decided by grace"), "{change:?} {ended:?}");
     }
-    desk.app.bundle.queue.settled().await;
+    desk.app.bundle.notifications.settled().await;
     let expected = [
         "keys revoke",
         "agents remove",

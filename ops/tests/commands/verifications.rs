@@ -9,7 +9,7 @@ use crate::desk::Desk;
 async fn submit(desk: &Desk, name: &str) -> String {
     let form = json!({ "declaration": { "businessName": name, "useCase": "Reminders" }, "attestationAccepted": true });
     let row = desk.app.post("/v1/phone-numbers/kyb/submit", &form).send().await.ok();
-    desk.app.bundle.queue.settled().await;
+    desk.app.bundle.notifications.settled().await;
     row["id"].as_str().unwrap().to_owned()
 }
 
@@ -46,19 +46,19 @@ async fn what_staff_were_told_of_waits_in_the_queue_until_it_is_approved() {
 #[tokio::test]
 async fn a_submission_that_staff_have_not_heard_of_is_in_the_queue_too_and_only_once() {
     let desk = Desk::with(World::default()).await;
-    desk.app.bundle.queue.set_down(true);
+    desk.app.bundle.notifications.set_down(true);
     let id = submit(&desk, "Acme").await;
     let waiting = queued(&desk).await;
     assert_eq!((waiting.len(), &waiting[0]["id"], &waiting[0]["announced"]), (1, &json!(id), &json!(false)));
-    desk.app.bundle.queue.set_down(false);
+    desk.app.bundle.notifications.set_down(false);
     desk.app.clock.advance(Duration::from_mins(10));
-    desk.app.bundle.reconciler.run().await.unwrap();
-    desk.app.bundle.queue.settled().await;
+    desk.app.reconciler.run().await.unwrap();
+    desk.app.bundle.notifications.settled().await;
     let waiting = queued(&desk).await;
     assert_eq!((waiting.len(), &waiting[0]["announced"]), (1, &json!(true)));
     assert_eq!(desk.json(&["verifications", "approve", &desk.org(), &id]).await["changed"], true);
-    desk.app.bundle.reconciler.run().await.unwrap();
-    desk.app.bundle.queue.settled().await;
+    desk.app.reconciler.run().await.unwrap();
+    desk.app.bundle.notifications.settled().await;
     assert!(queued(&desk).await.is_empty(), "what is decided does not come back");
 }
 
@@ -126,16 +126,16 @@ async fn a_submission_is_announced_once_more_when_asked() {
     let id = submit(&desk, "Acme").await;
     assert_eq!(slack(&desk).len(), 1);
     assert_eq!(desk.json(&["verifications", "resend", &org, &id]).await["queued"], true);
-    desk.app.bundle.queue.settled().await;
+    desk.app.bundle.notifications.settled().await;
     assert_eq!(slack(&desk).len(), 2);
     assert_eq!(queued(&desk).await.len(), 1);
 
-    desk.app.bundle.queue.set_down(true);
+    desk.app.bundle.notifications.set_down(true);
     assert_eq!(desk.json(&["verifications", "resend", &org, &id]).await["queued"], false);
-    desk.app.bundle.queue.set_down(false);
+    desk.app.bundle.notifications.set_down(false);
     desk.app.clock.advance(Duration::from_mins(10));
-    desk.app.bundle.reconciler.run().await.unwrap();
-    desk.app.bundle.queue.settled().await;
+    desk.app.reconciler.run().await.unwrap();
+    desk.app.bundle.notifications.settled().await;
     assert_eq!(slack(&desk).len(), 3, "the reconciler brings up what the queue did not take");
 
     desk.json(&["verifications", "approve", &org, &id]).await;
@@ -170,7 +170,7 @@ async fn a_registration_id_is_masked_unless_it_is_asked_for() {
         "attestationAccepted": true,
     });
     desk.app.post("/v1/phone-numbers/kyb/submit", &form).send().await.ok();
-    desk.app.bundle.queue.settled().await;
+    desk.app.bundle.notifications.settled().await;
     let org = desk.org();
     let shown = desk.json(&["verifications", "show", &org]).await;
     assert_eq!(shown["businessProfile.registrationId"], "••••••6789");

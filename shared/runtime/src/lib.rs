@@ -2,16 +2,20 @@
 
 pub mod aws;
 mod aws_http;
+pub mod function;
 pub mod http;
 pub mod logs;
 pub mod message;
 #[cfg(feature = "queue")]
 pub mod queue;
+#[cfg(feature = "schedule")]
+pub mod schedule;
 #[cfg(feature = "secret")]
 mod secret;
 pub mod settings;
 #[cfg(feature = "worker")]
 pub mod worker;
 
+pub use function::{Error, Function, Start, run};
 #[cfg(feature = "secret")]
 pub use secret::Secret;

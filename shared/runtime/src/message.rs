@@ -2,7 +2,19 @@
 
 use domain::kyb::Submission;
 use domain::{KybId, OrganizationId};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+/// What a queue carries.
+pub trait Message: Serialize + DeserializeOwned + Send + 'static {
+    /// The variable that says where its queue is.
+    const QUEUE_URL: &'static str;
+
+    /// Whose work it is, where organizations share the queue: SQS then lets none of them keep the others waiting.
+    ///
+    /// See <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html>.
+    fn organization(&self) -> Option<&OrganizationId>;
+}
 
 /// Names a submission: to the worker that tells staff, in the buttons with which they decide, and in dead letters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +22,14 @@ use serde::{Deserialize, Serialize};
 pub struct SubmissionHandle {
     pub organization: OrganizationId,
     pub submission: KybId,
+}
+
+impl Message for SubmissionHandle {
+    const QUEUE_URL: &'static str = "NOTIFICATIONS_QUEUE_URL";
+
+    fn organization(&self) -> Option<&OrganizationId> {
+        Some(&self.organization)
+    }
 }
 
 impl SubmissionHandle {

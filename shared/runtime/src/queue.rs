@@ -6,7 +6,10 @@ use std::marker::PhantomData;
 use aws_sdk_sqs::Client;
 use aws_types::SdkConfig;
 use domain::Source;
-use serde::Serialize;
+
+use crate::function::Start;
+use crate::message::Message;
+use crate::settings::SettingsError;
 
 /// Takes messages for a worker. Each is sent as JSON.
 pub struct Queue<M> {
@@ -27,7 +30,15 @@ impl<M> fmt::Debug for Queue<M> {
     }
 }
 
-impl<M: Serialize> Queue<M> {
+impl<M: Message> Queue<M> {
+    /// The queue that the settings name for these messages.
+    ///
+    /// # Errors
+    /// A setting is missing or malformed.
+    pub fn from_start(start: &Start) -> Result<Self, SettingsError> {
+        Ok(Self::new(&start.aws()?, start.settings.queue_url(M::QUEUE_URL)?))
+    }
+
     #[must_use]
     pub fn new(config: &SdkConfig, url: String) -> Self {
         Self { client: Client::new(config), url, message: PhantomData }
@@ -39,7 +50,9 @@ impl<M: Serialize> Queue<M> {
     /// SQS did not take it.
     pub async fn send(&self, message: &M) -> Result<String, Source> {
         let body = serde_json::to_string(message)?;
-        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        let group = message.organization().map(ToString::to_string);
+        let call = self.client.send_message().queue_url(&self.url).message_body(body).set_message_group_id(group);
+        let sent = call.send().await;
         let answer = sent.map_err(aws_sdk_sqs::Error::from)?;
         Ok(answer.message_id().ok_or("SQS answered without a message id")?.to_owned())
     }

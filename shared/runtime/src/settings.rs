@@ -14,36 +14,24 @@ use domain::number::Prices;
 use domain::organization::PurchasePolicy;
 use tracing::level_filters::LevelFilter;
 
-#[cfg(feature = "secret")]
-use crate::Secret;
 use crate::aws::Account;
 
 /// A variable as an operator has to know it. The README's table is made of these.
 #[derive(Debug)]
 pub struct Variable {
+    /// Its name; one that begins with `*` stands for every name that ends so.
     pub name: &'static str,
     pub meaning: &'static str,
     /// What holds without it.
     pub default: Option<&'static str>,
-    pub read_by: Readers,
     pub set_by: Setter,
 }
 
-/// Which functions read a variable.
-#[derive(Debug)]
-pub enum Readers {
-    Every,
-    These(&'static [&'static str]),
-}
-
-impl Readers {
-    /// Whether the function of this name is one of them.
+impl Variable {
+    /// Whether it is the one of this name.
     #[must_use]
-    pub fn include(&self, function: &str) -> bool {
-        match self {
-            Self::Every => true,
-            Self::These(names) => names.contains(&function),
-        }
+    pub fn is(&self, name: &str) -> bool {
+        self.name.strip_prefix('*').map_or(self.name == name, |ending| name.ends_with(ending))
     }
 }
 
@@ -58,155 +46,127 @@ pub enum Setter {
     Hand,
 }
 
+const ENTRANCE: &str = "ENTRANCE";
+
 /// Every variable that [`Settings`] reads, but for the endpoints of single services.
-pub const VARIABLES: [Variable; 21] = [
-    Variable {
-        name: "TABLE_NAME",
-        meaning: "the DynamoDB table",
-        default: None,
-        read_by: Readers::Every,
-        set_by: Setter::Template,
-    },
+pub const VARIABLES: [Variable; 22] = [
+    Variable { name: "TABLE_NAME", meaning: "the DynamoDB table", default: None, set_by: Setter::Template },
     Variable {
         name: "LOG_LEVEL",
         meaning: "the least level that is logged: `error`, `warn`, `info` or `debug`",
         default: Some("info"),
-        read_by: Readers::Every,
         set_by: Setter::Template,
     },
     Variable {
         name: "UPFRONT_PRICE_USD",
         meaning: "charged once for a bought number",
         default: Some("1.00"),
-        read_by: Readers::These(&["numbers", "available"]),
         set_by: Setter::Template,
     },
     Variable {
         name: "MONTHLY_PRICE_USD",
         meaning: "charged each month for a bought number, the first one at once",
         default: Some("1.00"),
-        read_by: Readers::These(&["numbers", "available"]),
         set_by: Setter::Template,
     },
     Variable {
         name: "PURCHASE_POLICY",
         meaning: "which verification may buy: `approved` or `submitted`",
         default: Some("approved"),
-        read_by: Readers::These(&["numbers"]),
         set_by: Setter::Template,
     },
     Variable {
         name: "SIP_HOST",
         meaning: "where customers forward imported numbers' calls to",
         default: None,
-        read_by: Readers::These(&["numbers", "imports"]),
         set_by: Setter::Template,
     },
     Variable {
         name: "IMPORT_MONTHLY_FEE_USD",
         meaning: "charged each month for an imported number",
         default: Some("0"),
-        read_by: Readers::These(&["imports"]),
         set_by: Setter::Template,
     },
     Variable {
         name: "IMPORT_LIMIT",
         meaning: "numbers that one organization may import",
         default: Some("1000"),
-        read_by: Readers::These(&["imports"]),
         set_by: Setter::Template,
     },
     Variable {
         name: "TELNYX_URL",
         meaning: "the carrier's API",
         default: Some("https://api.telnyx.com/v2"),
-        read_by: Readers::These(&["numbers", "available", "reconciler"]),
         set_by: Setter::Template,
     },
     Variable {
         name: "TELNYX_SECRET_ARN",
         meaning: "secret `{\"apiKey\":\"…\",\"connectionId\":\"…\"}`; the connection is optional",
         default: None,
-        read_by: Readers::These(&["numbers", "available", "reconciler"]),
         set_by: Setter::Template,
     },
     Variable {
         name: "SLACK_URL",
         meaning: "Slack's Web API",
         default: Some("https://slack.com/api"),
-        read_by: Readers::These(&["kyb-notifier", "kyb-review"]),
         set_by: Setter::Template,
     },
     Variable {
         name: "SLACK_SECRET_ARN",
         meaning: "secret `{\"botToken\":\"xoxb-…\",\"channel\":\"C…\",\"signingSecret\":\"…\"}`; kyb-notifier does without the last",
         default: None,
-        read_by: Readers::These(&["kyb-notifier", "kyb-review"]),
         set_by: Setter::Template,
     },
     Variable {
         name: "SLACK_REVIEWERS",
         meaning: "ids of the Slack users who may decide, such as `U012AB3CD,U045EF6GH`; empty lets everybody who sees the message",
         default: Some(""),
-        read_by: Readers::These(&["kyb-review"]),
         set_by: Setter::Template,
     },
     Variable {
-        name: "NOTIFICATIONS_QUEUE_URL",
-        meaning: "the queue of notifications",
+        name: "*_QUEUE_URL",
+        meaning: "the queue of that name, such as `NOTIFICATIONS_QUEUE_URL`, for those who send to it",
         default: None,
-        read_by: Readers::These(&["kyb", "reconciler"]),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: ENTRANCE,
+        meaning: "which of its function's entrances a Lambda serves, where the function has several",
+        default: Some(""),
         set_by: Setter::Template,
     },
     Variable {
         name: "TELNYX_SECRET",
         meaning: "the carrier's secret itself, which wins over its ARN",
         default: Some(""),
-        read_by: Readers::These(&["numbers", "available", "reconciler"]),
         set_by: Setter::Hand,
     },
     Variable {
         name: "SLACK_SECRET",
         meaning: "Slack's secret itself, which wins over its ARN",
         default: Some(""),
-        read_by: Readers::These(&["kyb-notifier", "kyb-review"]),
         set_by: Setter::Hand,
     },
     Variable {
         name: "AWS_ENDPOINT_URL",
         meaning: "another AWS, such as a local one; `AWS_ENDPOINT_URL_SQS` and its like win over it for one service",
         default: Some(""),
-        read_by: Readers::Every,
         set_by: Setter::Hand,
     },
     Variable {
         name: "AWS_REGION",
         meaning: "where the table, the queue and the secrets are",
         default: None,
-        read_by: Readers::Every,
         set_by: Setter::Lambda,
     },
     Variable {
         name: "AWS_ACCESS_KEY_ID",
         meaning: "the function's own credentials",
         default: None,
-        read_by: Readers::Every,
         set_by: Setter::Lambda,
     },
-    Variable {
-        name: "AWS_SECRET_ACCESS_KEY",
-        meaning: "the same",
-        default: None,
-        read_by: Readers::Every,
-        set_by: Setter::Lambda,
-    },
-    Variable {
-        name: "AWS_SESSION_TOKEN",
-        meaning: "the same",
-        default: Some(""),
-        read_by: Readers::Every,
-        set_by: Setter::Lambda,
-    },
+    Variable { name: "AWS_SECRET_ACCESS_KEY", meaning: "the same", default: None, set_by: Setter::Lambda },
+    Variable { name: "AWS_SESSION_TOKEN", meaning: "the same", default: Some(""), set_by: Setter::Lambda },
 ];
 
 /// What holds without a variable; nothing where it has no default.
@@ -220,6 +180,13 @@ fn default_of(name: &str) -> &'static str {
 pub struct SettingsError {
     name: &'static str,
     reason: String,
+}
+
+impl SettingsError {
+    /// No entrance, or one that the function does not have; `known` are those that it has.
+    pub(crate) fn entrance(known: &str) -> Self {
+        Self { name: ENTRANCE, reason: format!("must be {known}") }
+    }
 }
 
 /// The same sentence, because this is what Rust prints of an error that ends `main`.
@@ -270,15 +237,31 @@ impl Settings {
         })
     }
 
+    /// Which of a function's entrances the Lambda serves; `None` where nothing is said.
+    #[must_use]
+    pub fn entrance(&self) -> Option<String> {
+        self.optional(ENTRANCE)
+    }
+
+    /// Where a queue is: the value of the variable of this name.
+    ///
+    /// # Errors
+    /// It is missing.
+    pub fn queue_url(&self, name: &'static str) -> Result<String, SettingsError> {
+        self.required(name)
+    }
+
+    /// The function's own account. `try_time_out` is how long one try of a call may take.
+    ///
     /// # Errors
     /// A variable that Lambda always sets is missing.
-    pub fn account(&self) -> Result<Account, SettingsError> {
+    pub fn account(&self, try_time_out: Duration) -> Result<Account, SettingsError> {
         Ok(Account {
             region: self.required("AWS_REGION")?,
             access_key_id: self.required("AWS_ACCESS_KEY_ID")?,
             secret_access_key: self.required("AWS_SECRET_ACCESS_KEY")?,
             session_token: self.optional("AWS_SESSION_TOKEN"),
-            try_time_out: Duration::from_secs(2),
+            try_time_out,
             endpoint_url: self.optional("AWS_ENDPOINT_URL"),
             service_endpoints: Some(self.clone()),
         })
@@ -347,23 +330,6 @@ impl Settings {
         self.or_default("SLACK_URL")
     }
 
-    /// The queue of verification notifications.
-    ///
-    /// # Errors
-    /// `NOTIFICATIONS_QUEUE_URL` is missing.
-    pub fn notifications_queue_url(&self) -> Result<String, SettingsError> {
-        self.required("NOTIFICATIONS_QUEUE_URL")
-    }
-
-    /// The carrier's secret: `{"apiKey": "…", "connectionId": "…"}`; the connection is optional.
-    ///
-    /// # Errors
-    /// Neither `TELNYX_SECRET_ARN` nor `TELNYX_SECRET` is set.
-    #[cfg(feature = "secret")]
-    pub fn telnyx_secret(&self) -> Result<Secret, SettingsError> {
-        self.secret("TELNYX_SECRET_ARN", "TELNYX_SECRET")
-    }
-
     /// The Slack users who may decide about verifications, by id, with commas between; empty lets everybody who sees
     /// the message.
     ///
@@ -382,25 +348,7 @@ impl Settings {
         })
     }
 
-    /// Slack's secret: `{"botToken": "xoxb-…", "channel": "C…", "signingSecret": "…"}`.
-    ///
-    /// # Errors
-    /// Neither `SLACK_SECRET_ARN` nor `SLACK_SECRET` is set.
-    #[cfg(feature = "secret")]
-    pub fn slack_secret(&self) -> Result<Secret, SettingsError> {
-        self.secret("SLACK_SECRET_ARN", "SLACK_SECRET")
-    }
-
-    #[cfg(feature = "secret")]
-    fn secret(&self, stored: &'static str, given: &'static str) -> Result<Secret, SettingsError> {
-        if let Some(value) = self.optional(given) {
-            return Ok(Secret::given(&value));
-        }
-        let id = self.required(stored)?;
-        Ok(Secret::stored(aws_sdk_secretsmanager::Client::new(&self.account()?.sdk_config()), id))
-    }
-
-    fn optional(&self, name: &str) -> Option<String> {
+    pub(crate) fn optional(&self, name: &str) -> Option<String> {
         (self.read)(name).filter(|value| !value.is_empty())
     }
 
@@ -408,7 +356,7 @@ impl Settings {
         self.optional(name).unwrap_or_else(|| default_of(name).to_owned())
     }
 
-    fn required(&self, name: &'static str) -> Result<String, SettingsError> {
+    pub(crate) fn required(&self, name: &'static str) -> Result<String, SettingsError> {
         self.optional(name).ok_or_else(|| SettingsError { name, reason: "is not set".to_owned() })
     }
 
@@ -448,7 +396,7 @@ mod tests {
             "AWS_ENDPOINT_URL_SQS" => Some(String::new()),
             other => Some(other.to_owned()),
         });
-        let config = account.account().unwrap().sdk_config();
+        let config = account.account(Duration::from_secs(2)).unwrap().sdk_config();
         assert_eq!(config.endpoint_url(), Some("AWS_ENDPOINT_URL"));
         let own = |service| {
             let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");

@@ -2,11 +2,16 @@
 //! named, so that the queue brings just them again.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use serde::de::DeserializeOwned;
+use lambda_runtime::{LambdaEvent, service_fn};
 use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::function::{Awaited, Entrance, Error};
+use crate::message::Message;
 
 /// What a worker's batch may take, from the moment at which the function gets it.
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +38,41 @@ pub enum Again {
 /// once.
 pub trait Worker: Sync {
     /// What a message says.
-    type Message: DeserializeOwned + Send;
+    type Message: Message;
 
     /// What a batch may take.
     const LIMITS: Limits;
 
     fn work(&self, message: Self::Message) -> impl Future<Output = Result<(), Again>> + Send;
+}
+
+/// A queue's worker as a way into a function. Clones share the worker.
+#[derive(Clone)]
+pub struct QueueWorker(Arc<dyn Fn(SqsEvent) -> Awaited<SqsBatchResponse> + Send + Sync>);
+
+impl QueueWorker {
+    #[must_use]
+    pub fn new(worker: impl Worker + Send + 'static) -> Self {
+        let worker = Arc::new(worker);
+        Self(Arc::new(move |batch| {
+            let worker = worker.clone();
+            Box::pin(async move { run_batch(&batch, &*worker).await })
+        }))
+    }
+
+    /// Works off a batch, and names the messages that have to come again.
+    pub async fn handle(&self, batch: SqsEvent) -> SqsBatchResponse {
+        (self.0)(batch).await
+    }
+}
+
+impl Entrance for QueueWorker {
+    fn run(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), Error>>>> {
+        Box::pin(lambda_runtime::run(service_fn(move |batch: LambdaEvent<SqsEvent>| {
+            let worked = (self.0)(batch.payload);
+            async { Ok::<_, Error>(worked.await) }
+        })))
+    }
 }
 
 /// Works off the messages one after another and names those that the queue has to bring again. One that cannot be read is

@@ -1,6 +1,9 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
+use domain::OrganizationId;
+use serde::{Deserialize, Serialize};
+
 use super::*;
 
 /// Plays back what happens to each attempt, in order, and notes which messages were attempted and when.
@@ -22,9 +25,20 @@ impl Script {
     }
 }
 
+/// Each message says its own id.
+#[derive(Serialize, Deserialize)]
+struct Named(String);
+
+impl Message for Named {
+    const QUEUE_URL: &'static str = "TESTS_QUEUE_URL";
+
+    fn organization(&self) -> Option<&OrganizationId> {
+        None
+    }
+}
+
 impl Worker for Script {
-    /// Each message says its own id.
-    type Message = String;
+    type Message = Named;
 
     const LIMITS: Limits = Limits {
         last_start: Duration::from_secs(10),
@@ -32,7 +46,7 @@ impl Worker for Script {
         longest_wait: Duration::from_secs(5),
     };
 
-    async fn work(&self, id: String) -> Result<(), Again> {
+    async fn work(&self, Named(id): Named) -> Result<(), Again> {
         self.attempts.lock().unwrap().push((id, self.began.elapsed().as_secs()));
         let step = self.steps.lock().unwrap().pop_front();
         let (takes, outcome) = step.unwrap_or((Duration::ZERO, Ok(())));

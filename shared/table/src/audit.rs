@@ -67,7 +67,7 @@ impl Transaction<'_> {
     /// Remembers a change in the change's own transaction: neither is ever there without the other. All tries of the
     /// transaction write the same event, so a lost answer does not leave two. The step is `event`.
     pub(crate) fn audit(self, event: &Event) -> Result<Self> {
-        let item = to_item(Key::event(event, rand::random()), None, &EventItem::from(event))?;
+        let item = to_item(Key::event(event, self.table.randomness.draw()), None, &EventItem::from(event))?;
         self.put("event", item, &Condition::absent())
     }
 }

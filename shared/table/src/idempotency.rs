@@ -68,7 +68,7 @@ impl Table {
     /// # Errors
     /// [`Error::IdempotencyKeyReused`] for another body under the same key; [`Error::IdempotencyInProgress`].
     pub async fn begin_request(&self, request: &KeyedRequest, now: Timestamp) -> Result<Begun> {
-        let fresh = Lease { request: request.clone(), runner: format!("{:032x}", rand::random::<u128>()), made: None };
+        let fresh = Lease { request: request.clone(), runner: self.token(), made: None };
         // Each round loses against another request with the same key at most once.
         for _ in 0..3 {
             let free = Condition::new("attribute_not_exists(PK) OR validUntil <= :now").number(":now", now.millis());

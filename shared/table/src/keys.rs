@@ -124,8 +124,8 @@ impl Key {
     }
 
     /// `random` keeps two events of one moment apart.
-    pub(crate) fn event(event: &Event, random: u64) -> Self {
-        let sk = format!("{}{}#{random:016x}", events_of(event.subject.id()), event.at);
+    pub(crate) fn event(event: &Event, random: u128) -> Self {
+        let sk = format!("{}{}#{:016x}", events_of(event.subject.id()), event.at, random >> 64);
         Self::of(&event.organization, sk)
     }
 
@@ -282,7 +282,7 @@ mod tests {
                 "LEDGER#2026-07-01T00:00:00.000Z#purchase:pn_01kwdfkd000000000000000001",
             ),
             (
-                Key::event(&event, 0xabc),
+                Key::event(&event, 0xabc << 64),
                 "ORG#org_1",
                 "EVENT#pn_01kwdfkd000000000000000001#2026-07-01T00:00:00.000Z#0000000000000abc",
             ),

@@ -27,14 +27,19 @@ mod transaction;
 mod trouble;
 mod work;
 
+use std::fmt;
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig};
 use aws_sdk_dynamodb::operation::{put_item::PutItemError, update_item::UpdateItemError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::{Client, config};
 use aws_types::SdkConfig;
-use domain::{Error, OrganizationId, Result};
+use domain::{Error, OrganizationId, Randomness, Result, SystemRandomness};
 use item::{Item, key_attributes};
 use keys::Key;
+use runtime::Start;
+use runtime::settings::SettingsError;
 use serde::de::DeserializeOwned;
 use transaction::Condition;
 use trouble::{retrying, unavailable};
@@ -48,27 +53,50 @@ pub use sweep::{Holder, Place};
 pub use work::Due;
 
 /// The table, reachable. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Table {
     client: Client,
     name: String,
+    randomness: Arc<dyn Randomness>,
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Table({})", self.name)
+    }
 }
 
 impl Table {
+    /// The table of the deployment in which a function starts.
+    ///
+    /// # Errors
+    /// A setting is missing or malformed.
+    pub fn from_start(start: &Start) -> std::result::Result<Self, SettingsError> {
+        let table = Self::new(&start.aws()?, start.settings.table_name()?);
+        Ok(Self { randomness: start.randomness.clone(), ..table })
+    }
+
     #[must_use]
     pub fn new(config: &SdkConfig, name: String) -> Self {
         let retries = RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections);
         let config = config::Builder::from(config).retry_config(retries).build();
-        Self { client: Client::from_conf(config), name }
+        Self { client: Client::from_conf(config), name, randomness: Arc::new(SystemRandomness) }
     }
 
     /// Opens a connection, so that the first caller does not wait for it. Made while a function starts, where an
     /// answer is not needed: whatever is wrong will show in the first real call.
-    pub async fn connect(&self) {
-        let warmed = self.fetch(Key::nothing()).await;
-        if let Err(error) = warmed {
-            tracing::warn!(error.cause = %domain::chain(&error), "the table could not be reached while starting");
+    pub fn connect(&self) -> impl Future<Output = ()> + Send + 'static {
+        let table = self.clone();
+        async move {
+            if let Err(error) = table.fetch(Key::nothing()).await {
+                tracing::warn!(error.cause = %domain::chain(&error), "the table could not be reached while starting");
+            }
         }
+    }
+
+    /// A token that nothing else has: 32 hexadecimal digits.
+    fn token(&self) -> String {
+        format!("{:032x}", self.randomness.draw())
     }
 
     /// One item, as it stands now.

@@ -71,7 +71,7 @@ pub(crate) enum Outcome {
 
 /// Writes in the making, each under a name by which a failed condition is told.
 pub(crate) struct Transaction<'a> {
-    table: &'a Table,
+    pub(crate) table: &'a Table,
     steps: Vec<(&'static str, TransactWriteItem)>,
 }
 
@@ -151,7 +151,7 @@ impl<'a> Transaction<'a> {
             .client
             .transact_write_items()
             .set_transact_items(Some(items))
-            .client_request_token(format!("{:032x}", rand::random::<u128>()));
+            .client_request_token(self.table.token());
         let mut patience = Patience::new();
         loop {
             let Err(error) = Box::pin(call.clone().send()).await else { return Ok(Outcome::Committed) };

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use domain::idempotency::{IdempotencyKey, KeyedRequest, Made, Seed};
 
 use domain::number::PhoneNumber;
-use domain::{Clock, Error, Issue, KybId, OrganizationId, chain};
+use domain::{Clock, Error, Issue, KybId, OrganizationId, Randomness, chain};
 use table::{Begun, Lease, RecordedAnswer, Table, View};
 
 use crate::{ApiError, ApiResult};
@@ -78,6 +78,7 @@ impl Attempt {
 pub struct Once<'a> {
     pub table: &'a Table,
     pub clock: &'a dyn Clock,
+    pub randomness: &'a dyn Randomness,
     pub organization: &'a OrganizationId,
     /// Method and path, such as `POST /v1/phone-numbers`.
     pub route: &'static str,
@@ -97,7 +98,7 @@ impl Once<'_> {
         T: IntoResponse,
     {
         let now = self.clock.now();
-        let seed = Seed::new(now, rand::random());
+        let seed = Seed::new(now, self.randomness.draw());
         let RequestKey(Some(key)) = self.key else {
             return Ok(run(Attempt { seed, lease: None }).await?.into_response());
         };

@@ -24,4 +24,4 @@ pub use params::Params;
 pub use phone_number_row::{
     Direction, E164, JsonObject, NumberSource, PhoneNumberRow, SetupState, SetupStatusRow, SuspensionReason, usd,
 };
-pub use serve::{run, serve};
+pub use serve::{Http, serve};

@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::pin::Pin;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, Method};
@@ -10,6 +11,7 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, LambdaEvent, lambda_runtime};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use runtime::function::Entrance;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument, info_span};
 
@@ -27,11 +29,16 @@ pub fn serve(routes: Router) -> Router {
         .layer(from_fn(identify))
 }
 
-/// Serves routes as a Lambda function.
-///
-/// # Errors
-/// The Lambda runtime cannot be reached.
-pub async fn run(routes: Router) -> Result<(), lambda_http::Error> {
+/// Routes as a way into a function.
+pub struct Http(pub Router);
+
+impl Entrance for Http {
+    fn run(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), lambda_http::Error>>>> {
+        Box::pin(run(self.0))
+    }
+}
+
+async fn run(routes: Router) -> Result<(), lambda_http::Error> {
     let service = Adapter::from(serve(routes)).map_request(|mut event: LambdaEvent<LambdaRequest>| {
         if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
             request.raw_query_string = request.raw_query_string.take().map(|query| escape_query(&query));

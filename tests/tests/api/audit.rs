@@ -138,7 +138,7 @@ async fn what_the_reconciler_settles_is_its_own_doing() {
     app.delete(&path(&released)).send().await.refused(503, "CARRIER_UNAVAILABLE");
     app.clock.advance(Duration::from_mins(2));
     let settled = app.clock.now();
-    let report = app.bundle.reconciler.run().await.unwrap();
+    let report = app.reconciler.run().await.unwrap();
     assert_eq!((report.adopted, report.released, report.failed), (1, 1, 0));
     for (row, last) in [(&adopted, "activated"), (&released, "released")] {
         let events = trail(&app, &row["id"]).await;
@@ -159,7 +159,7 @@ async fn looking_at_a_row_again_later_is_no_change() {
     let doubtful = app.buy("+14155550505").send().await.ok();
     for _ in 0..3 {
         app.clock.advance(Duration::from_hours(1));
-        assert_eq!(app.bundle.reconciler.run().await.unwrap(), Report { waiting: 1, ..Report::default() });
+        assert_eq!(app.reconciler.run().await.unwrap(), Report { waiting: 1, ..Report::default() });
     }
     assert_eq!(actions(&trail(&app, &doubtful["id"]).await), ["purchased"]);
 }
@@ -177,12 +177,12 @@ async fn a_verification_tells_which_fields_were_filed_and_never_what_they_say() 
     form["attestationAccepted"] = json!(true);
     app.clock.advance(Duration::from_hours(1));
     let submitted = app.post(SUBMIT, &form).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     let reason = Prose::parse("Unheard-of reason").unwrap();
     decide(&app, &submitted["id"], &Decision::Reject { reason, issues: Vec::new() }).await;
     form["businessProfile"]["website"] = json!("https://other.example.com");
     let successor = app.post(SUBMIT, &form).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
 
     let events = trail(&app, &draft["id"]).await;
     assert_eq!(actions(&events), ["draft_saved", "draft_saved", "submitted", "rejected"], "telling staff is no change");
@@ -394,7 +394,7 @@ async fn filing_leaves_one_event_for_each_change_when_answers_are_lost() {
     }
     app.post(SUBMIT, &form).send().await.ok();
     app.dynamo.set(Weather::Fair);
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     let events = trail(&app, &id).await;
     assert_eq!(events.iter().filter(|event| event.action == "draft_saved").count(), 20, "{:?}", actions(&events));
     assert_eq!(actions(&events).last(), Some(&"submitted"));

@@ -98,13 +98,13 @@ async fn an_organization_without_approval_is_told_to_verify() {
 
 #[tokio::test]
 async fn an_operator_may_accept_a_submission_under_review() {
-    let options = Options { policy: domain::organization::PurchasePolicy::Submitted, ..Options::default() };
+    let options = Options::with("PurchasePolicy", "submitted");
     let app = TestApp::start(World { approved: false, ..approved() }, options).await;
     app.buy(NUMBER).send().await.refused(403, "PHONE_NUMBER_KYB_REQUIRED");
     let body = json!({ "declaration": { "businessName": "Acme", "useCase": "Calls" }, "attestationAccepted": true });
     app.post("/v1/phone-numbers/kyb/submit", &body).send().await.ok();
     app.buy(NUMBER).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
 }
 
 #[tokio::test]

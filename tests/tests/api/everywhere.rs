@@ -143,7 +143,7 @@ async fn every_answer_names_its_request_and_no_two_share_a_name() {
         assert!(names.insert(answer.header("x-request-id").to_owned()), "{name} {path}");
     }
     assert!(names.iter().all(|name| !name.is_empty()));
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
 }
 
 #[tokio::test]

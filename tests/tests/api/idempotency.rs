@@ -33,8 +33,7 @@ fn keyed(app: &TestApp, path: &str, body: &Value, key: &str) -> Call {
 
 /// An organization that may do everything in [`routes`]: approved to buy on submission only, so that it may submit.
 async fn app() -> TestApp {
-    let options =
-        local::Options { policy: domain::organization::PurchasePolicy::Submitted, ..local::Options::default() };
+    let options = local::Options::with("PurchasePolicy", "submitted");
     TestApp::start(local::seed::World { approved: false, ..approved() }, options).await
 }
 
@@ -49,7 +48,7 @@ async fn a_success_is_given_again_byte_for_byte() {
         assert_eq!((&again.text, again.header("etag")), (&first.text, first.header("etag")), "{path}");
         assert_eq!(again.header("content-type"), "application/json");
         assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
-        app.bundle.queue.settled().await;
+        app.bundle.notifications.settled().await;
     }
     assert_eq!(app.balance().await, 98_000_000, "one debit");
     assert_eq!(app.bundle.carrier.orders().len(), 1);
@@ -231,7 +230,7 @@ async fn dies_after(step: &'static str, path: &'static str, body: &Value) -> Tes
 async fn a_key_whose_purchase_was_given_back_buys_anew_under_a_fresh_id() {
     let body = json!({ "e164": "+14155550409" });
     let app = dies_after("carrier POST /number_orders", "/v1/phone-numbers", &body).await;
-    assert_eq!(app.bundle.reconciler.run().await.unwrap().given_back, 1);
+    assert_eq!(app.reconciler.run().await.unwrap().given_back, 1);
     // The carrier takes this order too, and fails it: were it under the same id, nobody could tell the two apart.
     for tries in 2..4 {
         keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await.refused(409, "PHONE_NUMBER_UNAVAILABLE");
@@ -246,7 +245,7 @@ async fn a_key_whose_purchase_was_given_back_buys_anew_under_a_fresh_id() {
 async fn a_key_whose_number_was_released_never_buys_again_and_names_the_number() {
     let body = json!({ "e164": "+14155550142", "agentId": "agent_1" });
     let app = dies_after("carrier POST /number_orders", "/v1/phone-numbers", &body).await;
-    assert_eq!(app.bundle.reconciler.run().await.unwrap().adopted, 1);
+    assert_eq!(app.reconciler.run().await.unwrap().adopted, 1);
     let row = app.get("/v1/phone-numbers").send().await.ok()[0].clone();
     app.delete(&format!("/v1/phone-numbers/{}", row["id"].as_str().unwrap())).send().await.ok();
     for _ in 0..2 {
@@ -299,7 +298,7 @@ async fn a_key_answers_its_submission_even_after_staff_have_decided_it() {
     let late = keyed(&app, path, &body, "key-1").key(&key).send().await;
     assert_eq!(late.header("idempotency-replayed"), "true");
     assert_eq!(late.ok()["id"], submission["id"]);
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
 }
 
 /// Begins the request under a key, as one run of it.
@@ -325,7 +324,7 @@ async fn a_run_that_was_taken_over_makes_nothing() {
         app.clock.advance(Duration::from_secs(36));
         let fast = begin(&app).await;
         assert_eq!(fast.made, None);
-        let prices = local::Options::default().prices;
+        let prices = tests::usual_prices();
         let now = app.clock.now();
         let owner = table.organization(&app.organization).await.unwrap();
         let policy = domain::organization::PurchasePolicy::Approved;
@@ -356,7 +355,7 @@ async fn a_renewal_that_arrives_again_late_wipes_out_nothing() {
     let (owner, actor) = (table.organization(&app.organization).await.unwrap(), Actor::System("tests"));
     let buy = async |lease: &Lease| {
         let (organization, e164) = (app.organization.clone(), E164::parse(NUMBER).unwrap());
-        let (prices, policy) = (local::Options::default().prices, domain::organization::PurchasePolicy::Approved);
+        let (prices, policy) = (tests::usual_prices(), domain::organization::PurchasePolicy::Approved);
         let now = app.clock.now();
         let id = PhoneNumberId::new(now, rand::random());
         let number = PhoneNumber::ordering(id, organization, e164, Routing::default(), prices, now);

@@ -92,7 +92,7 @@ async fn a_linked_agent_is_a_conflict() {
 
 #[tokio::test]
 async fn imports_are_capped_and_a_deleted_one_makes_room() {
-    let app = TestApp::start(approved(), Options { import_limit: 2, ..Options::default() }).await;
+    let app = TestApp::start(approved(), Options::with("ImportLimit", "2")).await;
     let first = app.import("+442071838751").send().await.ok();
     app.import("+442071838752").send().await.ok();
     app.import("+442071838753").send().await.refused(403, "IMPORT_LIMIT_REACHED");
@@ -103,7 +103,7 @@ async fn imports_are_capped_and_a_deleted_one_makes_room() {
 
 #[tokio::test]
 async fn racing_imports_never_pass_the_cap() {
-    let app = std::sync::Arc::new(TestApp::start(approved(), Options { import_limit: 5, ..Options::default() }).await);
+    let app = std::sync::Arc::new(TestApp::start(approved(), Options::with("ImportLimit", "5")).await);
     let calls: Vec<_> = (0..20)
         .map(|at| {
             let app = app.clone();
@@ -121,7 +121,7 @@ async fn racing_imports_never_pass_the_cap() {
 #[tokio::test]
 async fn a_monthly_fee_is_due_a_month_later_and_not_at_once() {
     let fee = domain::MicroUsd::from_micros(500_000);
-    let app = TestApp::start(approved(), Options { import_monthly_fee: fee, ..Options::default() }).await;
+    let app = TestApp::start(approved(), Options::with("ImportMonthlyFeeUsd", &fee.to_string())).await;
     let row = app.import(NUMBER).send().await.ok();
     let time = |field: &str| domain::Timestamp::parse(row[field].as_str().unwrap()).unwrap();
     assert_eq!(time("nextChargeAt"), time("createdAt").months_later(1));

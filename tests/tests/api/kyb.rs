@@ -74,7 +74,7 @@ async fn a_draft_is_saved_changed_and_submitted_under_one_id() {
     assert!(submitted["slackNotificationJobId"].is_string());
     assert!(submitted["submittedByApiKeyId"].as_str().unwrap().starts_with("key_"));
     assert!(submitted["attestationText"].is_string() && submitted["attestedAt"].is_string());
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     let overview = app.get(KYB).send().await.ok();
     assert_eq!(overview["status"], "submitted");
     assert_eq!(overview["submission"], submitted);
@@ -87,7 +87,7 @@ async fn the_short_form_is_answered_with_its_declaration_and_without_a_profile()
     assert_eq!(row["declaration"], json!({ "businessName": "Acme", "useCase": "Reminders" }));
     assert_eq!((&row["businessProfile"], &row["authorizedRepresentative"]), (&Value::Null, &Value::Null));
     assert_ne!(row["attestationVersion"], "anything", "the server says which wording was agreed to");
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn every_failing_field_is_named_with_its_whole_path() {
 async fn what_is_under_review_or_approved_cannot_be_changed() {
     let app = TestApp::empty().await;
     app.post(SUBMIT, &full_form()).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     app.put(DRAFT, &full_form()).send().await.refused(409, "KYB_UNDER_REVIEW");
     app.post(SUBMIT, &short_form()).send().await.refused(409, "KYB_UNDER_REVIEW");
     decide(&app, &Decision::Approve).await;
@@ -165,7 +165,7 @@ async fn what_is_under_review_or_approved_cannot_be_changed() {
 async fn a_rejected_submission_gets_a_successor_and_stays_in_history() {
     let app = TestApp::empty().await;
     let first = app.post(SUBMIT, &full_form()).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     let reason = Prose::parse("No such company").unwrap();
     let issue = RejectionIssue::parse("businessProfile.legalName", "The register has no such name").unwrap();
     decide(&app, &Decision::Reject { reason, issues: vec![issue] }).await;
@@ -249,6 +249,6 @@ async fn racing_submissions_make_one_and_the_rest_are_told_it_is_under_review() 
         }
     }
     assert_eq!(accepted, 1);
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     assert_eq!(app.bundle.slack.messages().len(), 1);
 }

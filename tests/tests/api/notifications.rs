@@ -19,7 +19,7 @@ async fn delivery(app: &TestApp) -> Option<domain::kyb::Delivery> {
 async fn staff_read_who_submitted_and_the_message_is_recorded() {
     let app = TestApp::empty().await;
     let row = app.post(SUBMIT, &full_form()).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     let messages = app.bundle.slack.messages();
     assert_eq!(messages.len(), 1);
     let text = serde_json::to_string(&messages[0].blocks).unwrap();
@@ -42,11 +42,11 @@ async fn staff_find_the_page_with_and_without_a_slash_at_the_end() {
 async fn a_message_that_comes_twice_is_announced_once() {
     let app = TestApp::empty().await;
     let row = app.post(SUBMIT, &full_form()).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     let id = row["id"].as_str().unwrap();
     for _ in 0..3 {
-        app.bundle.queue.push(format!(r#"{{"organizationId":"{}","submissionId":"{id}"}}"#, app.organization));
-        app.bundle.queue.settled().await;
+        app.bundle.notifications.push(format!(r#"{{"organizationId":"{}","submissionId":"{id}"}}"#, app.organization));
+        app.bundle.notifications.settled().await;
     }
     assert_eq!(app.bundle.slack.messages().len(), 1);
 }
@@ -58,16 +58,16 @@ async fn slack_that_fails_for_a_while_is_told_later() {
     app.bundle.slack.fail_next(Failure::Error("channel_not_found".into()));
     app.bundle.slack.fail_next(Failure::RateLimited { retry_after_secs: 60 });
     app.post(SUBMIT, &full_form()).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     assert_eq!(app.bundle.slack.messages().len(), 1);
-    assert!(app.bundle.queue.dead_letters().is_empty());
+    assert!(app.bundle.notifications.dead_letters().is_empty());
     assert!(delivery(&app).await.is_some());
 }
 
 #[tokio::test]
 async fn a_queue_that_is_down_never_fails_a_submission() {
     let app = TestApp::empty().await;
-    app.bundle.queue.set_down(true);
+    app.bundle.notifications.set_down(true);
     let row = app.post(SUBMIT, &full_form()).send().await.ok();
     assert_eq!(row["status"], "submitted");
     assert_eq!(row["slackNotificationStatus"], "enqueue_failed");
@@ -83,11 +83,11 @@ async fn poison_is_put_aside_and_keeps_nobody_waiting() {
     let unknown =
         format!(r#"{{"organizationId":"{}","submissionId":"kyb_01kwdfkd000000000000000001"}}"#, app.organization);
     for poison in ["not json", "{}", r#"{"organizationId":"a#b","submissionId":"kyb_1"}"#, &unknown] {
-        app.bundle.queue.push(poison.to_owned());
+        app.bundle.notifications.push(poison.to_owned());
     }
     app.post(SUBMIT, &full_form()).send().await.ok();
-    app.bundle.queue.settled().await;
-    assert_eq!(app.bundle.queue.dead_letters().len(), 4);
+    app.bundle.notifications.settled().await;
+    assert_eq!(app.bundle.notifications.dead_letters().len(), 4);
     assert_eq!(app.bundle.slack.messages().len(), 1);
 }
 
@@ -106,14 +106,14 @@ async fn a_slack_that_is_down_for_an_hour_hears_of_every_submission_once() {
     let minutes_pass = async |minutes: u64| {
         for _ in 0..minutes {
             app.clock.advance(Duration::from_mins(1));
-            app.bundle.reconciler.run().await.unwrap();
-            app.bundle.queue.settled().await;
+            app.reconciler.run().await.unwrap();
+            app.bundle.notifications.settled().await;
         }
     };
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     minutes_pass(60).await;
     assert!(app.bundle.slack.messages().is_empty());
-    assert!(app.bundle.queue.dead_letters().len() > ids.len(), "the queue gave up, again and again");
+    assert!(app.bundle.notifications.dead_letters().len() > ids.len(), "the queue gave up, again and again");
 
     app.bundle.slack.set_down(false);
     minutes_pass(60).await;

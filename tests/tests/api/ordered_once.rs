@@ -111,7 +111,7 @@ impl World {
 
     async fn reconcile(&mut self) {
         // A run that cannot read what is due is made again by the schedule.
-        if let Ok(report) = self.app.bundle.reconciler.run().await {
+        if let Ok(report) = self.app.reconciler.run().await {
             self.met.adopted += report.adopted;
         }
     }

@@ -433,7 +433,7 @@ impl Range {
             Err(TestError::Abort(reason)) => panic!("{reason}"),
         }
         self.runtime.block_on(async {
-            self.app.bundle.queue.settled().await;
+            self.app.bundle.notifications.settled().await;
             assert_eq!(self.app.bundle.slack.messages().len(), self.submitted.get(), "staff hear of every submission");
             self.clear_templates().await;
             self.app.check_books().await;
@@ -533,7 +533,7 @@ impl Range {
 
     /// Waits until staff have heard of the submission, and turns it down, so that another one can follow.
     async fn turn_down(&self) {
-        self.app.bundle.queue.settled().await;
+        self.app.bundle.notifications.settled().await;
         self.submitted.set(self.submitted.get() + 1);
         let table = &self.app.bundle.table;
         let verification = table.verification(&self.app.organization).await.expect("a verification");

@@ -183,7 +183,7 @@ async fn the_full_form_may_carry_nulls_and_fields_of_newer_clients() {
     assert!(submission.slack_notification_job_id.is_some());
     let representative = submission.authorized_representative.expect("a representative");
     assert_eq!((representative.name.as_str(), representative.phone), ("Ada Park", None));
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn the_short_form_of_newer_clients_is_taken_whatever_version_they_name() {
     let submission: Submission = decode(send(&app, Method::POST, SUBMIT, &form).await);
     assert_eq!(submission.status, SubmissionStatus::Submitted);
     assert!(submission.business_profile.is_none() && submission.authorized_representative.is_none());
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     let overview: Overview = decode(send(&app, Method::GET, KYB, &Value::Null).await);
     assert_eq!(overview.submission.expect("a submission").id, submission.id);
 }

@@ -28,7 +28,7 @@ fn path(row: &Value) -> String {
 /// Lets `by` pass and runs the reconciler once.
 async fn run_after(app: &TestApp, by: Duration) -> Report {
     app.clock.advance(by);
-    app.bundle.reconciler.run().await.unwrap()
+    app.reconciler.run().await.unwrap()
 }
 
 const A_WHILE: Duration = Duration::from_mins(2);
@@ -113,7 +113,7 @@ async fn a_row_remembers_which_order_decides_about_it() {
     // The order stays pending for a minute: it is asked about before it has an outcome.
     let now = app.clock.now();
     app.bundle.table.postpone_number(&number, None, now).await.unwrap();
-    assert_eq!(app.bundle.reconciler.run().await.unwrap(), Report { waiting: 1, ..Report::default() });
+    assert_eq!(app.reconciler.run().await.unwrap(), Report { waiting: 1, ..Report::default() });
     let waiting = app.bundle.table.find_number(&app.organization, &number.id).await.unwrap().unwrap();
     let order = app.bundle.carrier.orders()[0].id.clone();
     assert_eq!(waiting.placed_order().map(CarrierOrderId::as_str), Some(order.as_str()));
@@ -161,12 +161,12 @@ async fn a_release_that_stopped_half_way_is_finished() {
 #[tokio::test]
 async fn a_submission_that_the_queue_lost_is_queued_again_until_staff_have_heard() {
     let app = TestApp::empty().await;
-    app.bundle.queue.set_down(true);
+    app.bundle.notifications.set_down(true);
     app.post("/v1/phone-numbers/kyb/submit", &full_form()).send().await.ok();
     assert_eq!(run_after(&app, Duration::from_mins(3)).await, Report { failed: 1, ..Report::default() });
-    app.bundle.queue.set_down(false);
+    app.bundle.notifications.set_down(false);
     assert_eq!(run_after(&app, Duration::from_mins(5)).await, Report { queued: 1, ..Report::default() });
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     assert_eq!(app.bundle.slack.messages().len(), 1);
     let overview = app.get("/v1/phone-numbers/kyb").send().await.ok();
     assert_eq!(overview["submission"]["slackNotificationStatus"], "queued");
@@ -195,11 +195,11 @@ async fn two_runs_at_once_do_each_thing_once() {
         app.delete(&path(&released)).send().await.refused(503, "CARRIER_UNAVAILABLE");
         app.clock.advance(A_WHILE);
         app.dynamo.set(weather);
-        let (one, other) = tokio::join!(app.bundle.reconciler.run(), app.bundle.reconciler.run());
+        let (one, other) = tokio::join!(app.reconciler.run(), app.reconciler.run());
         app.dynamo.set(Weather::Fair);
         drop((one, other));
         app.clock.advance(Duration::from_hours(1));
-        app.bundle.reconciler.run().await.unwrap();
+        app.reconciler.run().await.unwrap();
         assert_eq!(app.get(&path(&adopted)).send().await.ok()["setupStatus"]["status"], "ready");
         app.get(&path(&released)).send().await.refused(404, "NOT_FOUND");
         assert_eq!(app.balance().await, 96_000_000);
@@ -299,7 +299,7 @@ fn numbers(lines: std::ops::Range<u16>) -> impl Iterator<Item = E164> {
 /// The calls that a run has made to the table and to the carrier.
 async fn counted_run(app: &TestApp) -> (Report, usize, usize) {
     let before = (app.dynamo.seen().len(), app.bundle.carrier.requests().len());
-    let report = app.bundle.reconciler.run().await.unwrap();
+    let report = app.reconciler.run().await.unwrap();
     (report, app.dynamo.seen().len() - before.0, app.bundle.carrier.requests().len() - before.1)
 }
 
@@ -385,13 +385,13 @@ async fn a_carrier_that_is_too_busy_keeps_no_submission_from_staff() {
     let backlog = Backlog::new(&app, [Fate::Delivered]);
     backlog.pay(&app).await;
     let stranger = app.stranger(local::seed::World::default()).await;
-    app.bundle.queue.set_down(true);
+    app.bundle.notifications.set_down(true);
     app.post("/v1/phone-numbers/kyb/submit", &full_form()).key(&stranger).send().await.ok();
-    app.bundle.queue.set_down(false);
+    app.bundle.notifications.set_down(false);
     app.bundle.carrier.limit_rate(Some(RateLimit { calls: 0, window: Duration::from_secs(50) }));
     let report = run_after(&app, Duration::from_hours(1)).await;
     assert_eq!(report, Report { failed: 1, queued: 1, ..Report::default() });
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     assert_eq!(app.bundle.slack.messages().len(), 1);
 }
 

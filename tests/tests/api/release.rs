@@ -90,7 +90,7 @@ async fn an_account_that_knows_none_of_our_numbers_proves_no_release() {
     for row in &rows {
         app.delete(&path(row)).send().await.refused(503, "CARRIER_UNAVAILABLE");
         app.clock.advance(std::time::Duration::from_mins(2));
-        assert_eq!(app.bundle.reconciler.run().await.unwrap().released, 0);
+        assert_eq!(app.reconciler.run().await.unwrap().released, 0);
         assert_eq!(app.get(&path(row)).send().await.ok()["setupStatus"]["outboundReady"], false);
     }
     // The account proves to be ours: it shows a number of this deployment.

@@ -25,7 +25,7 @@ const SAM: &str = "U0SAM";
 /// Submits the form, waits until staff have been told, and returns the submission's id.
 async fn submit(app: &TestApp, key: &str, form: &Value) -> KybId {
     let row = app.post(SUBMIT, form).key(key).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     KybId::parse(row["id"].as_str().unwrap()).unwrap()
 }
 
@@ -203,7 +203,7 @@ async fn a_table_that_is_down_is_told_in_a_sentence_and_nothing_is_decided() {
 
 #[tokio::test]
 async fn only_listed_reviewers_decide() {
-    let options = Options { reviewers: vec![SAM.to_owned()], ..Options::default() };
+    let options = Options::with("SlackReviewers", SAM);
     let app = TestApp::start(World::default(), options).await;
     let id = submit(&app, &app.key, &full_form()).await;
     for action in ["approve", "reject"] {
@@ -219,7 +219,7 @@ async fn only_listed_reviewers_decide() {
 async fn race_in_slack(app: &TestApp) -> Status {
     let key = app.stranger(World::default()).await;
     let row = app.post(SUBMIT, &full_form()).key(&key).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     let id = KybId::parse(row["id"].as_str().unwrap()).unwrap();
     let organization = OrganizationId::parse(row["organizationId"].as_str().unwrap()).unwrap();
     let message = newest(app);
@@ -356,7 +356,7 @@ async fn a_decision_whose_answer_is_lost_is_recognised_as_our_own() {
 
 #[tokio::test]
 async fn a_purchase_that_has_passed_the_gates_loses_against_a_rejection() {
-    let options = Options { policy: PurchasePolicy::Submitted, ..Options::default() };
+    let options = Options::with("PurchasePolicy", "submitted");
     let app = TestApp::start(World { approved: false, ..tests::approved() }, options).await;
     let id = submit(&app, &app.key, &full_form()).await;
     let table = &app.bundle.table;

@@ -325,7 +325,7 @@ async fn fields_that_a_body_may_not_set_stay_as_they_would_be_without_it() {
         }
     }
     assert!(seen > 500);
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     app.check_books().await;
     let shown = app.get(&format!("{NUMBERS}/{}", id(&number))).key(&rivals).send().await.ok();
     assert_eq!(shown, number, "the rival's own row stays");
@@ -584,9 +584,9 @@ async fn nobody_calls_an_address_that_a_customer_sends() {
         let key = app.stranger(World::default()).await;
         let answer = app.post(SUBMIT, &form).key(&key).send().await;
         assert!([200, 400].contains(&answer.status), "{}", answer.text);
-        app.bundle.queue.settled().await;
+        app.bundle.notifications.settled().await;
     }
-    app.bundle.reconciler.run().await.unwrap();
+    app.reconciler.run().await.unwrap();
     let called = listener.accept().map_err(|error| error.kind());
     assert_eq!(called.err(), Some(std::io::ErrorKind::WouldBlock));
 }
@@ -633,7 +633,7 @@ async fn answers_are_for_no_other_origin_and_faults_tell_nothing_of_the_inside()
 /// Submits a verification and waits until staff have been told; its row and the message.
 async fn submit(app: &TestApp, key: &str) -> (Value, Message) {
     let row = app.post(SUBMIT, &full_form()).key(key).send().await.ok();
-    app.bundle.queue.settled().await;
+    app.bundle.notifications.settled().await;
     (row, app.bundle.slack.messages().remove(0))
 }
 

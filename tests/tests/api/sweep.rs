@@ -39,11 +39,11 @@ async fn sweep(reconciler: &Reconciler, order: &SweepOrder) -> SweepReport {
 
 /// Sweeps without changing anything.
 async fn look(app: &TestApp) -> SweepReport {
-    sweep(&app.bundle.reconciler, &SweepOrder::default()).await
+    sweep(&app.reconciler, &SweepOrder::default()).await
 }
 
 async fn apply(app: &TestApp) -> SweepReport {
-    sweep(&app.bundle.reconciler, &applied()).await
+    sweep(&app.reconciler, &applied()).await
 }
 
 /// A client for this machine alone; reading the system's certificates takes longer than all else here.
@@ -145,7 +145,7 @@ impl Relay {
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
         let carrier = Telnyx::new(&url, Secret::given(r#"{"apiKey":"sandbox"}"#), app.bundle.table_name);
-        Self { reconciler: Reconciler { carrier, ..app.bundle.reconciler.clone() }, lines }
+        Self { reconciler: Reconciler { carrier, ..app.reconciler.clone() }, lines }
     }
 
     fn calls(&self, start: &str) -> usize {
@@ -329,7 +329,7 @@ async fn more_orphans_than_allowed_are_rather_a_wrong_table_and_are_kept() {
     let report = apply(&app).await;
     assert_eq!((report.at_carrier.orphans, report.at_carrier.held_back, report.at_carrier.released), (11, 11, 0));
     assert_eq!(app.bundle.carrier.numbers().len(), 11);
-    let report = sweep(&app.bundle.reconciler, &SweepOrder { most: 11, ..applied() }).await;
+    let report = sweep(&app.reconciler, &SweepOrder { most: 11, ..applied() }).await;
     assert_eq!((report.at_carrier.held_back, report.at_carrier.released), (0, 11));
     assert_eq!(app.bundle.carrier.numbers().len(), 0);
 }
@@ -433,12 +433,12 @@ async fn a_list_of_several_pages_is_read_to_its_end() {
         buy(&app, &format!("+1415555{line}"), &new_reference(&app)).await;
     }
     app.clock.advance(TWO_DAYS);
-    let report = sweep(&app.bundle.reconciler, &SweepOrder { most: 99, ..applied() }).await;
+    let report = sweep(&app.reconciler, &SweepOrder { most: 99, ..applied() }).await;
     let side = &report.at_carrier;
     assert_eq!((side.matched, side.orphans, side.found.len(), side.more), (1, 100, 100, 160));
     assert_eq!((side.held_back, side.released), (100, 0));
     assert_eq!(app.bundle.carrier.numbers().len(), 261);
-    let report = sweep(&app.bundle.reconciler, &SweepOrder { most: 260, ..applied() }).await;
+    let report = sweep(&app.reconciler, &SweepOrder { most: 260, ..applied() }).await;
     let side = &report.at_carrier;
     assert_eq!((side.orphans, side.found.len(), side.more, side.released), (260, 260, 0, 260), "a person has looked");
     assert_eq!(app.bundle.carrier.numbers().len(), 1);
@@ -516,7 +516,7 @@ async fn a_page_that_is_read_again_counts_no_orphan_twice() {
     let app = TestApp::approved().await;
     let ids = two_orphans_far_apart(&app).await;
     let page = From::Carrier { page: NonZeroU32::MIN, orphans: vec![CarrierNumberId::parse(&ids[0]).unwrap()] };
-    let report = sweep(&app.bundle.reconciler, &SweepOrder { most: 2, from: page, ..applied() }).await;
+    let report = sweep(&app.reconciler, &SweepOrder { most: 2, from: page, ..applied() }).await;
     assert_eq!((report.at_carrier.orphans, report.at_carrier.held_back, report.at_carrier.released), (2, 0, 2));
 }
 
@@ -528,7 +528,7 @@ async fn what_is_left_to_give_back_is_given_back_by_the_next_part() {
     let report = throttling(&app, move |asked| asked.line == second).await;
     assert_eq!((report.complete, report.at_carrier.released, holds(&app, &first)), (false, 1, false));
     assert_eq!(serde_json::to_value(&report.next).unwrap()["from"], json!({ "orphans": [last] }));
-    let report = sweep(&app.bundle.reconciler, &next(&report)).await;
+    let report = sweep(&app.reconciler, &next(&report)).await;
     assert_eq!((report.complete, report.at_carrier.released, report.in_table.matched), (true, 1, 3));
     assert!(!holds(&app, &last));
 }
@@ -634,7 +634,7 @@ async fn a_suspect_that_cannot_be_looked_at_again_is_not_lost() {
     let report = relay.reconciler.sweep(&applied(), soon).await;
     assert_eq!((report.complete, findings(&report)), (false, vec![]));
     assert!(holds(&app, &id));
-    let report = sweep(&app.bundle.reconciler, &next(&report)).await;
+    let report = sweep(&app.reconciler, &next(&report)).await;
     assert_eq!((report.complete, report.at_carrier.released), (true, 1));
 }
 
@@ -651,7 +651,7 @@ async fn a_sweep_of_the_table_goes_on_where_it_was_throttled() {
     let report = relay.reconciler.sweep(&applied(), Instant::now() + Duration::from_secs(30)).await;
     assert_eq!((report.complete, report.in_table.orphans), (false, 0), "nothing is believed at first sight");
     assert!(serde_json::to_value(&report.next).unwrap()["from"]["table"]["shard"].is_u64());
-    let report = sweep(&app.bundle.reconciler, &next(&report)).await;
+    let report = sweep(&app.reconciler, &next(&report)).await;
     assert_eq!((report.complete, report.in_table.orphans), (true, 1));
 }
 
@@ -751,7 +751,7 @@ async fn purchases_and_releases_beside_a_sweep_end_as_they_would_alone() {
             assert_eq!((report.at_carrier.orphans, report.at_carrier.released), (0, 0), "{weather:?} {report:?}");
         }
         app.clock.advance(Duration::from_hours(1));
-        app.bundle.reconciler.run().await.unwrap();
+        app.reconciler.run().await.unwrap();
         let report = apply(&app).await;
         assert_eq!((report.complete, findings(&report), report.in_table.orphans), (true, vec![], 0), "{weather:?}");
         app.check_books().await;

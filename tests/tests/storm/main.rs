@@ -34,7 +34,7 @@ use rand::{RngExt, SeedableRng};
 use reconciler::{Reconciler, Report};
 use tests::chance::{Chance, Odds};
 use tests::faults::{Delivery, Faults};
-use tests::{TestApp, TestClock, approved};
+use tests::{TestApp, TestClock, approved, reconciler_of};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
 
@@ -154,7 +154,7 @@ async fn clear_up(scene: &Scene, faults: &Faults, clients: Vec<Client>) {
     let mut clients = Some(clients);
     for (round, pause) in CALM.into_iter().enumerate() {
         scene.app.clock.advance(pause);
-        settle(&bundle.reconciler).await;
+        settle(&reconciler_of(&bundle)).await;
         if round == 1 {
             let mut repeating: JoinSet<()> = clients.take().into_iter().flatten().map(repeat).collect();
             while repeating.join_next().await.is_some() {}

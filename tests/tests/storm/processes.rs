@@ -8,7 +8,7 @@ use local::{Bundle, Options};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use reconciler::Reconciler;
-use tests::TestApp;
+use tests::{TestApp, reconciler_of};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
@@ -59,7 +59,7 @@ fn live(
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let bundle = Bundle::start(options).await.expect("a bundle starts");
-        tokio::spawn(reconcile(bundle.reconciler.clone()));
+        tokio::spawn(reconcile(reconciler_of(&bundle)));
         tokio::spawn(stand_still(frozen));
         let _ = told.send(bundle.base_url.clone());
         let _ = ended.await;

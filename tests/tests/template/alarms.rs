@@ -30,10 +30,10 @@ fn watched(stack: &Stack, metric: &str, dimension: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_function_and_every_queue_has_its_alarms() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let functions: BTreeSet<String> = stack.functions().iter().map(|function| function.logical.to_owned()).collect();
-    assert_eq!(watched(&stack, "Errors", "FunctionName"), functions, "errors");
-    assert_eq!(watched(&stack, "Throttles", "FunctionName"), functions, "throttles");
+    assert_eq!(watched(stack, "Errors", "FunctionName"), functions, "errors");
+    assert_eq!(watched(stack, "Throttles", "FunctionName"), functions, "throttles");
     let mut dead = BTreeSet::new();
     let mut live = BTreeSet::new();
     for queue in stack.of_type("AWS::SQS::Queue") {
@@ -43,8 +43,8 @@ fn every_function_and_every_queue_has_its_alarms() {
             dead.insert(arn(&redrive["deadLetterTargetArn"]));
         }
     }
-    assert_eq!(watched(&stack, "ApproximateNumberOfMessagesVisible", "QueueName"), dead, "dead letters");
-    assert_eq!(watched(&stack, "ApproximateAgeOfOldestMessage", "QueueName"), live, "messages that wait");
+    assert_eq!(watched(stack, "ApproximateNumberOfMessagesVisible", "QueueName"), dead, "dead letters");
+    assert_eq!(watched(stack, "ApproximateAgeOfOldestMessage", "QueueName"), live, "messages that wait");
     let schedule = |function: &Function<'_>| {
         let events = function.properties["Events"].as_object().cloned().unwrap_or_default();
         let scheduled = events.into_iter().filter(|(_, event)| event["Type"] == "Schedule");
@@ -52,14 +52,14 @@ fn every_function_and_every_queue_has_its_alarms() {
         scheduled.map(move |(name, _)| format!("{logical}{name}")).collect::<Vec<_>>()
     };
     let rules = stack.functions().iter().flat_map(schedule).collect();
-    assert_eq!(watched(&stack, "FailedInvocations", "RuleName"), rules, "schedules");
+    assert_eq!(watched(stack, "FailedInvocations", "RuleName"), rules, "schedules");
 }
 
 /// SQS leaves a message that was given out three times out of the age of the oldest one:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>
 #[test]
 fn a_message_that_fails_again_and_again_rings_before_it_is_no_longer_counted() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let alarms = stack.of_type("AWS::CloudWatch::Alarm").map(|logical| stack.properties(logical));
     for alarm in alarms.filter(|alarm| alarm["MetricName"] == "ApproximateAgeOfOldestMessage") {
         let queue = alarm["Dimensions"][0]["Value"]["Fn::GetAtt"].as_str().unwrap().strip_suffix(".QueueName").unwrap();
@@ -74,13 +74,13 @@ fn a_message_that_fails_again_and_again_rings_before_it_is_no_longer_counted() {
 #[test]
 fn the_operating_guide_counts_the_alarms_that_are_paid_for() {
     let guide = std::fs::read_to_string(repository().join("docs/operating.md")).unwrap();
-    let counted = format!("{} alarmed metrics", metrics(&Stack::read()).count());
+    let counted = format!("{} alarmed metrics", metrics(Stack::built_in()).count());
     assert!(guide.contains(&counted), "docs/operating.md calculates with another number than {counted}");
 }
 
 #[test]
 fn what_runs_all_the_time_is_missed_and_what_only_counts_trouble_is_not() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let breaching = stack
         .of_type("AWS::CloudWatch::Alarm")
         .filter(|logical| stack.properties(logical)["TreatMissingData"] == "breaching")
@@ -95,7 +95,7 @@ fn what_runs_all_the_time_is_missed_and_what_only_counts_trouble_is_not() {
 
 #[test]
 fn the_dashboard_is_json_that_shows_every_function() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let body = stack.properties("Dashboard")["DashboardBody"]["Fn::Sub"].as_str().unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
     let widgets = body["widgets"].as_array().unwrap().iter().map(|widget| &widget["properties"]);
@@ -111,7 +111,7 @@ fn the_dashboard_is_json_that_shows_every_function() {
 
 #[test]
 fn every_alarm_says_what_it_means_tells_somebody_and_decides_about_silence() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let guide = std::fs::read_to_string(repository().join("docs/operating.md")).unwrap();
     for logical in stack.of_type("AWS::CloudWatch::Alarm") {
         let alarm = stack.properties(logical);
@@ -130,10 +130,10 @@ fn every_alarm_says_what_it_means_tells_somebody_and_decides_about_silence() {
 
 #[test]
 fn every_alarm_on_logs_watches_a_metric_that_a_filter_makes_of_lines_that_are_written() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let own = |metric: &&Value| metric["Namespace"]["Ref"] == "AWS::StackName";
     let watched: BTreeSet<&str> =
-        metrics(&stack).filter(own).map(|metric| metric["MetricName"].as_str().unwrap()).collect();
+        metrics(stack).filter(own).map(|metric| metric["MetricName"].as_str().unwrap()).collect();
     let (mut made, mut groups) = (BTreeSet::new(), BTreeSet::new());
     let source =
         |file: &str| std::fs::read_to_string(repository().join("functions/reconciler/src").join(file)).unwrap();

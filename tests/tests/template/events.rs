@@ -1,10 +1,12 @@
 //! `events/`: one recorded event for each route and trigger, each replayed by a test.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::deployed::{Surroundings, environment, settings, start};
+use runtime::settings::Settings;
+use tests::deployed::{start, surroundings};
+
 use crate::stack::{Stack, folders, repository};
 
 /// Not an event but the variables for `sam local invoke`.
@@ -34,7 +36,7 @@ fn every_recorded_event_is_replayed_by_a_test_of_a_binary() {
 
 #[test]
 fn every_route_and_every_trigger_has_a_recorded_event() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let events: Vec<Value> = recorded().iter().map(|name| read(name)).collect();
     let routes: BTreeSet<(&str, &str)> = events
         .iter()
@@ -62,7 +64,7 @@ fn every_route_and_every_trigger_has_a_recorded_event() {
                 assert!(events.iter().any(known), "no event is what {} is scheduled with", function.name);
             }
         }
-        for queue in stack.sources(&function) {
+        for queue in stack.sources(&function).into_keys() {
             let from =
                 |event: &Value| event["Records"][0]["eventSourceARN"].as_str().is_some_and(|arn| arn.ends_with(&queue));
             assert!(events.iter().any(from), "no event comes from {queue}");
@@ -72,24 +74,21 @@ fn every_route_and_every_trigger_has_a_recorded_event() {
 
 #[test]
 fn the_variables_for_trying_events_out_are_declared_by_the_template() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let file = read(VARIABLES.strip_suffix(".json").unwrap());
-    for (logical, variables) in file.as_object().unwrap() {
-        let functions = stack.functions();
-        let function = functions.iter().find(|function| function.logical == logical);
-        let function = function.unwrap_or_else(|| panic!("{VARIABLES}: there is no function {logical}"));
-        let declared = stack.variables(function);
-        let mut given = environment(&stack, function, &Surroundings::nowhere());
-        given.retain(|name, _| name.starts_with("AWS_"));
-        for (name, value) in variables.as_object().unwrap() {
-            given.insert(name.clone(), value.as_str().unwrap().to_owned());
-            assert!(
-                declared.contains_key(name),
-                "sam passes over {name} of {logical}: the template does not declare it"
-            );
-        }
-        assert!(start(&function.name, &settings(given).0).is_ok(), "{logical} does not start with these alone");
+    let told: BTreeMap<String, String> = serde_json::from_value(file["Parameters"].clone()).unwrap();
+    let mut unused: BTreeSet<&String> = told.keys().collect();
+    for function in stack.functions() {
+        // `sam local` passes on only what the template declares.
+        let declared = stack.variables(&function);
+        let mut given: BTreeMap<_, _> =
+            told.iter().filter(|(name, _)| declared.contains_key(*name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+        unused.retain(|name| !given.contains_key(*name));
+        let lambdas = surroundings("http://127.0.0.1:9").variables.into_iter();
+        let lambdas = lambdas.filter(|(name, _)| !declared.contains_key(*name));
+        given.extend(lambdas.map(|(name, value)| (name.to_owned(), value)));
+        let started = start(&function, Settings::from_reader(move |name| given.get(name).cloned()));
+        assert!(started.is_ok(), "{} does not start with these alone: {:?}", function.logical, started.err());
     }
-    let told: BTreeSet<&String> = file.as_object().unwrap().keys().collect();
-    assert_eq!(told.len(), stack.functions().len(), "every function can be tried out");
+    assert_eq!(unused, BTreeSet::new(), "no function reads these");
 }

@@ -3,10 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
 mod alarms;
-mod deployed;
-mod drives;
 mod events;
-mod gate;
 mod permissions;
 mod routes;
 mod settings;

@@ -8,8 +8,12 @@ use axum::http::{Method, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::deployed::{Started, Surroundings, environment, settings, start};
-use crate::stack::{Function, Stack, folders, referred};
+use local::deployment::{Opened, open};
+use runtime::Start;
+use runtime::settings::Settings;
+use tests::deployed::surroundings;
+
+use crate::stack::{Function, Stack, referred};
 
 /// The HTTP events of a function: path and method, neither of them on `$default`.
 fn events<'a>(function: &Function<'a>) -> Vec<(Option<&'a str>, Option<&'a str>)> {
@@ -23,9 +27,11 @@ fn events<'a>(function: &Function<'a>) -> Vec<(Option<&'a str>, Option<&'a str>)
 }
 
 fn router(stack: &Stack, function: &Function<'_>) -> Option<Router> {
-    match start(&function.name, &settings(environment(stack, function, &Surroundings::nowhere())).0).unwrap() {
-        Started::Http(router) => Some(router),
-        Started::Notifier(_) | Started::Reconciler(_) => None,
+    let variables = surroundings("http://127.0.0.1:9").environment(stack, function);
+    let settings = Settings::from_reader(move |name| variables.get(name).cloned());
+    match open(function, &Start::in_lambda(settings)).unwrap() {
+        Opened::Http(router) => Some(router),
+        Opened::Queue(_) | Opened::Schedule(_) => None,
     }
 }
 
@@ -40,12 +46,12 @@ fn paths(router: &Router) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn every_path_of_a_functions_router_is_an_any_route_to_it_and_the_other_way_round() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
-    for name in folders() {
-        let function = stack.function(&name);
+    for function in stack.functions() {
+        let name = &function.name;
         let routed: Vec<_> = events(&function).into_iter().filter(|event| *event != (None, None)).collect();
-        let Some(served) = router(&stack, &function) else {
+        let Some(served) = router(stack, &function) else {
             assert!(routed.is_empty(), "{name} answers no HTTP");
             continue;
         };
@@ -65,7 +71,7 @@ async fn every_path_of_a_functions_router_is_an_any_route_to_it_and_the_other_wa
 
 #[test]
 fn every_other_path_leads_to_one_function_once() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let functions = stack.functions();
     let defaults: Vec<_> = functions
         .iter()
@@ -77,7 +83,7 @@ fn every_other_path_leads_to_one_function_once() {
 
 #[test]
 fn every_described_path_is_routed_and_the_api_is_one() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let described = serde_json::to_value(local::openapi::document()).unwrap();
     let functions = stack.functions();
     let routed: BTreeSet<&str> = functions.iter().flat_map(events).filter_map(|(path, _)| path).collect();

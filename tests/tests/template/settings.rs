@@ -1,23 +1,56 @@
 //! Variables: what the template sets, what the functions read, what the README says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::{Arc, Mutex};
 
-use runtime::settings::{Readers, Setter, VARIABLES, Variable};
+use runtime::settings::{Setter, Settings, SettingsError, VARIABLES, Variable};
+use tests::deployed::{start, surroundings};
 
-use crate::deployed::{Surroundings, environment, settings, start};
-use crate::stack::{Stack, folders, referred, repository};
+use crate::stack::{Function, Stack, folders, referred, repository};
+
+/// The variables that a function has in a deployment, with one of them changed.
+fn variables(function: &Function<'_>, changed: Option<(&str, Option<&str>)>) -> BTreeMap<String, String> {
+    let mut variables = surroundings("http://127.0.0.1:9").environment(Stack::built_in(), function);
+    if let Some((name, value)) = changed {
+        variables.remove(name);
+        variables.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+    variables
+}
+
+/// Why a function does not start with these.
+fn refusal(function: &Function<'_>, name: &str, value: Option<&str>) -> SettingsError {
+    let variables = variables(function, Some((name, value)));
+    let started = start(function, Settings::from_reader(move |name| variables.get(name).cloned()));
+    started.err().unwrap_or_else(|| panic!("{} starts with {name}: {value:?}", function.name))
+}
 
 /// The names that a function asks for while it starts, but for the endpoints of single services.
-fn read_by(stack: &Stack, name: &str, without: Option<&str>) -> BTreeSet<String> {
-    let mut variables = environment(stack, &stack.function(name), &Surroundings::nowhere());
-    if let Some(without) = without {
-        variables.remove(without);
+fn asked_for(function: &Function<'_>) -> BTreeSet<String> {
+    let (names, variables) = (Arc::new(Mutex::new(BTreeSet::new())), variables(function, None));
+    let noted = names.clone();
+    let settings = Settings::from_reader(move |name| {
+        noted.lock().unwrap().insert(name.to_owned());
+        variables.get(name).cloned()
+    });
+    start(function, settings.clone()).unwrap();
+    // Whoever serves one of several entrances is told which; `main` asks.
+    if function.entrance.is_some() {
+        let _ = settings.entrance();
     }
-    let (settings, asked_for) = settings(variables);
-    let _ = start(name, &settings);
-    let names = asked_for.lock().unwrap();
+    let names = names.lock().unwrap();
     names.iter().filter(|name| !is_endpoint(name)).cloned().collect()
+}
+
+/// The variables that a function asks for, by the names that it asks with.
+fn read_by(function: &Function<'_>) -> Vec<(String, &'static Variable)> {
+    let known = |name: String| {
+        let variable = VARIABLES.iter().find(|variable| variable.is(&name));
+        let variable = variable.unwrap_or_else(|| panic!("{} reads {name}: VARIABLES lacks it", function.name));
+        (name, variable)
+    };
+    asked_for(function).into_iter().map(known).collect()
 }
 
 /// The endpoint of a single service, as AWS names them.
@@ -30,33 +63,21 @@ fn set_by(setter: Setter) -> impl Iterator<Item = &'static Variable> {
 }
 
 #[test]
-fn the_table_of_variables_says_which_function_reads_what() {
-    let stack = Stack::read();
-    for name in folders() {
-        let said: BTreeSet<String> = VARIABLES
-            .iter()
-            .filter(|variable| variable.read_by.include(&name))
-            .map(|variable| variable.name.to_owned())
-            .collect();
-        assert_eq!(read_by(&stack, &name, None), said, "{name} reads the left, VARIABLES says the right");
-    }
-}
-
-#[test]
 fn the_template_sets_each_variable_for_the_functions_that_read_it_and_no_other() {
-    let stack = Stack::read();
-    for name in folders() {
-        let variables = stack.variables(&stack.function(&name));
-        let declared: BTreeSet<&str> = variables.keys().map(String::as_str).filter(|name| !is_endpoint(name)).collect();
-        let set = VARIABLES.iter().filter(|variable| variable.set_by != Setter::Lambda);
-        let wanted = set.filter(|variable| variable.read_by.include(&name)).map(|variable| variable.name).collect();
-        assert_eq!(declared, wanted, "{name}: the template sets the left, the function reads the right");
+    let stack = Stack::built_in();
+    for function in stack.functions() {
+        let declared = stack.variables(&function);
+        let declared: BTreeSet<&str> = declared.keys().map(String::as_str).filter(|name| !is_endpoint(name)).collect();
+        let read = read_by(&function);
+        let read = read.iter().filter(|(_, variable)| variable.set_by != Setter::Lambda);
+        let wanted: BTreeSet<&str> = read.map(|(name, _)| name.as_str()).collect();
+        assert_eq!(declared, wanted, "{}: the template sets the left, the function reads the right", function.name);
     }
 }
 
 #[test]
 fn what_is_set_by_hand_is_empty_and_every_secret_is_an_arn() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     for function in stack.functions() {
         for (name, value) in stack.variables(&function) {
             if set_by(Setter::Hand).any(|variable| variable.name == name) || is_endpoint(&name) {
@@ -82,16 +103,11 @@ fn what_is_set_by_hand_is_empty_and_every_secret_is_an_arn() {
 
 #[test]
 fn a_missing_variable_without_a_default_is_named_by_every_function_that_reads_it() {
-    let stack = Stack::read();
-    let required = VARIABLES.iter().filter(|variable| variable.default.is_none());
-    for variable in required {
-        for name in folders().iter().filter(|name| variable.read_by.include(name)) {
+    for function in Stack::built_in().functions() {
+        for (name, _) in read_by(&function).into_iter().filter(|(_, variable)| variable.default.is_none()) {
             for left in [None, Some("")] {
-                let mut variables = environment(&stack, &stack.function(name), &Surroundings::nowhere());
-                variables.remove(variable.name);
-                variables.extend(left.map(|value| (variable.name.to_owned(), value.to_owned())));
-                let error = start(name, &settings(variables).0).err().unwrap_or_else(|| panic!("{name} starts"));
-                assert_eq!(error.to_string(), format!("environment variable {} is not set", variable.name), "{name}");
+                let error = refusal(&function, &name, left).to_string();
+                assert_eq!(error, format!("environment variable {name} is not set"), "{}", function.name);
             }
         }
     }
@@ -110,28 +126,27 @@ const BAD: [(&str, &str); 7] = [
 
 #[test]
 fn a_malformed_variable_is_named_by_every_function_that_reads_it() {
-    let stack = Stack::read();
-    for (variable, bad) in BAD {
-        let readers = &VARIABLES.iter().find(|known| known.name == variable).unwrap().read_by;
-        for name in folders().iter().filter(|name| readers.include(name)) {
-            let mut variables = environment(&stack, &stack.function(name), &Surroundings::nowhere());
-            variables.insert(variable.to_owned(), bad.to_owned());
-            let error = start(name, &settings(variables).0).err().unwrap_or_else(|| panic!("{name} takes {bad}"));
-            let sentence = format!("environment variable {variable} must be ");
-            assert!(error.to_string().starts_with(&sentence), "{name}: {error}");
+    let mut tried = BTreeSet::new();
+    for function in Stack::built_in().functions() {
+        let read = asked_for(&function);
+        for (name, bad) in BAD.into_iter().filter(|(name, _)| *name == "LOG_LEVEL" || read.contains(*name)) {
+            let error = refusal(&function, name, Some(bad)).to_string();
+            assert!(error.starts_with(&format!("environment variable {name} must be ")), "{}: {error}", function.name);
+            tried.insert(name);
         }
     }
+    assert_eq!(tried, BAD.map(|(name, _)| name).into(), "each is read by somebody");
 }
 
 #[test]
 fn the_defaults_of_the_template_are_those_of_the_code() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     for function in stack.functions() {
         for (name, value) in stack.variables(&function) {
             let parameter = referred(&value).and_then(|name| stack.parameters().get(name));
             let Some(default) = parameter.and_then(|parameter| parameter.get("Default")) else { continue };
             let text = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
-            let known = VARIABLES.iter().find(|known| known.name == name).expect("a variable");
+            let known = VARIABLES.iter().find(|known| known.is(&name)).expect("a variable");
             assert_eq!(Some(text.as_str()), known.default, "{name} of {}", function.name);
         }
     }
@@ -140,19 +155,30 @@ fn the_defaults_of_the_template_are_those_of_the_code() {
 const BEGIN: &str = "<!-- variables: made from shared/runtime/src/settings.rs; a test compares -->\n";
 const END: &str = "<!-- end of variables -->\n";
 
+/// Who reads a variable, by package, in the order of the template.
+fn readers(variable: &Variable) -> Vec<String> {
+    let mut packages: Vec<String> = Vec::new();
+    for function in Stack::built_in().functions() {
+        if read_by(&function).iter().any(|(_, read)| read.name == variable.name) {
+            packages.push(function.package);
+        }
+    }
+    packages.dedup();
+    packages
+}
+
 fn table() -> String {
     let mut text = "| variable | meaning | default | read by |\n|---|---|---|---|\n".to_owned();
     for setter in [Setter::Template, Setter::Lambda, Setter::Hand] {
-        for Variable { name, meaning, default, read_by, .. } in set_by(setter) {
+        for variable in set_by(setter) {
+            let Variable { name, meaning, default, .. } = variable;
             let default = match default {
                 None => "–".to_owned(),
                 Some("") => String::new(),
                 Some(value) => format!("`{value}`"),
             };
-            let readers = match read_by {
-                Readers::Every => "all".to_owned(),
-                Readers::These(names) => names.join(", "),
-            };
+            let readers = readers(variable);
+            let readers = if readers.len() == folders().len() { "all".to_owned() } else { readers.join(", ") };
             let by = match setter {
                 Setter::Template => "",
                 Setter::Lambda => "; set by Lambda",

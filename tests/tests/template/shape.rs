@@ -1,19 +1,27 @@
 //! What has to fit together in the template itself, and with the workspace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use local::deployment::{Opened, open};
+use local::functions::FUNCTIONS;
+use runtime::Start;
+use runtime::settings::Settings;
 use serde_json::{Value, json};
 use tests::TestApp;
+use tests::deployed::surroundings;
 
 use crate::stack::{Stack, arn, folders, list, referred, repository};
 
 #[test]
 fn every_package_of_functions_is_a_function_in_the_same_order() {
-    let stack = Stack::read();
-    let order: Vec<String> = stack.functions().into_iter().map(|function| function.name).collect();
+    let stack = Stack::built_in();
+    let mut order: Vec<String> = stack.functions().into_iter().map(|function| function.package).collect();
+    order.dedup();
     let known: BTreeSet<String> = order.iter().cloned().collect();
     assert_eq!(known, folders().into_iter().collect(), "the template, and functions/");
-    assert_eq!(order.len(), known.len(), "one function for each");
+    assert_eq!(order.len(), known.len(), "the functions of a package stand together");
+    let registered = FUNCTIONS.map(|function| function.name);
+    assert_eq!(order, registered, "the template, and local/src/functions.rs");
     let map = std::fs::read_to_string(repository().join("ARCHITECTURE.md")).unwrap();
     let mapped =
         map.lines().filter_map(|line| line.strip_prefix("| `functions/")?.split('`').next().map(str::to_owned));
@@ -22,12 +30,12 @@ fn every_package_of_functions_is_a_function_in_the_same_order() {
 
 #[test]
 fn every_function_runs_a_binary_of_its_own_on_amazon_linux_2023() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     for function in stack.functions() {
         let name = &function.name;
-        let package = repository().join("functions").join(name);
+        let package = repository().join("functions").join(&function.package);
         let manifest = std::fs::read_to_string(package.join("Cargo.toml")).unwrap();
-        assert!(manifest.starts_with(&format!("[package]\nname = \"{name}\"\n")), "{name}");
+        assert!(manifest.starts_with(&format!("[package]\nname = \"{}\"\n", function.package)), "{name}");
         assert!(package.join("src/main.rs").is_file(), "{name} has no binary");
         assert_eq!(stack.effective(&function, "Handler"), "bootstrap", "{name}");
         assert_eq!(stack.effective(&function, "Runtime"), "provided.al2023", "{name}");
@@ -39,13 +47,13 @@ fn every_function_runs_a_binary_of_its_own_on_amazon_linux_2023() {
         let build = &stack.document["Resources"][function.logical]["Metadata"];
         assert!(build["BuildMethod"].is_string(), "{name}: SAM would not know how to build it");
         let binary = &build["BuildProperties"]["Binary"];
-        assert!(binary.is_null() || binary == name.as_str(), "{name} would run {binary}");
+        assert!(binary.is_null() || binary == function.package.as_str(), "{name} would run {binary}");
     }
 }
 
 #[test]
 fn every_function_logs_to_a_group_of_its_own_that_forgets() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let mut groups = BTreeSet::new();
     for function in stack.functions() {
         let group = referred(&function.properties["LoggingConfig"]["LogGroup"]).unwrap();
@@ -60,7 +68,7 @@ fn every_function_logs_to_a_group_of_its_own_that_forgets() {
 
 #[test]
 fn a_queue_gives_its_worker_six_time_outs_and_puts_aside_what_fails_again_and_again() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let mut worked_on = BTreeSet::new();
     for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").map(|logical| stack.properties(logical)) {
         let worker = referred(&mapping["FunctionName"]).unwrap();
@@ -86,76 +94,35 @@ fn a_queue_gives_its_worker_six_time_outs_and_puts_aside_what_fails_again_and_ag
     }
 }
 
-const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-const WEEKDAYS: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "?"];
-
-/// Six fields as the event bus takes them, with `?` in one of the two fields of days.
-fn is_cron(text: &str) -> bool {
-    let fields: Vec<&str> = text.split(' ').collect();
-    let [minutes, hours, days, months, weekdays, years] = fields.as_slice() else { return false };
-    let known = |field: &str, names: &[&str], least: u32, most: u32| {
-        field.split(',').all(|part| {
-            let part = part.split_once('/').map_or(part, |(from, _)| from);
-            part.split('-').all(|end| {
-                let number = end.parse::<u32>().is_ok_and(|number| (least..=most).contains(&number));
-                number || end == "*" || names.contains(&end)
-            })
-        })
-    };
-    known(minutes, &[], 0, 59)
-        && known(hours, &[], 0, 23)
-        && known(days, &["?", "L"], 1, 31)
-        && known(months, &MONTHS, 1, 12)
-        && known(weekdays, &WEEKDAYS, 1, 7)
-        && known(years, &[], 1970, 2199)
-        && (*days == "?") != (*weekdays == "?")
-}
-
-fn is_rate(text: &str) -> bool {
-    let Some((count, unit)) = text.split_once(' ') else { return false };
-    let units: &[&str] = if count == "1" { &["minute", "hour", "day"] } else { &["minutes", "hours", "days"] };
-    count.parse::<u32>().is_ok_and(|count| count > 0) && units.contains(&unit)
-}
-
 #[test]
-fn every_schedule_is_one_that_eventbridge_takes_and_brings_an_event_that_the_function_understands() {
-    let stack = Stack::read();
-    let mut schedules = BTreeMap::new();
-    for function in stack.functions() {
-        let events = function.properties["Events"].as_object().into_iter().flat_map(|events| events.values());
-        for event in events.filter(|event| event["Type"] == "Schedule") {
-            assert_eq!(function.name, "reconciler", "only the reconciler does work of its own accord");
-            let expression = event["Properties"]["Schedule"].as_str().unwrap();
-            let inner = |kind| expression.strip_prefix(kind)?.strip_suffix(')');
-            assert!(
-                inner("rate(").is_some_and(is_rate) || inner("cron(").is_some_and(is_cron),
-                "{expression} is no schedule"
-            );
-            let input =
-                event["Properties"]["Input"].as_str().map_or(Value::Null, |text| serde_json::from_str(text).unwrap());
-            schedules.insert(expression.to_owned(), reconciler::Task::read(input).unwrap());
-        }
-    }
+fn every_event_that_is_scheduled_is_one_that_its_function_understands() {
+    let stack = Stack::built_in();
+    let reconciler = stack.schedules(&stack.function("reconciler")).into_iter();
+    let mut tasks: Vec<_> = reconciler.map(|scheduled| reconciler::Task::read(scheduled.input).unwrap()).collect();
+    tasks.sort_by_key(|task| *task != reconciler::Task::Settle {});
     let dry = reconciler::Task::Sweep(reconciler::sweep::SweepOrder::default());
-    let settle = reconciler::Task::Settle {};
-    assert!(schedules.values().any(|task| *task == settle) && schedules.values().any(|task| *task == dry));
-    assert_eq!(schedules.len(), 2, "what is scheduled changes nothing at the carrier: {schedules:?}");
+    assert_eq!(tasks, [reconciler::Task::Settle {}, dry], "what is scheduled changes nothing at the carrier");
 }
 
 #[test]
-fn a_schedule_that_eventbridge_would_refuse_is_recognised() {
-    for good in ["0 6 ? * MON *", "0/5 8-17 ? * MON-FRI *", "15 10 1 JAN ? 2027"] {
-        assert!(is_cron(good), "{good}");
+fn only_what_serves_a_schedule_is_scheduled_and_only_a_worker_gets_messages() {
+    let stack = Stack::built_in();
+    for function in stack.functions() {
+        let variables = surroundings("http://127.0.0.1:9").environment(stack, &function);
+        let settings = Settings::from_reader(move |name| variables.get(name).cloned());
+        let (worked, scheduled) = match open(&function, &Start::in_lambda(settings)).unwrap() {
+            Opened::Http(_) => (false, false),
+            Opened::Queue(_) => (true, false),
+            Opened::Schedule(_) => (false, true),
+        };
+        assert_eq!(!stack.sources(&function).is_empty(), worked, "{}: its queues", function.name);
+        assert_eq!(!stack.schedules(&function).is_empty(), scheduled, "{}: its schedules", function.name);
     }
-    for bad in ["0 6 * * MON", "0 6 * * MON *", "0 24 ? * MON *", "60 6 ? * MON *", "0 6 ? * MOON *", "0 6 ? * ? *"] {
-        assert!(!is_cron(bad), "{bad}");
-    }
-    assert!(is_rate("1 minute") && is_rate("5 minutes"));
-    assert!(!is_rate("1 minutes") && !is_rate("5 minute") && !is_rate("0 minutes") && !is_rate("minute"));
 }
+
 #[test]
 fn a_run_of_the_reconciler_that_fails_is_not_repeated_by_anybody() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let reconciler = stack.function("reconciler");
     // Lambda repeats events that nobody waits for twice, and a sweep that was ordered once would act three times.
     assert_eq!(reconciler.properties["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
@@ -166,7 +133,7 @@ fn a_run_of_the_reconciler_that_fails_is_not_repeated_by_anybody() {
 
 #[test]
 fn what_cannot_be_made_again_survives_the_stack() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let kept = ["AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"];
     for logical in kept.into_iter().flat_map(|kind| stack.of_type(kind).collect::<Vec<_>>()) {
         let resource = &stack.document["Resources"][logical];
@@ -187,7 +154,7 @@ fn by_name(values: &Value, name: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn the_table_is_the_one_that_the_code_makes_for_itself() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let declared = stack.properties("Table");
     let app = TestApp::empty().await;
     let named = json!({ "TableName": app.bundle.table_name });
@@ -209,7 +176,7 @@ async fn the_table_is_the_one_that_the_code_makes_for_itself() {
 
 #[test]
 fn the_api_is_throttled_and_logs_each_request_in_a_group_of_its_own_without_what_callers_write() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let api = stack.properties("Api");
     for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
         assert!(api["DefaultRouteSettings"][limit].as_u64().is_some_and(|limit| limit > 0), "{limit}");
@@ -225,7 +192,7 @@ fn the_api_is_throttled_and_logs_each_request_in_a_group_of_its_own_without_what
 /// API Gateway gives up after 30 s, and whatever is answered later reaches nobody.
 #[test]
 fn every_function_behind_the_gateway_ends_before_the_gateway_gives_up() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     for function in stack.functions() {
         let mut events = function.properties["Events"].as_object().into_iter().flat_map(|events| events.values());
         let seconds = stack.number(stack.effective(&function, "Timeout"));
@@ -235,7 +202,7 @@ fn every_function_behind_the_gateway_ends_before_the_gateway_gives_up() {
 
 #[test]
 fn every_parameter_is_described_and_used() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let text = std::fs::read_to_string(repository().join("template.yaml")).unwrap();
     for (name, parameter) in stack.parameters() {
         assert!(parameter["Description"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
@@ -249,7 +216,7 @@ fn every_parameter_is_described_and_used() {
 
 #[test]
 fn outputs_hold_what_a_person_needs_next() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let outputs = stack.document["Outputs"].as_object().unwrap();
     let values: Vec<String> = outputs.values().map(|output| output["Value"].to_string()).collect();
     let told = |logical: &str| values.iter().any(|value| value.contains(logical));
@@ -269,7 +236,7 @@ fn outputs_hold_what_a_person_needs_next() {
 
 #[test]
 fn every_output_and_every_parameter_that_the_operating_guide_names_is_there() {
-    let stack = Stack::read();
+    let stack = Stack::built_in();
     let guide = std::fs::read_to_string(repository().join("docs/operating.md")).unwrap();
     let word = |text: &str| text.chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
     let outputs: BTreeSet<String> = guide.split("output ").skip(1).map(word).collect();

@@ -87,7 +87,7 @@ impl Sweep<'_> {
     /// True for the last page.
     async fn compare_page(&mut self, page: NonZeroU32) -> Result<bool> {
         in_time(self.deadline)?;
-        let mut held = self.ask(async || self.reconciler.carrier.held(page.get()).await).await?;
+        let mut held = self.ask(|| self.reconciler.carrier.held(page.get())).await?;
         // A number that has moved to this page meanwhile has been compared on an earlier one.
         held.ours.retain(|number| !self.listed.contains(number.id.as_str()));
         let numbers: BTreeSet<E164> = held.ours.iter().map(|number| number.e164.clone()).collect();
@@ -124,7 +124,7 @@ impl Sweep<'_> {
             return Ok(());
         }
         let id = &number.id;
-        match self.ask(async || self.judge(id).await).await {
+        match self.ask(|| self.judge(id)).await {
             Ok(verdict) => {
                 if verdict.is_orphan() {
                     self.orphans.push(Orphan { id: id.clone(), reported: true });
@@ -169,7 +169,7 @@ impl Sweep<'_> {
     /// Gives an orphan back to the carrier, unless it is none any more. It is looked at directly before each attempt,
     /// because minutes may lie between two of them.
     async fn give_back(&mut self, id: &CarrierNumberId, reported: bool) -> Result<()> {
-        let attempt = async || {
+        let attempt = || async {
             in_time(self.deadline)?;
             let verdict = self.judge(id).await?;
             if verdict.is_orphan() {

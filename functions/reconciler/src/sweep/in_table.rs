@@ -19,7 +19,7 @@ impl Sweep<'_> {
             if Instant::now() >= until {
                 break;
             }
-            let held = self.ask(async || self.reconciler.carrier.held(page).await).await?;
+            let held = self.ask(|| self.reconciler.carrier.held(page)).await?;
             self.listed.extend(held.ids.iter().map(|id| id.as_str().to_owned()));
             if held.last {
                 break;
@@ -65,7 +65,7 @@ impl Sweep<'_> {
     async fn look_up(&mut self, row: &PhoneNumber) -> Result<()> {
         in_time(self.deadline)?;
         let Some(resource) = row.resource() else { return Ok(()) };
-        let held = self.ask(async || self.reconciler.carrier.held_number(resource).await).await?;
+        let held = self.ask(|| self.reconciler.carrier.held_number(resource)).await?;
         let side = &mut self.report.in_table;
         if held.is_some_and(|held| held.e164 == row.e164) {
             side.matched += 1;

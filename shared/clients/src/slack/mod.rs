@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::answer::Answer;
-use runtime::Secret;
+use runtime::settings::SettingsError;
+use runtime::{Secret, Start};
 
 pub use self::signature::{SIGNATURE, SigningSecret, TIMESTAMP, Unsigned, sign};
 pub use self::text::Escaped;
@@ -88,6 +89,14 @@ const AS_IT_IS: Reading =
     Reading { unfurl_links: false, unfurl_media: false, mrkdwn: false, link_names: false, parse: "none" };
 
 impl Slack {
+    /// The bot of the workspace that the settings name.
+    ///
+    /// # Errors
+    /// A setting is missing or malformed.
+    pub fn from_start(start: &Start) -> Result<Self, SettingsError> {
+        Ok(Self::new(&start.settings.slack_url(), start.slack_secret()?))
+    }
+
     /// A bot that speaks to `base_url` (Slack's is `https://slack.com/api`) with the token and the channel in
     /// `secret`, whose text is `{"botToken": "xoxb-…", "channel": "C…", "signingSecret": "…"}`.
     #[must_use]

@@ -25,7 +25,8 @@ use self::answers::{Offered, Placed, Setup, Standing};
 use self::deployment::Deployment;
 pub use self::listing::{HeldNumber, HeldPage};
 use self::wire::{Failure, Link};
-use runtime::Secret;
+use runtime::settings::SettingsError;
+use runtime::{Secret, Start};
 
 /// How long each call may take.
 ///
@@ -66,6 +67,14 @@ pub struct Telnyx {
 }
 
 impl Telnyx {
+    /// The carrier that the settings name.
+    ///
+    /// # Errors
+    /// A setting is missing or malformed.
+    pub fn from_start(start: &Start) -> std::result::Result<Self, SettingsError> {
+        Ok(Self::new(&start.settings.telnyx_url(), start.telnyx_secret()?, &start.settings.table_name()?))
+    }
+
     /// Talks to the carrier at `base_url`, such as `https://api.telnyx.com/v2`.
     ///
     /// The secret's text is JSON: `{"apiKey": "…", "connectionId": "…"}`. With a connection, ordered numbers are routed

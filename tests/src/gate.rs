@@ -9,11 +9,12 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tests::TestApp;
-use tests::dynamo::passed_on;
-use tests::faults::forward;
-use tests::permission::{Permission, needs};
 use tokio::net::TcpListener;
+
+use crate::dynamo::passed_on;
+use crate::faults::forward;
+use crate::permission::{Permission, needs};
+use crate::{TestApp, plain_http};
 
 #[derive(Clone)]
 pub(crate) struct Gate {
@@ -32,8 +33,8 @@ impl Gate {
     pub(crate) async fn start(app: &TestApp) -> Self {
         let inner = Arc::new(Inner {
             engine_url: app.dynamo.url().to_owned(),
-            queue_url: format!("{}/sandbox/queue/", app.bundle.base_url),
-            http: reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap(),
+            queue_url: format!("{}/", app.bundle.queues_url),
+            http: plain_http(),
             needed: Mutex::default(),
         });
         let router = Router::new().fallback(pass).with_state(inner.clone());
@@ -42,23 +43,23 @@ impl Gate {
 
     /// What the calls so far needed.
     pub(crate) fn needed(&self) -> BTreeSet<Permission> {
-        self.inner.needed.lock().unwrap().clone()
+        self.inner.needed.lock().expect("no test has panicked").clone()
     }
 }
 
 /// Serves on a free port and returns the address.
 pub(crate) async fn serve(router: Router) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
 }
 
 async fn pass(State(gate): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers["x-amz-target"].to_str().unwrap();
-    let call: Value = serde_json::from_slice(&body).unwrap();
-    gate.needed.lock().unwrap().extend(needs(target, &call));
-    match target.split_once('.').unwrap().0 {
+    let target = headers["x-amz-target"].to_str().expect("a call as AWS takes it");
+    let call: Value = serde_json::from_slice(&body).expect("a call as AWS takes it");
+    gate.needed.lock().expect("no test has panicked").extend(needs(target, &call));
+    match target.split_once('.').expect("a call as AWS takes it").0 {
         "DynamoDB_20120810" => forward(passed_on(&gate.http, &gate.engine_url, &headers, body)).await,
         "AmazonSQS" => forward(passed_on(&gate.http, &gate.queue_url, &headers, body)).await,
         "secretsmanager" => {
