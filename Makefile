@@ -31,9 +31,11 @@ build:
 	cargo lambda build --release --locked --target $(LAMBDA_TARGET) --lambda-dir $(LAMBDA_DIR) $(FUNCTIONS:%=--package %)
 
 # What `sam build` asks for, once for each function, with the function's name in the template: build-KybNotifier puts
-# the program of functions/kyb-notifier where SAM wants it. After the first one there is nothing left to build.
+# the program of functions/kyb-notifier where SAM wants it, and so does build-KybNotifierRepeat, were there a second
+# entrance of that name. After the first one there is nothing left to build.
 build-%: build
-	cp $(LAMBDA_DIR)/$(shell echo $* | sed 's/\(.\)\([A-Z]\)/\1-\2/g' | tr A-Z a-z)/bootstrap $(ARTIFACTS_DIR)/bootstrap
+	name=$$(echo $* | sed 's/\(.\)\([A-Z]\)/\1-\2/g' | tr A-Z a-z); [ -d functions/$$name ] || name=$${name%-*}; \
+	  cp $(LAMBDA_DIR)/$$name/bootstrap $(ARTIFACTS_DIR)/bootstrap
 
 ci: ## Run the gate that every change passes
 	.ci/run
