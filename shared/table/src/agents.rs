@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::Table;
 use crate::item::{Item, corrupt, from_item, to_item};
 use crate::keys::{AGENT_LINKS, AGENTS, Key, SK};
+use crate::optimistic::Rounds;
 use crate::transaction::{Condition, Outcome, Transaction};
-use crate::trouble::{RETRIES, back_off};
 
 #[derive(Serialize, Deserialize)]
 struct AgentItem {
@@ -56,7 +56,8 @@ impl Table {
         actor: &Actor,
         now: Timestamp,
     ) -> Result<Option<PhoneNumberId>> {
-        for tries in 0..=RETRIES * 2 {
+        let mut rounds = Rounds::of("an agent keeps being linked while it is removed");
+        loop {
             let (known, link) = tokio::try_join!(
                 self.get::<AgentItem>(Key::agent(organization, agent)),
                 self.get::<AgentLinkItem>(Key::agent_link(organization, agent)),
@@ -68,19 +69,22 @@ impl Table {
                 None => None,
                 Some(id) => match self.find_number(organization, id).await? {
                     // It was removed since the link was read.
-                    None => continue,
+                    None => {
+                        rounds.raced().await?;
+                        continue;
+                    }
                     linked => linked,
                 },
             };
             let removal = Transaction::on(self)
                 .delete("agent", Key::agent(organization, agent), &Condition::present())?
                 .unlink(organization, agent, linked.as_ref(), actor, now)?;
+            // A lost answer is an error: what is left of an agent does not tell which number this removal has unlinked.
             if removal.commit().await? == Outcome::Committed {
                 return Ok(number);
             }
-            back_off(tries).await;
+            rounds.raced().await?;
         }
-        Err(Error::Busy("an agent keeps being linked while it is removed".into()))
     }
 
     pub(crate) async fn agent_standing(

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::Table;
 use crate::item::{corrupt, from_item, optional_time, time, to_item};
 use crate::keys::{API_KEYS, Key};
+use crate::optimistic::Rounds;
 use crate::transaction::{Condition, Outcome, Transaction};
-use crate::trouble::{RETRIES, back_off};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -112,7 +112,8 @@ impl Table {
     /// # Errors
     /// [`Error::NotFound`] for a key that was never issued.
     pub async fn revoke_api_key(&self, hash: &ApiKeyHash, at: Timestamp, actor: &Actor) -> Result<Timestamp> {
-        for tries in 0..=RETRIES {
+        let mut rounds = Rounds::of("an API key keeps changing while it is revoked");
+        loop {
             let grant = self.api_key(hash).await?.ok_or(Error::NotFound)?;
             if let Some(revoked_at) = grant.revoked_at {
                 return Ok(revoked_at);
@@ -121,12 +122,12 @@ impl Table {
             let revocation = Transaction::on(self)
                 .update("key", Key::api_key(hash), "SET revokedAt = :at", &valid.text(":at", &at.to_string()))?
                 .audit(&event(&grant, "revoked", at, actor))?;
+            // A lost answer is an error: revoking again answers when the key was revoked.
             if revocation.commit().await? == Outcome::Committed {
                 return Ok(at);
             }
-            back_off(tries).await;
+            rounds.raced().await?;
         }
-        Err(Error::Busy("an API key keeps changing while it is revoked".into()))
     }
 }
 

@@ -4,7 +4,7 @@ use domain::audit::{Actor, Event};
 use domain::idempotency::Made;
 use domain::kyb::{Brand, Delivery, Notification, Status, Submission};
 use domain::organization::Organization;
-use domain::{Error, KybId, OrganizationId, Result};
+use domain::{KybId, OrganizationId, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
@@ -12,9 +12,9 @@ use crate::idempotency::{Lease, still_held};
 use crate::item::to_item;
 use crate::keys::{Key, Work};
 use crate::kyb_item::{read_submission, submission_item};
+use crate::optimistic::Rounds;
 use crate::reviews::awaiting_decision;
 use crate::transaction::{Condition, Outcome, Transaction};
-use crate::trouble::{RETRIES, back_off};
 
 /// How long the queue has to deliver a notification before it is queued again.
 const DELIVERY: Duration = Duration::from_mins(2);
@@ -80,7 +80,7 @@ impl Table {
     /// Idempotency-Key.
     ///
     /// # Errors
-    /// What `file` says; [`Error::IdempotencyInProgress`] when the lease was taken over.
+    /// What `file` says; [`domain::Error::IdempotencyInProgress`] when the lease was taken over.
     pub async fn file_submission(
         &self,
         organization: &OrganizationId,
@@ -88,12 +88,13 @@ impl Table {
         lease: Option<&Lease>,
         actor: &Actor,
     ) -> Result<(Submission, Organization)> {
-        let mut written = None;
-        for tries in 0..=RETRIES {
+        let (mut rounds, mut written) = (Rounds::of("a verification keeps changing while it is filed"), None);
+        loop {
             let (current, holder) =
                 tokio::try_join!(self.current_submission(organization), self.organization(organization))?;
-            if let Some(own) = written.take_if(|own| Some(&*own) == current.as_ref()) {
-                // Our own write, whose answer was lost.
+            if let Some(own) = written.take()
+                && rounds.landed(current.as_ref() == Some(&own))?
+            {
                 return Ok((own, holder));
             }
             let new = file(current.as_ref())?;
@@ -105,9 +106,8 @@ impl Table {
                 return Ok((new, holder));
             }
             written = Some(new);
-            back_off(tries).await;
+            rounds.raced().await?;
         }
-        Err(Error::Busy("a verification keeps changing while it is filed".into()))
     }
 
     /// True when written, false when somebody else was faster.

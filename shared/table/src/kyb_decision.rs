@@ -8,9 +8,9 @@ use domain::{Error, KybId, OrganizationId, Result};
 use crate::Table;
 use crate::keys::Key;
 use crate::kyb_item::submission_item;
+use crate::optimistic::Rounds;
 use crate::organizations::hold_update;
 use crate::transaction::{Condition, Outcome, Transaction};
-use crate::trouble::{RETRIES, back_off};
 
 impl Table {
     /// A submission by its id, current or past, with the one that it answers. `None` when the organization has no such
@@ -41,50 +41,41 @@ impl Table {
         review: &Review,
         actor: &Actor,
     ) -> Result<Submission> {
-        let (mut written, mut lost): (Option<Submission>, _) = (None, None);
-        for tries in 0..=RETRIES {
+        let mut rounds = Rounds::of("a submission keeps changing while it is decided");
+        let mut written: Option<Submission> = None;
+        loop {
             let known = self.submission(organization, id).await?.ok_or(Error::NotFound)?;
-            if written.is_some_and(|own| own.state == known.state) {
-                // Our own write, whose answer was lost.
+            if rounds.landed(written.is_some_and(|own| own.state == known.state))? {
                 return Ok(known);
-            }
-            if let Some(error) = lost {
-                return Err(error);
             }
             let unchanged = Condition::new("id = :id AND kybStatus = :status AND version = :version")
                 .text(":id", known.id.as_str())
                 .text(":status", known.status().as_str())
                 .number(":version", known.version);
             let (decided, hold) = known.decide(decision, review.clone())?;
-            match self.write_decision(&decided, &unchanged, hold.as_ref(), actor).await {
-                Ok(true) => return Ok(decided),
-                Ok(false) => {}
-                Err(error) => lost = Some(error),
+            if rounds.wrote(self.write_decision(&decided, &unchanged, hold.as_ref(), actor).await).await? {
+                return Ok(decided);
             }
             written = Some(decided);
-            back_off(tries).await;
         }
-        Err(Error::Busy("a submission keeps changing while it is decided".into()))
     }
 
-    /// True when written, false when somebody else was faster.
     async fn write_decision(
         &self,
         decided: &Submission,
         unchanged: &Condition,
         hold: Option<&Hold>,
         actor: &Actor,
-    ) -> Result<bool> {
+    ) -> Result<Outcome> {
         let organization = &decided.organization;
         let item = submission_item(Key::current_kyb(organization), None, decided)?;
         let (expression, condition) = hold_update(hold);
-        let outcome = Transaction::on(self)
+        Transaction::on(self)
             .put("submission", item, unchanged)?
             .update("organization", Key::organization(organization), expression, &condition)?
             .audit(&event(decided, actor))?
             .commit()
-            .await?;
-        Ok(outcome == Outcome::Committed)
+            .await
     }
 }
 

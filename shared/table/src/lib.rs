@@ -16,6 +16,7 @@ mod kyb_decision;
 mod kyb_item;
 mod number_item;
 mod numbers;
+mod optimistic;
 mod organizations;
 mod registrations;
 mod reviews;

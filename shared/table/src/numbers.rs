@@ -11,8 +11,9 @@ use crate::agents::link_item;
 use crate::item::Item;
 use crate::keys::{Key, NUMBERS, partition};
 use crate::number_item::{number_item, read_number};
+use crate::optimistic::Rounds;
 use crate::transaction::{Condition, Outcome, Transaction};
-use crate::trouble::{RETRIES, back_off, retrying, unavailable};
+use crate::trouble::{retrying, unavailable};
 
 /// What one answer about an organization's numbers needs, read in one parallel batch.
 #[derive(Clone, Debug)]
@@ -153,16 +154,12 @@ impl Table {
         actor: &Actor,
         now: Timestamp,
     ) -> Result<View<PhoneNumber>> {
-        let (mut written, mut lost) = (None, None);
-        for tries in 0..=RETRIES * 2 {
+        let (mut rounds, mut written) = (Rounds::of("a number keeps changing under a patch"), None);
+        loop {
             let View { numbers, sip_connections, organization: owner } = self.number(organization, id).await?;
             let old = numbers.ok_or(Error::NotFound)?;
-            if written.as_ref() == Some(&old) {
-                // Our own write, whose answer was lost.
+            if rounds.landed(written.as_ref() == Some(&old))? {
                 return Ok(View { numbers: old, sip_connections, organization: owner });
-            }
-            if let Some(error) = lost {
-                return Err(error);
             }
             if expected.is_some_and(|expected| expected != old.version) {
                 return Err(Error::PreconditionFailed);
@@ -171,25 +168,24 @@ impl Table {
             if new.routing == old.routing {
                 return Ok(View { numbers: old, sip_connections, organization: owner });
             }
-            let done = self.write_patched(&old, &new, actor).await;
-            if matches!(done, Ok(true)) {
-                return Ok(View { numbers: new, sip_connections, organization: owner });
-            }
-            written = Some(new);
-            lost = done.err();
-            if let Change::Set(agent) = &patch.agent {
+            let outcome = self.write_patched(&old, &new, actor).await;
+            if !matches!(outcome, Ok(Outcome::Committed))
+                && let Change::Set(agent) = &patch.agent
+            {
+                // An agent that cannot be linked is the caller's own error, whatever became of the write.
                 let standing = self.agent_standing(organization, Some(agent)).await?;
                 if standing != AgentStanding::Linked(id.clone()) {
                     standing.judge()?;
                 }
             }
-            back_off(tries).await;
+            if rounds.wrote(outcome).await? {
+                return Ok(View { numbers: new, sip_connections, organization: owner });
+            }
+            written = Some(new);
         }
-        Err(Error::Busy("a number keeps changing under a patch".into()))
     }
 
-    /// True when written, false when a condition did not hold.
-    async fn write_patched(&self, old: &PhoneNumber, new: &PhoneNumber, actor: &Actor) -> Result<bool> {
+    async fn write_patched(&self, old: &PhoneNumber, new: &PhoneNumber, actor: &Actor) -> Result<Outcome> {
         let mut transaction = Transaction::on(self).change(old, new, "updated", actor)?;
         let (before, after) = (&old.routing.agent, &new.routing.agent);
         if before != after {
@@ -201,7 +197,7 @@ impl Table {
                 transaction = transaction.link(&new.organization, agent, &new.id)?;
             }
         }
-        Ok(transaction.commit().await? == Outcome::Committed)
+        transaction.commit().await
     }
 
     /// Moves a number to its next state, reading it again when somebody else has changed it meanwhile.
@@ -218,25 +214,21 @@ impl Table {
         action: &'static str,
         actor: &Actor,
     ) -> Result<PhoneNumber> {
-        let mut old = known;
-        for tries in 0..=RETRIES * 2 {
+        let (mut rounds, mut old) = (Rounds::of("a number keeps changing under a transition"), known);
+        loop {
             let new = transition(old.clone())?;
             if new == old {
                 return Ok(old);
             }
-            let written = Transaction::on(self).change(&old, &new, action, actor)?.commit().await;
-            if matches!(written, Ok(Outcome::Committed)) {
+            let transaction = Transaction::on(self).change(&old, &new, action, actor)?;
+            if rounds.wrote(transaction.commit().await).await? {
                 return Ok(new);
             }
-            back_off(tries).await;
             old = self.find_number(&old.organization, &old.id).await?.ok_or(Error::NotFound)?;
-            // Our own write, whose answer was lost.
-            if old == new {
+            if rounds.landed(old == new)? {
                 return Ok(new);
             }
-            written?;
         }
-        Err(Error::Busy("a number keeps changing under a transition".into()))
     }
 
     /// Removes an imported number, or a managed one that the carrier has taken back, with its claim and its link.
@@ -244,8 +236,8 @@ impl Table {
     /// # Errors
     /// [`Error::NotFound`] when it is gone already; [`Error::NumberBusy`] when it is managed and not being released.
     pub async fn remove_number(&self, known: PhoneNumber, actor: &Actor, now: Timestamp) -> Result<()> {
-        let mut number = known;
-        for tries in 0..=RETRIES * 2 {
+        let (mut rounds, mut number) = (Rounds::of("a number keeps changing under its removal"), known);
+        loop {
             let mut removal = Transaction::on(self).remove(&number)?;
             let action = match &number.source {
                 Source::Managed(Order::Releasing { .. }) => "released",
@@ -258,20 +250,16 @@ impl Table {
                 }
             };
             let event = Event::number_removed(&number, action, actor, now);
-            let removed = removal.audit(&event)?.commit().await;
-            if matches!(removed, Ok(Outcome::Committed)) {
+            if rounds.wrote(removal.audit(&event)?.commit().await).await? {
                 return Ok(());
             }
-            back_off(tries).await;
-            match (self.find_number(&number.organization, &number.id).await?, removed) {
-                // Our own write, whose answer was lost.
-                (None, Err(_)) => return Ok(()),
-                (None, Ok(_)) => return Err(Error::NotFound),
-                (Some(_), Err(error)) => return Err(error),
-                (Some(current), Ok(_)) => number = current,
+            let found = self.find_number(&number.organization, &number.id).await?;
+            // When this removal was refused, a number that is gone was removed by somebody else.
+            if rounds.landed(found.is_none() && rounds.is_lost())? {
+                return Ok(());
             }
+            number = found.ok_or(Error::NotFound)?;
         }
-        Err(Error::Busy("a number keeps changing under its removal".into()))
     }
 }
 

@@ -16,8 +16,8 @@ use crate::idempotency::{Lease, still_held};
 use crate::item::{Item, corrupt, from_item, to_item};
 use crate::keys::Key;
 use crate::number_item::number_item;
+use crate::optimistic::Rounds;
 use crate::transaction::{Condition, Outcome, Transaction};
-use crate::trouble::{RETRIES, back_off};
 
 /// Who owns an E.164 number. Its key has no organization, so there is one for all of them.
 #[derive(Serialize, Deserialize)]
@@ -109,7 +109,8 @@ impl Table {
     ) -> Result<()> {
         let event = Event::number_registered(number, "purchased", actor);
         let mut organization = organization.clone();
-        for tries in 0..=RETRIES {
+        let mut rounds = Rounds::of("the gates of a purchase keep changing");
+        loop {
             let purchase = LedgerEntry::purchase(&number.id, number.created_at, number.purchase_price());
             let transaction = Transaction::on(self)
                 .under(lease, &Made::Number(number.id.clone()))?
@@ -121,6 +122,7 @@ impl Table {
             if self.committed(transaction, number).await? {
                 return Ok(());
             }
+            // The gates that a cancelled transaction names are not in the order in which callers are told of them.
             let prices = domain::number::Prices { upfront: number.billing.upfront, monthly: number.billing.monthly };
             let agent = number.routing.agent.as_ref();
             let gates = self.purchase_gates(&organization.id, &number.e164, agent).await?;
@@ -130,9 +132,8 @@ impl Table {
             gates.judge(prices, deployment)?;
             // What stood in the way is gone again.
             organization = gates.organization;
-            back_off(tries).await;
+            rounds.raced().await?;
         }
-        Err(Error::Busy("the gates of a purchase keep changing".into()))
     }
 
     /// Takes a purchase back that the carrier has certainly refused: row, claim and link go, the money returns.
@@ -140,27 +141,25 @@ impl Table {
     /// # Errors
     /// [`Error::NumberBusy`] when the order is not waiting any more.
     pub async fn give_back(&self, known: PhoneNumber, actor: &Actor, now: Timestamp) -> Result<()> {
+        let mut rounds = Rounds::of("a number keeps changing while its purchase is given back");
         let mut number = known;
-        for tries in 0..=RETRIES * 2 {
+        loop {
             if !matches!(number.source, Source::Managed(Order::Ordering { .. })) {
                 return Err(Error::NumberBusy);
             }
             let refund = LedgerEntry::purchase_refund(&number.id, number.created_at, number.purchase_price());
             let event = Event::number_removed(&number, GIVEN_BACK, actor, now);
             let transaction = Transaction::on(self).remove(&number)?.book(&number.organization, &refund)?;
-            let committed = transaction.audit(&event)?.commit().await;
-            if matches!(committed, Ok(Outcome::Committed)) {
+            if rounds.wrote(transaction.audit(&event)?.commit().await).await? {
                 return Ok(());
             }
-            back_off(tries).await;
-            match self.find_number(&number.organization, &number.id).await? {
-                // Our own write, whose answer was lost: row and refund go together.
-                None => return Ok(()),
-                Some(current) => number = current,
+            let found = self.find_number(&number.organization, &number.id).await?;
+            // The row is gone, so the money is back, whoever did it: they go together.
+            if rounds.landed(found.is_none())? {
+                return Ok(());
             }
-            committed?;
+            number = found.ok_or(Error::NotFound)?;
         }
-        Err(Error::Busy("a number keeps changing while its purchase is given back".into()))
     }
 
     /// Registers a number of the customer's own.
@@ -179,7 +178,8 @@ impl Table {
             Source::SipTrunk { trunk: domain::number::Trunk::Connection(id), .. } => Some(id),
             Source::SipTrunk { .. } | Source::Managed(_) => None,
         };
-        for tries in 0..=RETRIES {
+        let mut rounds = Rounds::of("the gates of an import keep changing");
+        loop {
             let room = Condition::new("attribute_not_exists(imported) OR imported < :limit")
                 .number(":limit", limit)
                 .number(":one", 1);
@@ -201,9 +201,8 @@ impl Table {
                 return Ok(());
             }
             gates.judge(limit)?;
-            back_off(tries).await;
+            rounds.raced().await?;
         }
-        Err(Error::Busy("the gates of an import keep changing".into()))
     }
 
     /// Whether a registration has happened. A transaction without an answer may have: then the claim tells.

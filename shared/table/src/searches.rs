@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Table;
 use crate::item::{time, to_item};
 use crate::keys::Key;
+use crate::optimistic::Rounds;
 use crate::transaction::Condition;
 
 const WINDOW: Duration = Duration::from_mins(1);
@@ -34,7 +35,8 @@ impl Table {
             .number(":one", 1);
         let key = Key::searches(organization);
         // The usual case is one write; a window has to be opened once a minute, and others may be opening it too.
-        for _ in 0..3 {
+        let mut rounds = Rounds::of("searches of one organization contend for their window");
+        loop {
             let counted = self.update_if(key.clone(), "ADD searches :one", within.clone()).await?;
             if counted {
                 return Ok(());
@@ -50,18 +52,16 @@ impl Table {
                     Condition::new("windowStartsAt = :old").text(":old", &window.window_starts_at)
                 }
             };
-            if window.is_some_and(|window| window.window_starts_at >= oldest.to_string()) {
-                continue;
-            }
             let fresh = SearchesItem {
                 window_starts_at: now.to_string(),
                 searches: 1,
                 expires_at: now.plus(2 * WINDOW).seconds(),
             };
-            if self.put_if(to_item(key.clone(), None, &fresh)?, &opened).await? {
+            let open = window.is_some_and(|window| window.window_starts_at >= oldest.to_string());
+            if !open && self.put_if(to_item(key.clone(), None, &fresh)?, &opened).await? {
                 return Ok(());
             }
+            rounds.raced().await?;
         }
-        Err(Error::Busy("searches of one organization contend for their window".into()))
     }
 }

@@ -1,6 +1,9 @@
 //! Contention is not the caller's error, and a lost answer is nobody's: both are tried again, with jitter, a few times.
 //!
 //! The SDK's own retries are off. It does not know conflicts, and two layers that retry multiply.
+//!
+//! What is sent again here is one call, unchanged. A call whose condition did not hold is no trouble: what it says is
+//! decided anew one level above, in [`crate::optimistic`].
 
 use std::time::Duration;
 
