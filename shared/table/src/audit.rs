@@ -1,15 +1,14 @@
 //! The audit trail: an event for each change, written in the change's own transaction and never touched again.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::audit::Event;
 use domain::{Error, OrganizationId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
 use crate::item::{Item, from_item, key_attributes, time, to_item};
-use crate::keys::{Key, events_of, partition};
+use crate::keys::{Key, events_of};
+use crate::pages::Pages;
 use crate::transaction::{Condition, Transaction};
-use crate::trouble::{retrying, unavailable};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,31 +81,11 @@ impl Table {
         page: &EventPage,
     ) -> Result<Vec<RecordedEvent>> {
         let prefix = events_of(subject);
-        let call = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .scan_index_forward(false)
-            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", AttributeValue::S(partition(organization)))
-            .expression_attribute_values(":prefix", AttributeValue::S(prefix.clone()));
+        let newest_first = self.prefixed(organization, &prefix).scan_index_forward(false);
         let after = page.after.as_ref().map(|position| Key::event_at(organization, subject, position));
-        let mut start: Option<Item> = after.map(|key| key_attributes(key).into());
-        let mut events = Vec::new();
-        while events.len() < page.limit {
-            let wanted = i32::try_from(page.limit - events.len()).unwrap_or(i32::MAX);
-            let call = call.clone().limit(wanted).set_exclusive_start_key(start);
-            let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
-            for item in answer.items.unwrap_or_default() {
-                events.push(read_event(item, &prefix)?);
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                break;
-            }
-        }
-        Ok(events)
+        let after = after.map(|key| key_attributes(key).into());
+        let events = Pages::of(newest_first, after).at_most(page.limit).await?;
+        events.into_iter().map(|event| read_event(event, &prefix)).collect()
     }
 }
 
@@ -124,6 +103,7 @@ fn read_event(item: Item, prefix: &str) -> Result<RecordedEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_sdk_dynamodb::types::AttributeValue;
     use domain::audit::{Actor, Subject};
     use domain::{ApiKeyId, KybId};
 

@@ -18,6 +18,7 @@ mod number_item;
 mod numbers;
 mod optimistic;
 mod organizations;
+mod pages;
 mod registrations;
 mod reviews;
 mod schema;
@@ -33,10 +34,9 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig};
 use aws_sdk_dynamodb::operation::{put_item::PutItemError, update_item::UpdateItemError};
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::{Client, config};
 use aws_types::SdkConfig;
-use domain::{Error, OrganizationId, Randomness, Result, SystemRandomness};
+use domain::{Error, Randomness, Result, SystemRandomness};
 use item::{Item, key_attributes};
 use keys::Key;
 use runtime::Start;
@@ -163,28 +163,6 @@ impl Table {
                 Ok(false)
             }
             Err(error) => Err(unavailable(error)),
-        }
-    }
-
-    /// Every item of an organization whose sort key starts with `prefix`, in the order of their keys.
-    async fn query_all(&self, organization: &OrganizationId, prefix: &str) -> Result<Vec<Item>> {
-        let call = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", AttributeValue::S(keys::partition(organization)))
-            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()));
-        let (mut items, mut start) = (Vec::new(), None);
-        loop {
-            let call = call.clone().set_exclusive_start_key(start);
-            let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
-            items.extend(answer.items.unwrap_or_default());
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(items);
-            }
         }
     }
 }

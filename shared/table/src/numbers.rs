@@ -8,12 +8,12 @@ use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Result, Timestamp};
 
 use crate::Table;
 use crate::agents::link_item;
-use crate::item::Item;
-use crate::keys::{Key, NUMBERS, partition};
+use crate::item::key_attributes;
+use crate::keys::{Key, NUMBERS};
 use crate::number_item::{number_item, read_number};
 use crate::optimistic::Rounds;
+use crate::pages::Pages;
 use crate::transaction::{Condition, Outcome, Transaction};
-use crate::trouble::{retrying, unavailable};
 
 /// What one answer about an organization's numbers needs, read in one parallel batch.
 #[derive(Clone, Debug)]
@@ -98,15 +98,7 @@ impl Table {
         page: &Page,
     ) -> Result<Vec<PhoneNumber>> {
         let wanted = page.limit.map_or(usize::MAX, |limit| limit + 1);
-        let mut call = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .scan_index_forward(false)
-            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", AttributeValue::S(partition(organization)))
-            .expression_attribute_values(":prefix", AttributeValue::S(NUMBERS.to_owned()));
+        let mut call = self.prefixed(organization, NUMBERS).scan_index_forward(false);
         let terms = filter.terms();
         if !terms.is_empty() {
             let texts: Vec<_> = (0..terms.len()).map(|at| format!("#f{at} = :f{at}")).collect();
@@ -120,23 +112,20 @@ impl Table {
             // Only without a filter: DynamoDB counts what it reads, not what a filter leaves.
             call = call.limit(i32::try_from(wanted).unwrap_or(i32::MAX));
         }
-        let mut start: Option<Item> =
-            page.after.as_ref().map(|after| crate::item::key_attributes(Key::number(organization, after)).into());
-        let (mut rows, mut bytes) = (Vec::new(), 0);
-        loop {
-            let call = call.clone().set_exclusive_start_key(start);
-            let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
-            for item in answer.items.unwrap_or_default() {
+        let after = page.after.as_ref().map(|after| key_attributes(Key::number(organization, after)).into());
+        let (mut pages, mut rows, mut bytes) = (Pages::of(call, after), Vec::new(), 0);
+        while rows.len() < wanted
+            && bytes <= page.bytes
+            && let Some(items) = pages.next().await?
+        {
+            for item in items {
                 let number = read_number(item)?;
                 bytes += number.routing.template.as_ref().map_or(0, |template| template.as_json().len()) + ROW_BYTES;
                 rows.push(number);
             }
-            start = answer.last_evaluated_key;
-            if start.is_none() || rows.len() >= wanted || bytes > page.bytes {
-                rows.truncate(wanted);
-                return Ok(rows);
-            }
         }
+        rows.truncate(wanted);
+        Ok(rows)
     }
 
     /// Changes a number's routing. `expected` is the version that the caller has seen, where it said one. A patch that
