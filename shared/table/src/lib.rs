@@ -7,8 +7,10 @@
 mod agents;
 mod api_keys;
 mod audit;
+mod batches;
 mod credits;
 mod idempotency;
+mod index;
 mod item;
 mod keys;
 mod kyb;
@@ -48,10 +50,10 @@ use trouble::{retrying, unavailable};
 pub use audit::{EventPage, RecordedEvent};
 pub use credits::{Booked, Booking, LedgerLine};
 pub use idempotency::{Begun, Lease, RecordedAnswer};
+pub use index::Due;
 pub use kyb::Verification;
 pub use numbers::{Filter, Page, View};
 pub use sweep::{Holder, Place};
-pub use work::Due;
 
 /// The table, reachable. Cheap to clone.
 #[derive(Clone)]

@@ -89,7 +89,7 @@ impl Table {
     pub async fn organizations(&self, after: Option<&OrganizationId>, limit: usize) -> Result<Vec<Organization>> {
         let start = after.map(|id| (Key::organization(id), Work::organization(id)));
         let mut found = Vec::new();
-        for entry in self.indexed(&Work::organizations(), start, limit).await? {
+        for entry in self.entries(&Work::organizations(), start, limit).await? {
             // The index tells which; how they stand, their own items tell.
             if let Some(item) = self.get::<OrganizationItem>(entry.key).await? {
                 found.push(item.try_into()?);

@@ -29,6 +29,11 @@ impl Pages {
         self.read(self.query.clone()).await
     }
 
+    /// True once the last page was read. A page is the last one when DynamoDB says so, not when it is short.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// The rest.
     pub(crate) async fn all(mut self) -> Result<Vec<Item>> {
         let mut items = Vec::new();

@@ -3,25 +3,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::number::{PhoneNumber, Source};
 use domain::registration::Claim;
-use domain::{E164, Error, OrganizationId, PhoneNumberId, Result, chain};
+use domain::{E164, OrganizationId, PhoneNumberId, Result, chain};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
-use crate::item::{Item, from_item, key_attributes};
-use crate::keys::{Key, Named, PK, WORK_DUE, WORK_INDEX, WORK_SHARD, WORK_SHARDS, Work};
+use crate::index::FIRST;
+use crate::item::Item;
+use crate::keys::{Key, PK, WORK_SHARDS, Work};
 use crate::number_item::read_number;
 use crate::registrations::read_claim;
-use crate::trouble::{RETRIES, back_off, retrying, unavailable};
-use crate::work::DueItem;
-
-/// The most keys that DynamoDB reads in one batch.
-const BATCH: usize = 100;
-
-/// A position before every entry of a partition: entries begin with a year, and no year begins with a space.
-const FIRST: &str = " ";
 
 /// How far a walk over the index of months to be paid has come. As JSON it is what another walk goes on from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,9 +76,9 @@ impl Table {
     /// may come twice. Rows that cannot be understood are logged and left.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the table cannot be asked.
+    /// [`domain::Error::Busy`] when the table cannot be asked.
     pub async fn charged_numbers(&self, place: &Place) -> Result<(Vec<PhoneNumber>, Option<Place>)> {
-        let (rows, after) = self.indexed_rows(&Work::charge_shard_name(place.shard), &place.after).await?;
+        let (rows, after) = self.indexed_numbers(&Work::charge_shard_name(place.shard), &place.after).await?;
         let next = match after {
             Some(after) => Some(Place { shard: place.shard, after }),
             None => Some(place.shard + 1).filter(|shard| *shard < WORK_SHARDS).map(Place::of),
@@ -97,14 +89,14 @@ impl Table {
     /// Whether the deployment has another managed number than this one. A row that cannot be understood counts as one.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the table cannot be asked.
+    /// [`domain::Error::Busy`] when the table cannot be asked.
     pub async fn has_other_managed(&self, than: &PhoneNumberId) -> Result<bool> {
         // Numbers in use wait for their next charge; those that are ordered or released, for the end of that.
         let shards = (0..WORK_SHARDS).flat_map(|shard| [Work::charge_shard_name(shard), Work::shard_name(shard)]);
         for shard in shards {
             let mut after = Some(FIRST.to_owned());
             while let Some(position) = after {
-                let (rows, next) = self.indexed_rows(&shard, &position).await?;
+                let (rows, next) = self.indexed_numbers(&shard, &position).await?;
                 let another = |row| {
                     readable(row).is_none_or(|number| number.id != *than && matches!(number.source, Source::Managed(_)))
                 };
@@ -117,39 +109,11 @@ impl Table {
         Ok(false)
     }
 
-    /// Up to a hundred rows of numbers of one partition of the index after a position, as they stand now, and the position to
-    /// go on from; `None` at the partition's end.
-    async fn indexed_rows(&self, shard: &str, after: &str) -> Result<(Vec<Item>, Option<String>)> {
-        let call = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name(WORK_INDEX)
-            .key_condition_expression(format!("{WORK_SHARD} = :shard AND {WORK_DUE} > :after"))
-            .expression_attribute_values(":shard", AttributeValue::S(shard.to_owned()))
-            .expression_attribute_values(":after", AttributeValue::S(after.to_owned()))
-            .limit(i32::try_from(BATCH).unwrap_or(i32::MAX));
-        let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
-        let mut keys = BTreeSet::new();
-        let mut last = None;
-        for entry in answer.items.unwrap_or_default() {
-            let DueItem { pk, sk, work_due } = from_item(entry)?;
-            let key = Key { pk, sk };
-            if matches!(key.named(&work_due), Some(Named::Number(..))) {
-                keys.insert(key);
-            }
-            last = Some(work_due);
-        }
-        let rows = self.fetch_all(keys).await?;
-        // A page is the last one when DynamoDB says so, not when it is short: it also stops after a megabyte.
-        Ok((rows, answer.last_evaluated_key.and(last)))
-    }
-
     /// What holds each of these phone numbers here; those that nobody holds are left out. Two rounds of batches,
     /// however many organizations they belong to.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the table cannot be asked.
+    /// [`domain::Error::Busy`] when the table cannot be asked.
     pub async fn holders(&self, numbers: &BTreeSet<E164>) -> Result<HashMap<E164, Holder>> {
         let by_key: HashMap<String, &E164> = numbers.iter().map(|number| (Key::claim(number).pk, number)).collect();
         let mut claims: Vec<(&E164, Option<Claim>)> = Vec::new();
@@ -170,37 +134,9 @@ impl Table {
     /// Whether there is such an organization.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the table cannot be asked.
+    /// [`domain::Error::Busy`] when the table cannot be asked.
     pub async fn knows(&self, organization: &OrganizationId) -> Result<bool> {
         Ok(self.fetch(Key::organization(organization)).await?.is_some())
-    }
-
-    /// Items by their keys, as they stand now, in no order. Where nothing is, nothing comes.
-    async fn fetch_all(&self, keys: BTreeSet<Key>) -> Result<Vec<Item>> {
-        let keys: Vec<Item> = keys.into_iter().map(|key| key_attributes(key).into()).collect();
-        let mut items = Vec::new();
-        for batch in keys.chunks(BATCH) {
-            items.extend(self.fetch_batch(batch.to_vec()).await?);
-        }
-        Ok(items)
-    }
-
-    async fn fetch_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>> {
-        let mut items = Vec::new();
-        for tries in 0..=RETRIES {
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-            let call = self.client.batch_get_item().request_items(&self.name, wanted.map_err(Error::internal)?);
-            let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
-            items.extend(answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default());
-            // What DynamoDB was too busy for, or what did not fit into 16 MB.
-            let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
-            keys = left.map(|left| left.keys).unwrap_or_default();
-            if keys.is_empty() {
-                return Ok(items);
-            }
-            back_off(tries).await;
-        }
-        Err(Error::Busy("DynamoDB keeps leaving keys of a batch unread".into()))
     }
 }
 

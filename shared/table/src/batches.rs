@@ -1,0 +1,44 @@
+//! Many items by their keys, a batch at a time.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use domain::{Error, Result};
+
+use crate::Table;
+use crate::item::{Item, key_attributes};
+use crate::keys::Key;
+use crate::trouble::{RETRIES, back_off, retrying, unavailable};
+
+/// The most keys that DynamoDB reads in one batch.
+pub(crate) const BATCH: usize = 100;
+
+impl Table {
+    /// Items by their keys, as they stand now, in no order. Where nothing is, nothing comes.
+    pub(crate) async fn fetch_all(&self, keys: BTreeSet<Key>) -> Result<Vec<Item>> {
+        let keys: Vec<Item> = keys.into_iter().map(|key| key_attributes(key).into()).collect();
+        let mut items = Vec::new();
+        for batch in keys.chunks(BATCH) {
+            items.extend(self.fetch_batch(batch.to_vec()).await?);
+        }
+        Ok(items)
+    }
+
+    async fn fetch_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        for tries in 0..=RETRIES {
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+            let call = self.client.batch_get_item().request_items(&self.name, wanted.map_err(Error::internal)?);
+            let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
+            items.extend(answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default());
+            // What DynamoDB was too busy for, or what did not fit into 16 MB.
+            let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
+            keys = left.map(|left| left.keys).unwrap_or_default();
+            if keys.is_empty() {
+                return Ok(items);
+            }
+            back_off(tries).await;
+        }
+        Err(Error::Busy("DynamoDB keeps leaving keys of a batch unread".into()))
+    }
+}
