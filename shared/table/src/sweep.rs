@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use domain::number::{PhoneNumber, Source};
 use domain::registration::Claim;
-use domain::{E164, OrganizationId, PhoneNumberId, Result, chain};
+use domain::{E164, PhoneNumberId, Result, chain};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
@@ -129,14 +129,6 @@ impl Table {
         let mut rows: HashMap<E164, PhoneNumber> = rows.into_iter().map(|row| (row.e164.clone(), row)).collect();
         let mut holder = |number| rows.remove(number).map_or(Holder::Unreadable, |row| Holder::Row(Box::new(row)));
         Ok(claims.into_iter().map(|(number, _)| number).map(|number| (number.clone(), holder(number))).collect())
-    }
-
-    /// Whether there is such an organization.
-    ///
-    /// # Errors
-    /// [`domain::Error::Busy`] when the table cannot be asked.
-    pub async fn knows(&self, organization: &OrganizationId) -> Result<bool> {
-        Ok(self.fetch(Key::organization(organization)).await?.is_some())
     }
 }
 

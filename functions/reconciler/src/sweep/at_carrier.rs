@@ -233,7 +233,7 @@ impl Sweep<'_> {
                 // Its row has another phone number.
                 return Ok(Finding::Disputed);
             }
-            known |= table.knows(owner).await?;
+            known |= table.find_organization(owner).await?.is_some();
         }
         Ok(if known && number.tagged_here { Finding::Orphan } else { Finding::Stranger })
     }
