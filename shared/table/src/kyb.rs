@@ -1,8 +1,6 @@
-use std::time::Duration;
-
 use domain::audit::{Actor, Event};
 use domain::idempotency::Made;
-use domain::kyb::{Brand, Delivery, Notification, Status, Submission};
+use domain::kyb::{Brand, Submission};
 use domain::organization::Organization;
 use domain::{KybId, OrganizationId, Result};
 use serde::{Deserialize, Serialize};
@@ -10,14 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::Table;
 use crate::idempotency::{Lease, still_held};
 use crate::item::to_item;
-use crate::keys::{Key, Work};
+use crate::keys::Key;
 use crate::kyb_item::{read_submission, submission_item};
+use crate::kyb_notification::work;
 use crate::optimistic::Rounds;
-use crate::reviews::awaiting_decision;
 use crate::transaction::{Condition, Outcome, Transaction};
-
-/// How long the queue has to deliver a notification before it is queued again.
-const DELIVERY: Duration = Duration::from_mins(2);
 
 /// Spells [`Brand`] as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -140,58 +135,6 @@ impl Table {
         }
     }
 
-    /// Records what became of the queue message. A submission that has been delivered or decided meanwhile keeps
-    /// what stands there.
-    pub async fn record_notification(&self, submission: &Submission, notification: &Notification) -> Result<()> {
-        let (state, attribute, detail) = match notification {
-            Notification::NotQueued => return Ok(()),
-            Notification::Queued { job } => ("queued", "notificationJob", job),
-            Notification::EnqueueFailed { error } => ("enqueue_failed", "notificationError", error),
-        };
-        let condition = Condition::new("id = :id AND kybStatus = :submitted AND attribute_not_exists(slackTs)")
-            .text(":id", submission.id.as_str())
-            .text(":submitted", Status::Submitted.as_str())
-            .text(":state", state)
-            .text(":detail", detail)
-            .number(":one", 1);
-        let expression = format!("SET notificationState = :state, {attribute} = :detail ADD version :one");
-        self.update_if(Key::current_kyb(&submission.organization), &expression, condition).await.map(drop)
-    }
-
-    /// Ends the announcing of a submission: records the message that told staff, where there is one, and moves the
-    /// submission to where those stand that wait for a decision, or, when it is decided, out of the index. The first
-    /// recorded message stays. True while a decision is awaited.
-    pub async fn notified(&self, submission: &Submission, delivery: Option<&Delivery>) -> Result<bool> {
-        let key = Key::current_kyb(&submission.organization);
-        let condition = |text| {
-            let condition = Condition::new(text).text(":id", submission.id.as_str()).number(":one", 1);
-            match delivery {
-                None => condition,
-                Some(Delivery { channel, ts }) => condition.text(":channel", channel).text(":ts", ts),
-            }
-        };
-        let told = match delivery {
-            None => "",
-            Some(_) => "slackChannel = if_not_exists(slackChannel, :channel), slackTs = if_not_exists(slackTs, :ts)",
-        };
-        if let Some(Work { shard, due }) = awaiting_decision(submission) {
-            let comma = if told.is_empty() { "" } else { ", " };
-            let expression = format!("SET workShard = :shard, workDue = :due{comma}{told} ADD version :one");
-            let waiting = condition("id = :id AND kybStatus = :submitted")
-                .text(":submitted", Status::Submitted.as_str())
-                .text(":shard", &shard)
-                .text(":due", &due);
-            if self.update_if(key.clone(), &expression, waiting).await? {
-                return Ok(true);
-            }
-        }
-        let set = if told.is_empty() { String::new() } else { format!("SET {told} ") };
-        // A submission that has become history was decided, so there is nothing left to take out of the index.
-        let expression = format!("{set}REMOVE workShard, workDue ADD version :one");
-        self.update_if(key, &expression, condition("id = :id")).await?;
-        Ok(false)
-    }
-
     async fn brand(&self, organization: &OrganizationId) -> Result<Option<Brand>> {
         Ok(self.get::<StoredBrand>(Key::brand(organization)).await?.map(|stored| stored.0))
     }
@@ -200,13 +143,4 @@ impl Table {
     pub async fn set_brand(&self, organization: &OrganizationId, brand: &Brand) -> Result<()> {
         self.put(to_item(Key::brand(organization), None, &StoredBrand(brand.clone()))?).await
     }
-}
-
-/// A submission is due for announcing until Slack has said ok, and waits for a decision until it is decided.
-fn work(submission: &Submission) -> Option<Work> {
-    let awaiting = awaiting_decision(submission)?;
-    Some(match submission.delivery {
-        None => Work::unsettled(submission.updated_at.plus(DELIVERY), submission.id.as_str()),
-        Some(_) => awaiting,
-    })
 }

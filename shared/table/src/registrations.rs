@@ -6,58 +6,26 @@ use domain::idempotency::Made;
 use domain::kyb::Status;
 use domain::number::{Order, PhoneNumber, Source};
 use domain::organization::{Organization, PurchasePolicy};
-use domain::registration::{Claim, ImportGates, PurchaseGates};
+use domain::registration::{ImportGates, PurchaseGates};
 use domain::{AgentId, E164, Error, OrganizationId, PhoneNumberId, Result, SipConnectionId, Timestamp, chain};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
 use crate::audit::EventPage;
+use crate::claims::{claim_item, is_own};
 use crate::idempotency::{Lease, still_held};
-use crate::item::{Item, corrupt, from_item, to_item};
+use crate::item::{corrupt, from_item};
 use crate::keys::Key;
 use crate::number_item::number_item;
 use crate::optimistic::Rounds;
 use crate::transaction::{Condition, Outcome, Transaction};
-
-/// Who owns an E.164 number. Its key has no organization, so there is one for all of them.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ClaimItem {
-    organization_id: String,
-    number_id: String,
-}
 
 #[derive(Serialize, Deserialize)]
 struct ImportsItem {
     imported: u32,
 }
 
-impl TryFrom<ClaimItem> for Claim {
-    type Error = Error;
-
-    fn try_from(item: ClaimItem) -> Result<Self> {
-        Ok(Self {
-            organization: OrganizationId::parse(&item.organization_id).map_err(corrupt("organizationId"))?,
-            number: PhoneNumberId::parse(&item.number_id).map_err(corrupt("numberId"))?,
-        })
-    }
-}
-
-fn claim_item(number: &PhoneNumber) -> Result<Item> {
-    let attributes = ClaimItem { organization_id: number.organization.to_string(), number_id: number.id.to_string() };
-    to_item(Key::claim(&number.e164), None, &attributes)
-}
-
-pub(crate) fn read_claim(item: Item) -> Result<Claim> {
-    from_item::<ClaimItem>(item)?.try_into()
-}
-
 impl Table {
-    /// Who holds a phone number.
-    pub async fn claim(&self, e164: &E164) -> Result<Option<Claim>> {
-        self.fetch(Key::claim(e164)).await?.map(read_claim).transpose()
-    }
-
     /// All that decides whether a purchase may begin, read in one parallel batch.
     pub async fn purchase_gates(
         &self,
@@ -239,11 +207,6 @@ impl Table {
         let status = Status::parse(&status).ok_or("is unknown").map_err(corrupt("kybStatus"))?;
         Ok(Some(status))
     }
-}
-
-/// True when the claim is the one this very request has written, in a try whose answer was lost.
-fn is_own(claim: Option<&Claim>, number: &PhoneNumberId) -> bool {
-    claim.is_some_and(|claim| claim.number == *number)
 }
 
 /// The flag is on, no hold stands, and the policy is still the one that was read.

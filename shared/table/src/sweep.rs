@@ -9,11 +9,11 @@ use domain::{E164, PhoneNumberId, Result, chain};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
+use crate::claims::read_claim;
 use crate::index::FIRST;
 use crate::item::Item;
 use crate::keys::{Key, PK, WORK_SHARDS, Work};
 use crate::number_item::read_number;
-use crate::registrations::read_claim;
 
 /// How far a walk over the index of months to be paid has come. As JSON it is what another walk goes on from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

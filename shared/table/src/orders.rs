@@ -1,15 +1,29 @@
-//! What is due: numbers whose order or release is not settled, submissions that staff have not been told of.
+//! Numbers whose order or release at the carrier is not settled.
 
 use domain::carrier::CarrierOrderId;
-use domain::number::PhoneNumber;
+use domain::number::{Order, PhoneNumber, Source};
 use domain::{Result, Timestamp};
 
 use crate::Table;
-use crate::keys::{Key, Work};
+use crate::keys::{Key, Named, Work};
 use crate::number_item::ORDERING;
 use crate::transaction::Condition;
 
 impl Table {
+    /// Numbers whose order nobody has settled, across organizations, the soonest to be asked about again first.
+    pub async fn orders_in_doubt(&self) -> Result<Vec<PhoneNumber>> {
+        let number = |named| match named {
+            Named::Number(organization, id) => Some((organization, id)),
+            Named::Submission(..) => None,
+        };
+        let mut orders = Vec::new();
+        for (organization, id) in self.unsettled(number).await? {
+            let current = self.find_number(&organization, &id).await?;
+            orders.extend(current.filter(|number| matches!(number.source, Source::Managed(Order::Ordering { .. }))));
+        }
+        Ok(orders)
+    }
+
     /// Looks at a number again after a while, and remembers which order of the carrier's decides about it, where that is
     /// known by now. Nothing else of it changes; a number that has moved on stays as it is.
     pub async fn postpone_number(
@@ -36,14 +50,5 @@ impl Table {
             Condition::new("orderState = :ordering").text(":ordering", ORDERING).text(":order", order.as_str());
         let key = Key::number(&known.organization, &known.id);
         self.update_if(key, "SET orderId = :order", waiting).await.map(drop)
-    }
-
-    /// Looks at a submission again after a while, unless staff have been told meanwhile.
-    pub async fn postpone_submission(&self, known: &domain::kyb::Submission, until: Timestamp) -> Result<()> {
-        let due = Work::unsettled(until, known.id.as_str()).due;
-        let condition = Condition::new("id = :id AND attribute_exists(workDue) AND attribute_not_exists(slackTs)")
-            .text(":id", known.id.as_str())
-            .text(":due", &due);
-        self.update_if(Key::current_kyb(&known.organization), "SET workDue = :due", condition).await.map(drop)
     }
 }
