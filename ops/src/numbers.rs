@@ -55,7 +55,7 @@ pub(crate) async fn run(command: Command, session: &mut Session<'_, '_>) -> Resu
             session.organization(&organization).await?;
             let limit = usize::from(limit);
             let page = Page { after, limit: Some(limit), bytes: usize::MAX };
-            let mut numbers = session.table.numbers(&organization, &Filter::default(), &page).await?.numbers;
+            let mut numbers = session.table.numbers(&organization, &Filter::default(), &page).await?.shown;
             numbers.truncate(limit);
             let columns = &["id", "e164", "source", "orderState", "direction", "agentId", "label"];
             Ok(Output::table(columns, "No numbers.", numbers.iter().map(row).collect()))

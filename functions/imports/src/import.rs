@@ -60,7 +60,7 @@ fn parse(mut fields: Fields) -> Result<Import> {
 async fn import_number(app: &App, caller: &Caller, import: Import, mut attempt: Attempt) -> Result<PhoneNumberRow> {
     let (organization, now) = (&caller.organization, app.clock.now());
     if let Some(earlier) = attempt.earlier_number(&app.table, organization).await? {
-        let View { numbers: number, sip_connections, organization } = earlier;
+        let View { shown: number, sip_connections, organization } = earlier;
         return Ok(PhoneNumberRow::new(&number, &sip_connections, &organization, &app.sip_host, now));
     }
     let Import { e164, trunk, provider_name, routing } = import;

@@ -86,7 +86,7 @@ async fn purchase_number(
     let number = PhoneNumber::ordering(attempt.seed.number(), organization.clone(), e164, routing, app.prices, now);
     app.table.begin_purchase(&gates.organization, &number, app.policy, attempt.lease.as_ref(), &actor).await?;
     let number = order(app, number, &actor).await?;
-    Ok(View { numbers: number, sip_connections: Vec::new(), organization: gates.organization })
+    Ok(View { shown: number, sip_connections: Vec::new(), organization: gates.organization })
 }
 
 /// Orders a number that is paid for. From here on the row stays unless the carrier certainly refuses.

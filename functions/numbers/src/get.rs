@@ -1,6 +1,5 @@
 use axum::extract::State;
 use domain::Error;
-use table::View;
 use web::{ApiResult, NumberPath, Read};
 
 use crate::{App, Row};
@@ -16,7 +15,6 @@ use crate::{App, Row};
     responses(crate::docs::NumberAnswers, web::answers::Failures, web::answers::Missing)
 )]
 pub(crate) async fn get(State(app): State<App>, Read(caller): Read, NumberPath(id): NumberPath) -> ApiResult<Row> {
-    let View { numbers, sip_connections, organization } = app.table.number(&caller.organization, &id).await?;
-    let number = numbers.ok_or(Error::NotFound)?;
-    Ok(app.row(&View { numbers: number, sip_connections, organization }))
+    let number = app.table.number(&caller.organization, &id).await?.ok_or(Error::NotFound)?;
+    Ok(app.row(&number))
 }

@@ -63,7 +63,7 @@ impl App {
     }
 
     fn row(&self, view: &View<PhoneNumber>) -> Row {
-        let View { numbers: number, sip_connections, organization } = view;
+        let View { shown: number, sip_connections, organization } = view;
         let row = PhoneNumberRow::new(number, sip_connections, organization, &self.sip_host, self.clock.now());
         ([(header::ETAG, etag(number))], Json(row))
     }

@@ -78,7 +78,7 @@ fn answer(app: &App, listing: &Listing, view: &View<Vec<PhoneNumber>>) -> Result
     let wanted = listing.limit.unwrap_or(usize::MAX);
     let (mut body, mut bytes, mut last) = (String::from("["), 0, None);
     let mut more = false;
-    for (at, number) in view.numbers.iter().enumerate() {
+    for (at, number) in view.shown.iter().enumerate() {
         let now = app.clock.now();
         let row = PhoneNumberRow::new(number, &view.sip_connections, &view.organization, &app.sip_host, now);
         let row = serde_json::to_string(&row).map_err(Error::internal)?;

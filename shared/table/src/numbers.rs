@@ -15,10 +15,10 @@ use crate::optimistic::Rounds;
 use crate::pages::Pages;
 use crate::transaction::{Condition, Outcome, Transaction};
 
-/// What one answer about an organization's numbers needs, read in one parallel batch.
+/// What one answer about an organization's numbers needs, read in one parallel batch. It shows one number or a list.
 #[derive(Clone, Debug)]
 pub struct View<T> {
-    pub numbers: T,
+    pub shown: T,
     pub sip_connections: Vec<SipConnection>,
     pub organization: Organization,
 }
@@ -62,13 +62,14 @@ pub struct Page {
 
 impl Table {
     /// One number with what its setup status needs; `None` when the organization has no such number.
-    pub async fn number(&self, organization: &OrganizationId, id: &PhoneNumberId) -> Result<View<Option<PhoneNumber>>> {
+    pub async fn number(&self, organization: &OrganizationId, id: &PhoneNumberId) -> Result<Option<View<PhoneNumber>>> {
         let (number, sip_connections, organization) = tokio::try_join!(
             self.fetch(Key::number(organization, id)),
             self.sip_connections(organization),
             self.organization(organization),
         )?;
-        Ok(View { numbers: number.map(read_number).transpose()?, sip_connections, organization })
+        let number = number.map(read_number).transpose()?;
+        Ok(number.map(|shown| View { shown, sip_connections, organization }))
     }
 
     /// One number alone.
@@ -83,12 +84,12 @@ impl Table {
         filter: &Filter,
         page: &Page,
     ) -> Result<View<Vec<PhoneNumber>>> {
-        let (numbers, sip_connections, organization) = tokio::try_join!(
+        let (shown, sip_connections, organization) = tokio::try_join!(
             self.number_rows(organization, filter, page),
             self.sip_connections(organization),
             self.organization(organization),
         )?;
-        Ok(View { numbers, sip_connections, organization })
+        Ok(View { shown, sip_connections, organization })
     }
 
     async fn number_rows(
@@ -145,19 +146,19 @@ impl Table {
     ) -> Result<View<PhoneNumber>> {
         let (mut rounds, mut written) = (Rounds::of("a number keeps changing under a patch"), None);
         loop {
-            let View { numbers, sip_connections, organization: owner } = self.number(organization, id).await?;
-            let old = numbers.ok_or(Error::NotFound)?;
-            if rounds.landed(written.as_ref() == Some(&old))? {
-                return Ok(View { numbers: old, sip_connections, organization: owner });
+            let view = self.number(organization, id).await?.ok_or(Error::NotFound)?;
+            let old = &view.shown;
+            if rounds.landed(written.as_ref() == Some(old))? {
+                return Ok(view);
             }
             if expected.is_some_and(|expected| expected != old.version) {
                 return Err(Error::PreconditionFailed);
             }
             let new = old.clone().patch(patch.clone(), now)?;
             if new.routing == old.routing {
-                return Ok(View { numbers: old, sip_connections, organization: owner });
+                return Ok(view);
             }
-            let outcome = self.write_patched(&old, &new, actor).await;
+            let outcome = self.write_patched(old, &new, actor).await;
             if !matches!(outcome, Ok(Outcome::Committed))
                 && let Change::Set(agent) = &patch.agent
             {
@@ -168,7 +169,7 @@ impl Table {
                 }
             }
             if rounds.wrote(outcome).await? {
-                return Ok(View { numbers: new, sip_connections, organization: owner });
+                return Ok(View { shown: new, ..view });
             }
             written = Some(new);
         }

@@ -53,9 +53,8 @@ impl Attempt {
     ) -> domain::Result<Option<View<PhoneNumber>>> {
         let Some(lease) = &self.lease else { return Ok(None) };
         let Some(Made::Number(id)) = &lease.made else { return Ok(None) };
-        let View { numbers, sip_connections, organization: owner } = table.number(organization, id).await?;
-        if let Some(number) = numbers {
-            return Ok(Some(View { numbers: number, sip_connections, organization: owner }));
+        if let Some(number) = table.number(organization, id).await? {
+            return Ok(Some(number));
         }
         if !table.was_given_back(organization, id).await? {
             return Err(Error::IdempotencyKeySpent { made: id.clone() });
