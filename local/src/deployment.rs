@@ -7,6 +7,7 @@ use std::io;
 
 use axum::Router;
 use runtime::Start;
+use runtime::function::{Awaited, Entrance};
 use runtime::schedule::Schedule;
 use runtime::settings::Settings;
 use runtime::worker::QueueWorker;
@@ -66,25 +67,28 @@ pub enum Opened {
     Schedule(Schedule),
 }
 
-/// Starts the function that a Lambda runs and opens the entrance that it serves.
+/// Starts the function that a Lambda runs and opens the entrance that it serves. Also returns what Lambda awaits before the
+/// first call.
 ///
 /// # Errors
 /// The function is not registered, does not start, or has no such entrance.
-pub fn open(function: &Function<'_>, start: &Start) -> io::Result<Opened> {
+pub fn open(function: &Function<'_>, start: &Start) -> io::Result<(Opened, Awaited<()>)> {
     let name = &function.package;
     let unknown = || io::Error::other(format!("{name} is not registered in local/src/functions.rs"));
     let started = (registered(name).ok_or_else(unknown)?.start)(start).map_err(io::Error::other)?;
-    let entrance: Box<dyn Any> = started.enter(function.entrance.as_deref()).map_err(io::Error::other)?;
-    let entrance = match entrance.downcast::<Http>() {
-        Ok(http) => return Ok(Opened::Http(http.0)),
-        Err(other) => other,
-    };
-    let entrance = match entrance.downcast::<QueueWorker>() {
-        Ok(worker) => return Ok(Opened::Queue(*worker)),
-        Err(other) => other,
-    };
-    let schedule = entrance.downcast::<Schedule>();
-    schedule.map(|schedule| Opened::Schedule(*schedule)).map_err(|_| io::Error::other("an entrance of an unknown kind"))
+    let (entrance, warm_up) = started.enter(function.entrance.as_deref()).map_err(io::Error::other)?;
+    let opened =
+        Opened::of(entrance).ok_or_else(|| io::Error::other(format!("{name} has an entrance of a new kind")))?;
+    Ok((opened, warm_up))
+}
+
+impl Opened {
+    fn of(entrance: Box<dyn Entrance>) -> Option<Self> {
+        let entrance: Box<dyn Any> = entrance;
+        let http = entrance.downcast().map(|http: Box<Http>| Self::Http(http.0));
+        let queue = http.or_else(|other| other.downcast().map(|worker| Self::Queue(*worker)));
+        queue.or_else(|other| other.downcast().map(|schedule| Self::Schedule(*schedule))).ok()
+    }
 }
 
 /// Every function of the template, started.
@@ -121,7 +125,7 @@ impl Deployment {
             let variables = around.environment(stack, &function);
             let mut start = Start::in_lambda(Settings::from_reader(move |name| variables.get(name).cloned()));
             adapt(&mut start);
-            match open(&function, &start)? {
+            match open(&function, &start)?.0 {
                 Opened::Http(routes) => deployment.routes = deployment.routes.merge(routes),
                 Opened::Queue(worker) => {
                     let sources = stack.sources(&function).into_iter();

@@ -65,7 +65,9 @@ impl Deployed {
         let variables = around.environment(stack, &function);
         let mut start = Start::in_lambda(Settings::from_reader(move |name| variables.get(name).cloned()));
         start.clock = app.clock.clone();
-        let entrance = match open(&function, &start).expect("the function starts") {
+        let (opened, warm_up) = open(&function, &start).expect("the function starts");
+        warm_up.await;
+        let entrance = match opened {
             Opened::Http(routes) => {
                 app.bundle.base_url = serve(web::serve(routes)).await;
                 Entrance::Http

@@ -65,7 +65,7 @@ impl World {
         ]);
         let settings = Settings::from_reader(move |name| variables.get(name).cloned());
         let function = kyb_notifier::start(&Start::in_lambda(settings)).unwrap();
-        let entrance: Box<dyn Any> = function.enter(None).unwrap();
+        let entrance: Box<dyn Any> = function.enter(None).unwrap().0;
         Self { table, sandbox, notifier: *entrance.downcast().unwrap() }
     }
 

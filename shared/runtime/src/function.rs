@@ -117,22 +117,18 @@ impl Function {
         self
     }
 
-    /// The entrance of this name; without a name, the only one.
+    /// The entrance of this name, without a name the only one, and what is awaited before its first call.
     ///
     /// # Errors
     /// There is no such entrance, or there are several and no name says which.
-    pub fn enter(self, name: Option<&str>) -> Result<Box<dyn Entrance>, SettingsError> {
-        self.warmed(name).map(|(_, entrance)| entrance)
-    }
-
-    fn warmed(mut self, name: Option<&str>) -> Result<(Awaited<()>, Box<dyn Entrance>), SettingsError> {
+    pub fn enter(mut self, name: Option<&str>) -> Result<(Box<dyn Entrance>, Awaited<()>), SettingsError> {
         let only = self.entrances.len() == 1;
         let chosen = self.entrances.iter().position(|(known, _)| name.map_or(only, |name| name == *known));
         let Some(chosen) = chosen else {
             let names: Vec<_> = self.entrances.iter().map(|(name, _)| format!("'{name}'")).collect();
             return Err(SettingsError::entrance(&names.join(" or ")));
         };
-        Ok((self.warm_up, self.entrances.swap_remove(chosen).1))
+        Ok((self.entrances.swap_remove(chosen).1, self.warm_up))
     }
 }
 
@@ -147,7 +143,7 @@ pub fn run(start: impl FnOnce(&Start) -> Result<Function, SettingsError>) -> Res
         let start_with = Start::in_lambda(Settings::from_env());
         logs::start(start_with.settings.log_level()?);
         let name = start_with.settings.entrance();
-        let (warm_up, entrance) = start(&start_with)?.warmed(name.as_deref())?;
+        let (entrance, warm_up) = start(&start_with)?.enter(name.as_deref())?;
         warm_up.await;
         entrance.run().await
     })
@@ -167,7 +163,7 @@ mod tests {
 
     fn entered(doors: &[&'static str], name: Option<&str>) -> Result<&'static str, String> {
         let function = doors.iter().fold(Function::new(async {}), |function, name| function.entrance(name, Door(name)));
-        let entrance: Box<dyn Any> = function.enter(name).map_err(|error| error.to_string())?;
+        let entrance: Box<dyn Any> = function.enter(name).map_err(|error| error.to_string())?.0;
         Ok(entrance.downcast::<Door>().unwrap().0)
     }
 

@@ -29,7 +29,7 @@ fn events<'a>(function: &Function<'a>) -> Vec<(Option<&'a str>, Option<&'a str>)
 fn router(stack: &Stack, function: &Function<'_>) -> Option<Router> {
     let variables = surroundings("http://127.0.0.1:9").environment(stack, function);
     let settings = Settings::from_reader(move |name| variables.get(name).cloned());
-    match open(function, &Start::in_lambda(settings)).unwrap() {
+    match open(function, &Start::in_lambda(settings)).unwrap().0 {
         Opened::Http(router) => Some(router),
         Opened::Queue(_) | Opened::Schedule(_) => None,
     }

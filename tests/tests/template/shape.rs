@@ -110,7 +110,7 @@ fn only_what_serves_a_schedule_is_scheduled_and_only_a_worker_gets_messages() {
     for function in stack.functions() {
         let variables = surroundings("http://127.0.0.1:9").environment(stack, &function);
         let settings = Settings::from_reader(move |name| variables.get(name).cloned());
-        let (worked, scheduled) = match open(&function, &Start::in_lambda(settings)).unwrap() {
+        let (worked, scheduled) = match open(&function, &Start::in_lambda(settings)).unwrap().0 {
             Opened::Http(_) => (false, false),
             Opened::Queue(_) => (true, false),
             Opened::Schedule(_) => (false, true),
