@@ -97,6 +97,8 @@ pub struct Bundle {
     pub slack: Slack,
     /// The queue of verifications that staff are to be told of.
     pub notifications: Queue,
+    /// What the functions' variables are here, in the form that `sam local invoke --env-vars` takes.
+    pub variables: BTreeMap<String, BTreeMap<String, String>>,
     schedules: Vec<Recurring>,
     starts: BTreeMap<String, Start>,
     stop: watch::Sender<bool>,
@@ -126,7 +128,7 @@ impl Bundle {
         let (slack_url, queues_url) = (format!("{base_url}/sandbox/slack"), format!("{base_url}/sandbox/queue"));
         let mut around = surroundings(&dynamo_db_url, &carrier_url, &format!("{slack_url}/api"), &queues_url);
         around.parameters.extend(options.parameters.clone());
-        let Deployment { routes, mut workers, schedules, starts } =
+        let Deployment { routes, mut workers, schedules, starts, variables } =
             Deployment::start(Stack::built_in(), &around, |start| {
                 start.clock = options.clock.clone();
                 start.randomness = options.randomness.clone();
@@ -167,6 +169,7 @@ impl Bundle {
             carrier,
             slack,
             notifications: queues.of(NOTIFICATIONS).clone(),
+            variables,
             schedules,
             starts,
             stop,

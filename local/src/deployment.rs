@@ -101,6 +101,8 @@ pub struct Deployment {
     pub schedules: Vec<Recurring>,
     /// What each function was started with, by its name.
     pub starts: BTreeMap<String, Start>,
+    /// The variables that the template declares for each function, by its logical id, with their values here.
+    pub variables: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// Something that is done again and again.
@@ -123,6 +125,9 @@ impl Deployment {
         let mut deployment = Self::default();
         for function in stack.functions() {
             let variables = around.environment(stack, &function);
+            let declared = stack.variables(&function);
+            let kept = variables.clone().into_iter().filter(|(name, _)| declared.contains_key(name));
+            deployment.variables.insert(function.logical.to_owned(), kept.collect());
             let mut start = Start::in_lambda(Settings::from_reader(move |name| variables.get(name).cloned()));
             adapt(&mut start);
             match open(&function, &start)?.0 {

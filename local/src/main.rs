@@ -9,6 +9,7 @@ use clap::Parser;
 use domain::{Clock, SystemClock};
 use local::seed::{Seed, seed};
 use local::{Bundle, Options, openapi};
+use serde::Serialize;
 use serde_json::json;
 
 /// Runs the whole phone-number service on this machine: the API, a DynamoDB engine, a sandbox carrier and a sandbox
@@ -44,6 +45,9 @@ struct Arguments {
 /// Where the operator's command line finds the run, within its folder.
 const READY: &str = "ready.json";
 
+/// The functions' variables, for whoever runs one of them with `sam local invoke --env-vars`.
+const VARIABLES: &str = "env.json";
+
 /// What a run keeps; `--fresh` removes just these.
 const KEPT: [&str; 6] =
     ["table.db", "table.db-wal", "table.db-shm", "carrier.json", "slack.json", "organizations.json"];
@@ -77,6 +81,7 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     let seeds = seed(&bundle.table, &arguments.data.join("organizations.json"), SystemClock.now()).await?;
     io::stdout().write_all(greeting(&bundle, &seeds).as_bytes())?;
     bundle.follow_schedules();
+    write_whole(&arguments.data.join(VARIABLES), &bundle.variables)?;
     let ready = arguments.data.join(READY);
     for file in [Some(&ready), arguments.ready_file.as_ref()].into_iter().flatten() {
         write_ready_file(file, &bundle, &seeds)?;
@@ -122,11 +127,15 @@ fn write_ready_file(file: &Path, bundle: &Bundle, seeds: &[Seed]) -> io::Result<
         "tableName": bundle.table_name,
         "organizations": seeds,
     });
-    // Whole or not at all: somebody is waiting for it.
+    write_whole(file, &ready)
+}
+
+/// Writes a file whole or not at all: somebody is waiting for it.
+fn write_whole(file: &Path, content: &impl Serialize) -> io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut new, &ready)?;
+    serde_json::to_writer_pretty(&mut new, content)?;
     new.persist(file).map_err(io::Error::other).map(drop)
 }
 

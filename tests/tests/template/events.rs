@@ -1,21 +1,19 @@
 //! `events/`: one recorded event for each route and trigger, each replayed by a test.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use runtime::settings::Settings;
+use tests::TestApp;
 use tests::deployed::{start, surroundings};
 
 use crate::stack::{Stack, folders, repository};
 
-/// Not an event but the variables for `sam local invoke`.
-const VARIABLES: &str = "env.json";
-
 fn recorded() -> Vec<String> {
     let entries = std::fs::read_dir(repository().join("events")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name != VARIABLES).map(|name| name.strip_suffix(".json").unwrap().to_owned()).collect()
+    names.map(|name| name.strip_suffix(".json").unwrap().to_owned()).collect()
 }
 
 fn read(name: &str) -> Value {
@@ -72,23 +70,21 @@ fn every_route_and_every_trigger_has_a_recorded_event() {
     }
 }
 
-#[test]
-fn the_variables_for_trying_events_out_are_declared_by_the_template() {
+#[tokio::test]
+async fn the_variables_that_the_local_run_writes_down_start_every_function() {
+    let app = TestApp::empty().await;
     let stack = Stack::built_in();
-    let file = read(VARIABLES.strip_suffix(".json").unwrap());
-    let told: BTreeMap<String, String> = serde_json::from_value(file["Parameters"].clone()).unwrap();
-    let mut unused: BTreeSet<&String> = told.keys().collect();
     for function in stack.functions() {
-        // `sam local` passes on only what the template declares.
+        let mut given = app.bundle.variables[function.logical].clone();
         let declared = stack.variables(&function);
-        let mut given: BTreeMap<_, _> =
-            told.iter().filter(|(name, _)| declared.contains_key(*name)).map(|(n, v)| (n.clone(), v.clone())).collect();
-        unused.retain(|name| !given.contains_key(*name));
+        assert!(
+            given.keys().all(|name| declared.contains_key(name)),
+            "sam passes over what the template does not declare"
+        );
         let lambdas = surroundings("http://127.0.0.1:9").variables.into_iter();
         let lambdas = lambdas.filter(|(name, _)| !declared.contains_key(*name));
         given.extend(lambdas.map(|(name, value)| (name.to_owned(), value)));
         let started = start(&function, Settings::from_reader(move |name| given.get(name).cloned()));
         assert!(started.is_ok(), "{} does not start with these alone: {:?}", function.logical, started.err());
     }
-    assert_eq!(unused, BTreeSet::new(), "no function reads these");
 }
