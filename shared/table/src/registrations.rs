@@ -90,7 +90,7 @@ impl Table {
             if self.committed(transaction, number).await? {
                 return Ok(());
             }
-            // The gates that a cancelled transaction names are not in the order in which callers are told of them.
+            // Callers are told of the first shut gate in the contract's order; a cancelled transaction does not keep it.
             let prices = domain::number::Prices { upfront: number.billing.upfront, monthly: number.billing.monthly };
             let agent = number.routing.agent.as_ref();
             let gates = self.purchase_gates(&organization.id, &number.e164, agent).await?;
@@ -122,7 +122,7 @@ impl Table {
                 return Ok(());
             }
             let found = self.find_number(&number.organization, &number.id).await?;
-            // The row is gone, so the money is back, whoever did it: they go together.
+            // The row of a waiting order goes only together with its refund, whoever wrote them.
             if rounds.landed(found.is_none())? {
                 return Ok(());
             }
@@ -173,7 +173,8 @@ impl Table {
         }
     }
 
-    /// Whether a registration has happened. A transaction without an answer may have: then the claim tells.
+    /// Whether a registration has happened. A transaction without an answer may have: then the claim tells, at once, since
+    /// the rounds of a registration read their gates after the write and not before it.
     ///
     /// # Errors
     /// [`Error::IdempotencyInProgress`] when the request's lease was taken over.
