@@ -26,9 +26,9 @@ use web::{ApiKeys, Http, PhoneNumberRow};
 
 pub use docs::Docs;
 
-/// What a purchase may still take once its gates are open: some 2 s for the transaction, 17 s for the order and its number,
-/// 2 s to record them, and a second to spare.
-const ORDER: Duration = Duration::from_secs(22);
+/// What a purchase may still take once its gates are open: 17 s for the order and its number, and twice 3 s for a
+/// transaction whose first try is not answered.
+const ORDER: Duration = Duration::from_secs(23);
 
 /// What these routes work with.
 #[derive(Clone)]

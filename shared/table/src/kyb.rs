@@ -97,12 +97,10 @@ impl Table {
             if let Some(saved) = current.as_ref().filter(same) {
                 return Ok((saved.clone(), holder));
             }
-            // A lost answer ends it with an error, after which the submission may be there all the same.
-            if self.replace_submission(current, &new, lease, actor).await? {
+            if rounds.replaced(self.replace_submission(current, &new, lease, actor).await).await? {
                 return Ok((new, holder));
             }
             written = Some(new);
-            rounds.raced().await?;
         }
     }
 

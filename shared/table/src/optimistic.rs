@@ -43,9 +43,17 @@ impl Rounds {
     /// # Errors
     /// As [`Rounds::raced`], except when the answer was lost: such a write is looked for even after the last round.
     pub(crate) async fn wrote(&mut self, outcome: Result<Outcome>) -> Result<bool> {
-        match outcome {
-            Ok(Outcome::Committed) => return Ok(true),
-            Ok(Outcome::Refused(_)) => {}
+        self.replaced(outcome.map(|outcome| outcome == Outcome::Committed)).await
+    }
+
+    /// The same for a write that says by itself whether it happened.
+    ///
+    /// # Errors
+    /// As [`Rounds::wrote`].
+    pub(crate) async fn replaced(&mut self, written: Result<bool>) -> Result<bool> {
+        match written {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
             Err(error) => self.lost = Some(error),
         }
         self.raced().await?;
