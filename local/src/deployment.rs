@@ -62,7 +62,7 @@ fn text(value: &Value) -> String {
 
 /// A way into a function, as whoever calls it sees it.
 pub enum Opened {
-    Http(Router),
+    Http(Http),
     Queue(QueueWorker),
     Schedule(Schedule),
 }
@@ -85,7 +85,7 @@ pub fn open(function: &Function<'_>, start: &Start) -> io::Result<(Opened, Await
 impl Opened {
     fn of(entrance: Box<dyn Entrance>) -> Option<Self> {
         let entrance: Box<dyn Any> = entrance;
-        let http = entrance.downcast().map(|http: Box<Http>| Self::Http(http.0));
+        let http = entrance.downcast().map(|http| Self::Http(*http));
         let queue = http.or_else(|other| other.downcast().map(|worker| Self::Queue(*worker)));
         queue.or_else(|other| other.downcast().map(|schedule| Self::Schedule(*schedule))).ok()
     }
@@ -122,6 +122,9 @@ impl Deployment {
     /// # Errors
     /// One of them does not start.
     pub fn start(stack: &Stack, around: &Surroundings, adapt: impl Fn(&mut Start)) -> io::Result<Self> {
+        if let Some(unknown) = around.parameters.keys().find(|name| !stack.parameters().contains_key(**name)) {
+            return Err(io::Error::other(format!("the template has no parameter {unknown}")));
+        }
         let mut deployment = Self::default();
         for function in stack.functions() {
             let variables = around.environment(stack, &function);
@@ -131,7 +134,7 @@ impl Deployment {
             let mut start = Start::in_lambda(Settings::from_reader(move |name| variables.get(name).cloned()));
             adapt(&mut start);
             match open(&function, &start)?.0 {
-                Opened::Http(routes) => deployment.routes = deployment.routes.merge(routes),
+                Opened::Http(http) => deployment.routes = deployment.routes.merge(http.into_router()),
                 Opened::Queue(worker) => {
                     let sources = stack.sources(&function).into_iter();
                     deployment.workers.extend(sources.map(|(queue, delivery)| (queue, (worker.clone(), delivery))));

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use domain::audit::Action;
 use domain::number::{CarrierNumberId, Order, PhoneNumber, Source};
 use domain::settlement::{HANDED_OVER_AFTER, OrderStanding};
 use domain::{Error, OrganizationId, PhoneNumberId};
@@ -99,7 +100,8 @@ async fn adopt(
     carrier.configure(&resource, &number.organization).await?;
     let now = session.now();
     let activate = |number: PhoneNumber| number.activate(resource.clone(), now);
-    let adopted = session.table.transition(number, activate, "activated", &session.actor()).await.map_err(settled)?;
+    let adopted =
+        session.table.transition(number, activate, Action::Activated, &session.actor()).await.map_err(settled)?;
     Ok(Output::changed(true, format!("Number {} is active.", adopted.id), row(&adopted)))
 }
 
@@ -114,18 +116,18 @@ async fn refund(session: &mut Session<'_, '_>, which: &Which, force: bool) -> Re
     refusal(standing, age, force).map_or(Ok(()), |reason| Err(Failure::new(reason)))?;
     let price = number.purchase_price();
     let deed =
-        format!("give {price} USD back to '{}' and forget the order of {}", which.organization, number.e164.as_str());
+        format!("refund {price} USD to '{}' and forget the order of {}", which.organization, number.e164.as_str());
     if let Some(would) = session.before(&deed, Undo::Impossible)? {
         return Ok(would);
     }
     let id = number.id.clone();
-    session.table.give_back(number, &session.actor(), session.now()).await.map_err(settled)?;
+    session.table.refund_purchase(number, &session.actor(), session.now()).await.map_err(settled)?;
     let balance = session.table.balance(&which.organization).await?;
     let fields = json!({ "id": id.as_str(), "refundedUsd": price.to_string(), "balanceUsd": balance.to_string() });
-    Ok(Output::changed(true, format!("The purchase {id} was given back."), fields))
+    Ok(Output::changed(true, format!("The purchase {id} was refunded."), fields))
 }
 
-/// Why a purchase is not to be given back yet. What is given back and delivered all the same is a number that nobody
+/// Why a purchase is not to be refunded yet. What is refunded and delivered all the same is a number that nobody
 /// pays for.
 fn refusal(standing: OrderStanding, age: Duration, force: bool) -> Option<&'static str> {
     match standing {

@@ -30,7 +30,7 @@ impl fmt::Display for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::InvalidBody(issues) | Error::InvalidQuery(issues) | Error::InvalidHeader(issues) => {
+            Error::Invalid(issues) => {
                 let issues = issues.iter().map(|issue| format!("{} {}", issue.path, issue.message));
                 Self(issues.collect::<Vec<_>>().join("; "))
             }

@@ -101,7 +101,7 @@ pub async fn unfinished(app: &TestApp) -> Vec<String> {
 pub struct Ends {
     /// The ids of rows, each with the state of its order (empty for an imported number).
     pub rows: HashMap<String, String>,
-    /// The ids whose price was given back.
+    /// The ids whose price was refunded.
     pub refunded: HashSet<String>,
     /// The ids that were ever paid for.
     pub paid: HashSet<String>,
@@ -221,7 +221,7 @@ impl Books {
         self.items.values().filter(move |item| item.sort_key_starts_with(prefix))
     }
 
-    /// The ledger adds up to the balance, which is not below zero, and what was paid for is there, was given back, or
+    /// The ledger adds up to the balance, which is not below zero, and what was paid for is there, was refunded, or
     /// was released.
     fn check_money(&self, wrong: &mut Vec<String>) {
         let mut sums: HashMap<&str, i64> = HashMap::new();

@@ -68,8 +68,8 @@ impl Deployed {
         let (opened, warm_up) = open(&function, &start).expect("the function starts");
         warm_up.await;
         let entrance = match opened {
-            Opened::Http(routes) => {
-                app.bundle.base_url = serve(web::serve(routes)).await;
+            Opened::Http(http) => {
+                app.bundle.base_url = serve(web::serve(http.into_router())).await;
                 Entrance::Http
             }
             Opened::Queue(worker) => Entrance::Queue(worker),

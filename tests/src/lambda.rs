@@ -194,7 +194,7 @@ fn read_line(text: &str) -> Value {
         return line;
     }
     let own = line.as_object().expect("an object").keys();
-    let own = own.filter(|name| !["timestamp", "level", "message", "span"].contains(&name.as_str()));
+    let own = own.filter(|name| !["timestamp", "level", "message", "span", "alarm"].contains(&name.as_str()));
     // The Lambda runtime names the fields of its span itself.
     let ours = line["span"].as_object().filter(|span| span["name"] != "Lambda runtime invoke");
     let of_span = ours.into_iter().flat_map(|span| span.keys()).filter(|name| *name != "name");

@@ -25,8 +25,8 @@ enum Flow {
     BuyRefused,
     BuyKeyed,
     BuyKeyedFailing,
-    /// The key of a purchase that was given back, again: it buys anew.
-    RepeatGivenBack,
+    /// The key of a purchase that was refunded, again: it buys anew.
+    RepeatRefunded,
     /// The key of a purchase whose number was released, again: it buys nothing.
     RepeatReleased,
     Import,
@@ -45,7 +45,7 @@ impl Flow {
         Self::BuyRefused,
         Self::BuyKeyed,
         Self::BuyKeyedFailing,
-        Self::RepeatGivenBack,
+        Self::RepeatRefunded,
         Self::RepeatReleased,
         Self::Import,
         Self::ImportKeyed,
@@ -63,7 +63,7 @@ impl Flow {
             Self::BuyRefused => "buy, the carrier refuses the order",
             Self::BuyKeyed => "buy under an `Idempotency-Key`, and again",
             Self::BuyKeyedFailing => "buy under an `Idempotency-Key`, the order fails later, and again",
-            Self::RepeatGivenBack => "a key again whose purchase was given back",
+            Self::RepeatRefunded => "a key again whose purchase was refunded",
             Self::RepeatReleased => "a key again whose number was bought and released",
             Self::Import => "import",
             Self::ImportKeyed => "import under an `Idempotency-Key`, and again",
@@ -82,7 +82,7 @@ impl Flow {
             Self::BuyRefused => "0404",
             Self::Adopt => "0500",
             Self::GiveBack | Self::BuyKeyedFailing => "0409",
-            Self::RepeatGivenBack => "0408",
+            Self::RepeatRefunded => "0408",
             Self::FinishRelease => "0523",
             Self::Buy
             | Self::BuyKeyed
@@ -101,14 +101,14 @@ impl Flow {
     const fn keyed(self) -> bool {
         matches!(
             self,
-            Self::BuyKeyed | Self::BuyKeyedFailing | Self::RepeatGivenBack | Self::RepeatReleased | Self::ImportKeyed
+            Self::BuyKeyed | Self::BuyKeyedFailing | Self::RepeatRefunded | Self::RepeatReleased | Self::ImportKeyed
         )
     }
 
     /// Whether a fault of a call is a case of its own in this flow. A repeated key goes the way of a first purchase once it
     /// has found what to do, and what becomes of a failed read there is struck in that flow.
     fn is_struck_by(self, fault: Fault, step: &str) -> bool {
-        let repeats = matches!(self, Self::RepeatGivenBack | Self::RepeatReleased);
+        let repeats = matches!(self, Self::RepeatRefunded | Self::RepeatReleased);
         let of_first_purchase = repeats && is_read(step);
         fault.differs_for(step)
             && (!of_first_purchase || matches!(fault, Fault::DiesBefore | Fault::Garbled | Fault::Outage))
@@ -145,7 +145,7 @@ impl Flow {
 enum Outcome {
     /// The number is there.
     There,
-    /// Nothing is there, and nothing was paid for it or all was given back.
+    /// Nothing is there, and nothing was paid for it or all was refunded.
     Nothing,
     /// The number is paid for, and a person decides about its order.
     Person,
@@ -183,7 +183,7 @@ impl World {
             | Flow::BuyKeyedFailing
             | Flow::Import
             | Flow::ImportKeyed => {}
-            Flow::RepeatGivenBack | Flow::RepeatReleased => {
+            Flow::RepeatRefunded | Flow::RepeatReleased => {
                 run.faults.die_after(ORDER, run.register()).await;
                 run.app.clock.advance(Duration::from_mins(2));
                 run.app.reconciler.run().await.unwrap();

@@ -4,10 +4,10 @@ use domain::Name;
 use domain::carrier::{Offer, Search};
 use domain::number::Prices;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use web::{ApiResult, E164, Params, Read, usd};
 
-use crate::App;
+use crate::app::{AVAILABLE, App};
 
 /// A number that can be bought now.
 #[derive(Serialize, ToSchema)]
@@ -54,14 +54,29 @@ impl AvailableRow {
     }
 }
 
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) struct SearchQuery {
+    /// Three digits, such as `415`.
+    #[param(pattern = r"^\d{3}$")]
+    area_code: Option<String>,
+    /// A city.
+    #[param(max_length = 200)]
+    locality: Option<String>,
+    /// How many numbers to answer with.
+    #[param(minimum = 1, maximum = 50, default = 10)]
+    limit: Option<u8>,
+}
+
 /// Search available managed numbers
 ///
 /// Asks the carrier for US local numbers that can be ordered now. Prices are what this service charges. At most 60
 /// searches a minute for each organization.
 #[utoipa::path(
-    get, path = "/v1/phone-numbers/available", operation_id = "searchAvailablePhoneNumbers", tag = "Telephony",
+    get, path = AVAILABLE, operation_id = "searchAvailablePhoneNumbers", tag = "Telephony",
     security(("bearerAuth" = ["read"])),
-    params(crate::docs::SearchQuery),
+    params(SearchQuery),
     responses(
         (status = 200, description = "Available numbers", body = Vec<AvailableRow>),
         web::answers::Invalid, web::answers::Failures, web::answers::RateLimited,
@@ -78,7 +93,7 @@ pub(crate) async fn search(
     Ok(Json(offers.into_iter().map(|offer| AvailableRow::new(offer, app.prices)).collect()))
 }
 
-fn parse(mut params: Params) -> domain::Result<Search> {
+fn parse(mut params: Params) -> ApiResult<Search> {
     let area_code = params.optional("areaCode", |text| {
         let three = text.len() == 3 && text.bytes().all(|digit| digit.is_ascii_digit());
         if three { Ok(text.to_owned()) } else { Err("must be three digits such as 415") }

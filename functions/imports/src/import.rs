@@ -5,9 +5,10 @@ use domain::number::{PhoneNumber, Routing, Source, Trunk};
 use domain::registration::ConnectionStanding;
 use domain::{E164, Name, Result, SipConnectionId};
 use table::View;
-use web::{ApiResult, Attempt, Caller, Fields, JsonBody, Once, PhoneNumberRow, RequestKey, Write};
+use utoipa::{IntoResponses, ToSchema};
+use web::{ApiResult, Attempt, Caller, Fields, Keyed, PhoneNumberRow, Write};
 
-use crate::App;
+use crate::app::{App, IMPORT};
 
 struct Import {
     e164: E164,
@@ -16,30 +17,78 @@ struct Import {
     routing: Routing,
 }
 
+/// A number of the customer's own.
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberImportRequest, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) struct ImportRequest {
+    #[schema(value_type = web::E164)]
+    e164: String,
+    /// An installed SIP connection of the organization's; wins over `sipTrunkId`.
+    #[schema(max_length = 128, examples("sip_connected"))]
+    sip_connection_installation_id: Option<String>,
+    /// A legacy outbound trunk; required when `sipConnectionInstallationId` is absent.
+    #[schema(max_length = 200, examples("ST_legacy"))]
+    sip_trunk_id: Option<String>,
+    /// The SIP connection's own provider when absent.
+    #[schema(max_length = 200, examples("Example Trunks"))]
+    sip_provider_name: Option<String>,
+    /// `outbound` when absent.
+    direction: Option<web::Direction>,
+    /// At most 16 KiB of compact JSON, nested at most 100 levels deep.
+    dispatch_metadata_template: Option<web::JsonObject>,
+    /// One line.
+    #[schema(max_length = 120, examples("Sales line"))]
+    label: Option<String>,
+    /// The agent that inbound calls go to; an agent has at most one number.
+    #[schema(max_length = 128, examples("agent_sales"))]
+    agent_id: Option<String>,
+}
+
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum Refusals {
+    /// The key lacks the scope (`SCOPE_REQUIRED`), or the organization has as many imported numbers as it may
+    /// (`IMPORT_LIMIT_REACHED`).
+    #[response(
+        status = 403,
+        example = json!({
+            "error": "This organization has reached its limit of 1000 imported phone numbers",
+            "code": "IMPORT_LIMIT_REACHED", "retryable": false,
+        })
+    )]
+    Forbidden(web::ErrorBody),
+    /// The number is registered already (`PHONE_NUMBER_ALREADY_REGISTERED`; `phoneNumberId` when it is the caller's
+    /// own), or the agent has another one (`AGENT_ALREADY_LINKED`).
+    /// A request with the same Idempotency-Key is still running (`IDEMPOTENCY_IN_PROGRESS`).
+    #[response(
+        status = 409,
+        headers(("Retry-After" = u32, description = "Seconds to wait, for `IDEMPOTENCY_IN_PROGRESS`")),
+        example = json!({
+            "error": "This phone number is already registered",
+            "code": "PHONE_NUMBER_ALREADY_REGISTERED", "retryable": false,
+        })
+    )]
+    Conflict(web::ErrorBody),
+}
+
 /// Import a SIP trunk phone number
 ///
 /// Registers a number of the customer's own, reached through an installed SIP connection or a legacy trunk.
 #[utoipa::path(
-    post, path = "/v1/phone-numbers/import", operation_id = "importSipTrunkPhoneNumber", tag = "Telephony",
+    post, path = IMPORT, operation_id = "importSipTrunkPhoneNumber", tag = "Telephony",
     security(("bearerAuth" = ["write"])),
-    request_body = crate::docs::ImportRequest,
+    request_body = ImportRequest,
     params(web::answers::IdempotencyHeader),
     responses(
         (status = 200, description = "Phone number", body = PhoneNumberRow),
-        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, web::answers::KeyReused, crate::docs::Refusals,
+        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, web::answers::KeyReused, Refusals,
     ),
 )]
-pub(crate) async fn import(
-    State(app): State<App>,
-    Write(caller): Write,
-    key: RequestKey,
-    JsonBody { fields, digest }: JsonBody,
-) -> ApiResult<Response> {
-    let organization = &caller.organization;
-    let route = "POST /v1/phone-numbers/import";
-    let (clock, randomness) = (&*app.clock, &*app.randomness);
-    let once = Once { table: &app.table, clock, randomness, organization, route, key, body: digest };
-    once.run(async |attempt| import_number(&app, &caller, parse(fields)?, attempt).await.map(Json)).await
+pub(crate) async fn import(State(app): State<App>, request: Keyed<Write>) -> ApiResult<Response> {
+    request
+        .once(async |caller, fields, attempt| import_number(&app, &caller, parse(fields)?, attempt).await.map(Json))
+        .await
 }
 
 fn parse(mut fields: Fields) -> Result<Import> {

@@ -14,14 +14,14 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use axum::{Router, routing};
+use axum::routing;
 use clients::slack::{SigningSecret, Slack, Unsigned};
 use domain::{Clock, Error};
 use runtime::settings::SettingsError;
 use runtime::{Function, Start};
 use table::Table;
 use tokio::time::timeout_at;
-use web::{ApiResult, Http};
+use web::{ApiError, ApiResult, Http};
 
 use crate::interaction::Interaction;
 use crate::review::Deadlines;
@@ -58,13 +58,12 @@ impl App {
 /// A setting is missing or malformed.
 pub fn start(start: &Start) -> Result<Function, SettingsError> {
     let app = App::from_start(start)?;
-    Ok(Function::new(app.table.connect()).entrance("http", Http(router(app))))
+    Ok(Function::new(app.table.connect()).entrance("http", routes(app)))
 }
 
-fn router(app: App) -> Router {
-    Router::new()
-        .route("/slack/interactions", routing::post(interact))
-        .layer(DefaultBodyLimit::max(MOST_BODY))
+fn routes(app: App) -> Http {
+    Http::new()
+        .at("/slack/interactions", routing::post(interact).layer(DefaultBodyLimit::max(MOST_BODY)))
         .with_state(app)
 }
 
@@ -83,9 +82,9 @@ async fn interact(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Ap
     })
 }
 
-fn refusal(unsigned: Unsigned) -> Error {
+fn refusal(unsigned: Unsigned) -> ApiError {
     match unsigned {
-        Unsigned::Forged => Error::Unauthorized,
-        Unsigned::Failed(source) => Error::internal(source),
+        Unsigned::Forged => ApiError::Unauthorized,
+        Unsigned::Failed(source) => Error::internal(source).into(),
     }
 }

@@ -2,22 +2,48 @@ use axum::Json;
 use axum::extract::State;
 use domain::KybId;
 use domain::kyb::{Filing, Submission};
+use utoipa::{IntoResponses, ToSchema};
 use web::{ApiResult, Compliance, Fields, JsonBody};
 
-use crate::App;
+use crate::app::{App, DRAFT};
 use crate::filing::full_form;
-use crate::rows::SubmissionRow;
+use crate::rows::{ProfileRow, RepresentativeRow, SubmissionRow};
+
+/// A draft: the full form, of which the attestation may wait.
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberKybDraftRequest, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) struct DraftRequest {
+    business_profile: ProfileRow,
+    authorized_representative: RepresentativeRow,
+    #[schema(default = false, required = false)]
+    attestation_accepted: bool,
+}
+
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum DraftRefusals {
+    /// The verification is under review (`KYB_UNDER_REVIEW`) or approved already (`KYB_ALREADY_APPROVED`).
+    #[response(
+        status = 409,
+        example = json!({
+            "error": "The business verification is under review; wait for its outcome",
+            "code": "KYB_UNDER_REVIEW", "retryable": false,
+        })
+    )]
+    Conflict(web::ErrorBody),
+}
 
 /// Save phone-number business verification draft
 ///
 /// Replaces the draft that there is. After a rejection or revocation it begins a new submission.
 #[utoipa::path(
-    put, path = "/v1/phone-numbers/kyb/draft", operation_id = "savePhoneNumberKybDraft", tag = "Telephony",
+    put, path = DRAFT, operation_id = "savePhoneNumberKybDraft", tag = "Telephony",
     security(("bearerAuth" = ["compliance"])),
-    request_body = crate::docs::DraftRequest,
+    request_body = DraftRequest,
     responses(
         (status = 200, description = "Saved draft", body = SubmissionRow),
-        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, crate::docs::DraftRefusals,
+        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, DraftRefusals,
     ),
 )]
 pub(crate) async fn draft(

@@ -2,14 +2,14 @@ use axum::Json;
 use axum::extract::State;
 use web::{ApiResult, Read};
 
-use crate::App;
+use crate::app::{App, OVERVIEW};
 use crate::rows::OverviewRow;
 
 /// Get phone-number business verification
 ///
 /// Where it stands, the latest submission, and values to begin a form with.
 #[utoipa::path(
-    get, path = "/v1/phone-numbers/kyb", operation_id = "getPhoneNumberKyb", tag = "Telephony",
+    get, path = OVERVIEW, operation_id = "getPhoneNumberKyb", tag = "Telephony",
     security(("bearerAuth" = ["read"])),
     responses(
         (status = 200, description = "Business verification state", body = OverviewRow),

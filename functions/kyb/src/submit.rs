@@ -5,41 +5,90 @@ use domain::kyb::{Filing, Notification, Status, Submission, SubmittedBy};
 use domain::organization::Hold;
 use domain::{Error, Result, chain};
 use runtime::message::SubmissionHandle;
-use web::{ApiResult, Attempt, Caller, Compliance, Fields, JsonBody, Once, RequestKey};
+use serde::Serialize;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoResponses, ToSchema};
+use web::{ApiResult, Attempt, Caller, Compliance, Fields, Keyed};
 
-use crate::App;
+use crate::app::{App, SUBMIT};
 use crate::filing::either_form;
-use crate::rows::SubmissionRow;
+use crate::rows::{DeclarationRow, ProfileRow, RepresentativeRow, SubmissionRow};
+
+/// The full form or the short one; never both.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = PhoneNumberKybSubmitRequest)]
+#[expect(dead_code, reason = "only describes the wire form")]
+#[expect(clippy::large_enum_variant, reason = "it is never made")]
+pub(crate) enum SubmitRequest {
+    Full(FullSubmitRequest),
+    Short(ShortSubmitRequest),
+}
+
+/// The full form.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PhoneNumberKybFullSubmitRequest, rename_all = "camelCase")]
+pub(crate) struct FullSubmitRequest {
+    business_profile: ProfileRow,
+    authorized_representative: RepresentativeRow,
+    #[schema(schema_with = accepted)]
+    attestation_accepted: bool,
+}
+
+fn accepted() -> RefOr<Schema> {
+    let accepted = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true]));
+    accepted.description(Some("Must be true.")).into()
+}
+
+/// The short form.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PhoneNumberKybShortSubmitRequest, rename_all = "camelCase")]
+pub(crate) struct ShortSubmitRequest {
+    declaration: DeclarationRow,
+    #[schema(schema_with = accepted)]
+    attestation_accepted: bool,
+    /// The wording that the caller showed; the server records its own.
+    attestation_version: Option<String>,
+}
+
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum SubmitRefusals {
+    /// The verification is under review (`KYB_UNDER_REVIEW`) or approved already (`KYB_ALREADY_APPROVED`).
+    /// A request with the same Idempotency-Key is still running (`IDEMPOTENCY_IN_PROGRESS`).
+    #[response(
+        status = 409,
+        headers(("Retry-After" = u32, description = "Seconds to wait, for `IDEMPOTENCY_IN_PROGRESS`")),
+        example = json!({
+            "error": "The business verification is under review; wait for its outcome",
+            "code": "KYB_UNDER_REVIEW", "retryable": false,
+        })
+    )]
+    Conflict(web::ErrorBody),
+}
 
 /// Submit phone-number business verification
 ///
 /// Takes the full form, or the short one (`declaration`). Staff are told and decide; `GET /v1/phone-numbers/kyb` shows
 /// the outcome.
 #[utoipa::path(
-    post, path = "/v1/phone-numbers/kyb/submit", operation_id = "submitPhoneNumberKyb", tag = "Telephony",
+    post, path = SUBMIT, operation_id = "submitPhoneNumberKyb", tag = "Telephony",
     security(("bearerAuth" = ["compliance"])),
-    request_body = crate::docs::SubmitRequest,
+    request_body = SubmitRequest,
     params(web::answers::IdempotencyHeader),
     responses(
         (status = 200, description = "Submitted verification", body = SubmissionRow),
-        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, web::answers::KeyReused, crate::docs::SubmitRefusals,
+        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, web::answers::KeyReused, SubmitRefusals,
     ),
 )]
-pub(crate) async fn submit(
-    State(app): State<App>,
-    Compliance(caller): Compliance,
-    key: RequestKey,
-    JsonBody { fields, digest }: JsonBody,
-) -> ApiResult<Response> {
-    let organization = &caller.organization;
-    let route = "POST /v1/phone-numbers/kyb/submit";
-    let (clock, randomness) = (&*app.clock, &*app.randomness);
-    let once = Once { table: &app.table, clock, randomness, organization, route, key, body: digest };
-    once.run(async |attempt| {
-        let (submitted, hold) = submit_filing(&app, &caller, parse(fields)?, &attempt).await?;
-        Ok(Json(SubmissionRow::new(&submitted, hold.as_ref())))
-    })
-    .await
+pub(crate) async fn submit(State(app): State<App>, request: Keyed<Compliance>) -> ApiResult<Response> {
+    request
+        .once(async |caller, fields, attempt| {
+            let (submitted, hold) = submit_filing(&app, &caller, parse(fields)?, &attempt).await?;
+            Ok(Json(SubmissionRow::new(&submitted, hold.as_ref())))
+        })
+        .await
 }
 
 async fn submit_filing(

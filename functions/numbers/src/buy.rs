@@ -1,18 +1,67 @@
 use axum::extract::State;
 use axum::response::Response;
-use domain::audit::Actor;
+use domain::audit::{Action, Actor};
 use domain::carrier::{Ordered, Refusal};
 use domain::number::{PhoneNumber, Routing};
 use domain::{E164, Error, Result, chain};
 use table::View;
 use tokio::time::Instant;
-use web::{ApiResult, Attempt, Caller, Fields, JsonBody, Once, RequestKey, Write};
+use utoipa::{IntoResponses, ToSchema};
+use web::{ApiResult, Attempt, Caller, Fields, Keyed, Write};
 
-use crate::App;
+use crate::app::{App, NUMBERS, NumberAnswers};
 
 struct Purchase {
     e164: E164,
     routing: Routing,
+}
+
+/// A number to buy.
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberCreateRequest, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) struct CreateRequest {
+    /// A US number that the search for available numbers has shown.
+    #[schema(value_type = web::E164)]
+    e164: String,
+    /// `outbound` when absent.
+    direction: Option<web::Direction>,
+    /// At most 16 KiB of compact JSON, nested at most 100 levels deep.
+    dispatch_metadata_template: Option<web::JsonObject>,
+    /// One line.
+    #[schema(max_length = 120, examples("Sales line"))]
+    label: Option<String>,
+    /// The agent that inbound calls go to; an agent has at most one number.
+    #[schema(max_length = 128, examples("agent_sales"))]
+    agent_id: Option<String>,
+}
+
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum BuyRefusals {
+    /// The key lacks the scope (`SCOPE_REQUIRED`), buying is switched off (`PHONE_NUMBER_BUYING_DISABLED`), or the
+    /// verification was rejected or revoked (`PHONE_NUMBER_KYB_SUSPENDED`) or is not approved yet
+    /// (`PHONE_NUMBER_KYB_REQUIRED`).
+    #[response(
+        status = 403,
+        example = json!({
+            "error": "Buying phone numbers is switched off for this organization; ask the operator to enable it",
+            "code": "PHONE_NUMBER_BUYING_DISABLED", "retryable": false,
+        })
+    )]
+    Forbidden(web::ErrorBody),
+    /// The number is registered already (`PHONE_NUMBER_ALREADY_REGISTERED`; `phoneNumberId` when it is the caller's
+    /// own) or no longer offered (`PHONE_NUMBER_UNAVAILABLE`), or the agent has another one (`AGENT_ALREADY_LINKED`).
+    /// A request with the same Idempotency-Key is still running (`IDEMPOTENCY_IN_PROGRESS`).
+    #[response(
+        status = 409,
+        headers(("Retry-After" = u32, description = "Seconds to wait, for `IDEMPOTENCY_IN_PROGRESS`")),
+        example = json!({
+            "error": "The carrier no longer offers this phone number; search for another",
+            "code": "PHONE_NUMBER_UNAVAILABLE", "retryable": false,
+        })
+    )]
+    Conflict(web::ErrorBody),
 }
 
 /// Buy a managed phone number
@@ -21,30 +70,23 @@ struct Purchase {
 /// When the carrier's word stays out, the answer is the number with `setupStatus.status` `action_required`; it is
 /// settled without another request.
 #[utoipa::path(
-    post, path = "/v1/phone-numbers", operation_id = "createPhoneNumber", tag = "Telephony",
+    post, path = NUMBERS, operation_id = "createPhoneNumber", tag = "Telephony",
     security(("bearerAuth" = ["write"])),
-    request_body = crate::docs::CreateRequest,
+    request_body = CreateRequest,
     params(web::answers::IdempotencyHeader),
     responses(
-        crate::docs::NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Payment,
-        web::answers::TooLarge, web::answers::KeyReused, crate::docs::BuyRefusals,
+        NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Payment,
+        web::answers::TooLarge, web::answers::KeyReused, BuyRefusals,
     ),
 )]
-pub(crate) async fn buy(
-    State(app): State<App>,
-    Write(caller): Write,
-    key: RequestKey,
-    JsonBody { fields, digest }: JsonBody,
-) -> ApiResult<Response> {
-    let organization = &caller.organization;
-    let route = "POST /v1/phone-numbers";
-    let (clock, randomness) = (&*app.clock, &*app.randomness);
-    let once = Once { table: &app.table, clock, randomness, organization, route, key, body: digest };
-    once.run(async |attempt| {
-        let number = purchase_number(&app, &caller, parse(fields)?, attempt).await?;
-        Ok(app.row(&number))
-    })
-    .await
+pub(crate) async fn buy(State(app): State<App>, request: Keyed<Write>) -> ApiResult<Response> {
+    let started = Instant::now();
+    request
+        .once(async |caller, fields, attempt| {
+            let number = purchase_number(&app, &caller, parse(fields)?, attempt, started).await?;
+            Ok(app.row(&number))
+        })
+        .await
 }
 
 fn parse(mut fields: Fields) -> Result<Purchase> {
@@ -63,13 +105,13 @@ async fn purchase_number(
     caller: &Caller,
     Purchase { e164, routing }: Purchase,
     mut attempt: Attempt,
+    started: Instant,
 ) -> Result<View<PhoneNumber>> {
     let (organization, actor) = (&caller.organization, caller.actor());
     if let Some(earlier) = attempt.earlier_number(&app.table, organization).await? {
         // Paid for by the earlier try, and perhaps ordered: it is not ordered again here.
         return Ok(earlier);
     }
-    let started = Instant::now();
     let agent = routing.agent.clone();
     let gates = app.table.purchase_gates(organization, &e164, agent.as_ref()).await?;
     gates.judge(app.prices, app.policy)?;
@@ -94,12 +136,12 @@ async fn order(app: &App, number: PhoneNumber, actor: &Actor) -> Result<PhoneNum
     match app.carrier.order(&number.e164, &number.id, &number.organization).await {
         Ordered::Yes(resource) => {
             let activate = |number: PhoneNumber| number.activate(resource.clone(), app.clock.now());
-            let active = Box::pin(app.table.transition(number.clone(), activate, "activated", actor)).await;
+            let active = Box::pin(app.table.transition(number.clone(), activate, Action::Activated, actor)).await;
             Ok(active.unwrap_or_else(|error| unrecorded(number, &error)))
         }
         Ordered::No(refusal) => {
-            let given_back = Box::pin(app.table.give_back(number.clone(), actor, app.clock.now())).await;
-            match (given_back, refusal) {
+            let refunded = Box::pin(app.table.refund_purchase(number.clone(), actor, app.clock.now())).await;
+            match (refunded, refusal) {
                 (Ok(()), Refusal::Taken) => Err(Error::Unavailable),
                 (Ok(()), Refusal::NotAccepted(source)) => Err(Error::CarrierUnavailable(source)),
                 (Err(error), _) => Ok(unrecorded(number, &error)),

@@ -2,17 +2,17 @@ use axum::extract::State;
 use domain::Error;
 use web::{ApiResult, NumberPath, Read};
 
-use crate::{App, Row};
+use crate::app::{App, Id, NUMBER, NumberAnswers, Row};
 
 /// Get a phone number
 #[utoipa::path(
     get,
-    path = "/v1/phone-numbers/{id}",
+    path = NUMBER,
     operation_id = "getPhoneNumber",
     tag = "Telephony",
     security(("bearerAuth" = ["read"])),
-    params(crate::docs::Id),
-    responses(crate::docs::NumberAnswers, web::answers::Failures, web::answers::Missing)
+    params(Id),
+    responses(NumberAnswers, web::answers::Failures, web::answers::Missing)
 )]
 pub(crate) async fn get(State(app): State<App>, Read(caller): Read, NumberPath(id): NumberPath) -> ApiResult<Row> {
     let number = app.table.number(&caller.organization, &id).await?.ok_or(Error::NotFound)?;

@@ -2,12 +2,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Response, header};
 use domain::number::{Direction, PhoneNumber};
-use domain::{AgentId, E164, Error, Result};
+use domain::{AgentId, E164, Error};
 use table::{Filter, Page, View};
 use url::form_urlencoded;
-use web::{ApiResult, Params, PhoneNumberRow, Read};
+use utoipa::{IntoParams, IntoResponses};
+use web::{ApiError, ApiResult, Params, PhoneNumberRow, Read};
 
-use crate::App;
+use crate::app::{App, NUMBERS};
 use crate::cursor::{self, Cursor};
 
 /// Bytes of rows in one answer, counted as they stand inside Lambda's own JSON, where quotes are escaped. Lambda
@@ -24,18 +25,68 @@ struct Listing {
     cursor: Option<Cursor>,
 }
 
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) struct ListQuery {
+    /// Answer in pages of this many numbers; all of them without it.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// The `X-Next-Cursor` of the page before.
+    cursor: Option<String>,
+    /// Only managed numbers, or only those of the customer's trunks.
+    #[param(inline)]
+    source: Option<web::NumberSource>,
+    /// Only numbers of just this direction.
+    #[param(inline)]
+    direction: Option<web::Direction>,
+    /// Only the number linked to this agent.
+    #[param(max_length = 128)]
+    agent_id: Option<String>,
+    /// Only this number; mind that `+` is `%2B` in a URL.
+    #[param(value_type = Option<web::E164>, inline)]
+    e164: Option<String>,
+}
+
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum ListAnswers {
+    /// Organization phone numbers
+    #[response(status = 200, headers(
+        ("Link" = String, description = "The next page, where more numbers follow"),
+        ("X-Next-Cursor" = String, description = "The next page's cursor, where more numbers follow"),
+    ))]
+    Numbers(Vec<PhoneNumberRow>),
+}
+
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum ListRefusals {
+    /// A query parameter breaks a rule (`VALIDATION_ERROR`; `issues` names every one), or there are too many numbers
+    /// for one answer (`RESULT_TOO_LARGE`): page through them with `limit`.
+    #[response(
+        status = 400,
+        example = json!({
+            "error": "Invalid query parameters",
+            "code": "VALIDATION_ERROR", "retryable": false,
+            "issues": [{ "path": "limit", "message": "must be a whole number from 1 to 200" }],
+        })
+    )]
+    Invalid(web::ErrorBody),
+}
+
 /// List phone numbers
 ///
 /// All of the organization's numbers, newest first. With `limit` they come in pages: while more follow, the answer
 /// carries `X-Next-Cursor` and a `Link` to the next page.
 #[utoipa::path(
     get,
-    path = "/v1/phone-numbers",
+    path = NUMBERS,
     operation_id = "listPhoneNumbers",
     tag = "Telephony",
     security(("bearerAuth" = ["read"])),
-    params(crate::docs::ListQuery),
-    responses(crate::docs::ListAnswers, crate::docs::ListRefusals, web::answers::Failures)
+    params(ListQuery),
+    responses(ListAnswers, ListRefusals, web::answers::Failures)
 )]
 pub(crate) async fn list(State(app): State<App>, Read(caller): Read, params: Params) -> ApiResult<Response<Body>> {
     let listing = parse(params)?;
@@ -49,12 +100,12 @@ pub(crate) async fn list(State(app): State<App>, Read(caller): Read, params: Par
         && !cursor.is_sealed_with(&view.organization.cursor_key)
     {
         let issue = domain::Issue { path: "cursor".to_owned(), message: cursor::MALFORMED.to_owned() };
-        return Err(Error::InvalidQuery(vec![issue]).into());
+        return Err(ApiError::InvalidQuery(vec![issue]));
     }
-    Ok(answer(&app, &listing, &view)?)
+    answer(&app, &listing, &view)
 }
 
-fn parse(mut params: Params) -> Result<Listing> {
+fn parse(mut params: Params) -> ApiResult<Listing> {
     let limit = params.optional("limit", |text| match text.parse() {
         Ok(limit @ 1..=MOST_ROWS) => Ok(limit),
         _ => Err("must be a whole number from 1 to 200"),
@@ -74,7 +125,7 @@ fn parse(mut params: Params) -> Result<Listing> {
     params.finish(Listing { filter, limit, cursor })
 }
 
-fn answer(app: &App, listing: &Listing, view: &View<Vec<PhoneNumber>>) -> Result<Response<Body>> {
+fn answer(app: &App, listing: &Listing, view: &View<Vec<PhoneNumber>>) -> ApiResult<Response<Body>> {
     let wanted = listing.limit.unwrap_or(usize::MAX);
     let (mut body, mut bytes, mut last) = (String::from("["), 0, None);
     let mut more = false;
@@ -95,7 +146,7 @@ fn answer(app: &App, listing: &Listing, view: &View<Vec<PhoneNumber>>) -> Result
     }
     body.push(']');
     if more && listing.limit.is_none() {
-        return Err(Error::ResultTooLarge);
+        return Err(ApiError::ResultTooLarge);
     }
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();

@@ -1,13 +1,13 @@
 use axum::Json;
 use axum::extract::State;
-use domain::audit::Actor;
+use domain::audit::{Action, Actor};
 use domain::number::{PhoneNumber, Source};
 use domain::{Error, Result};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 use web::{ApiResult, NumberPath, Write};
 
-use crate::App;
+use crate::app::{App, Id, NUMBER};
 
 /// The answer to a release.
 #[derive(Serialize, ToSchema)]
@@ -15,17 +15,31 @@ pub(crate) struct Released {
     released: bool,
 }
 
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum ReleaseRefusals {
+    /// The number's order is still being confirmed (`PHONE_NUMBER_BUSY`).
+    #[response(
+        status = 409,
+        example = json!({
+            "error": "This phone number's order or release is still being settled; try again in a few minutes",
+            "code": "PHONE_NUMBER_BUSY", "retryable": true,
+        })
+    )]
+    Conflict(web::ErrorBody),
+}
+
 /// Release a phone number
 ///
 /// A managed number goes back to the carrier, an imported one is only forgotten here. When the carrier fails, the
 /// number stays, out of use, and DELETE again continues.
 #[utoipa::path(
-    delete, path = "/v1/phone-numbers/{id}", operation_id = "deletePhoneNumber", tag = "Telephony",
+    delete, path = NUMBER, operation_id = "deletePhoneNumber", tag = "Telephony",
     security(("bearerAuth" = ["write"])),
-    params(crate::docs::Id),
+    params(Id),
     responses(
         (status = 200, description = "Release result", body = Released),
-        web::answers::Failures, web::answers::Missing, crate::docs::ReleaseRefusals,
+        web::answers::Failures, web::answers::Missing, ReleaseRefusals,
     ),
 )]
 pub(crate) async fn release(
@@ -45,6 +59,6 @@ pub(crate) async fn release(
 /// First out of use, then back to the carrier, then out of the table: wherever this stops, DELETE again continues.
 async fn release_managed(app: &App, number: PhoneNumber, actor: &Actor) -> Result<()> {
     let release = |number: PhoneNumber| number.release(app.clock.now());
-    let releasing = app.table.transition(number, release, "release_begun", actor).await?;
+    let releasing = app.table.transition(number, release, Action::ReleaseBegun, actor).await?;
     settling::finish_release(&app.table, &app.carrier, releasing, actor, app.clock.now()).await
 }

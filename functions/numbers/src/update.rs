@@ -1,21 +1,63 @@
 use axum::extract::State;
 use domain::number::{Direction, DispatchTemplate, Patch};
 use domain::{AgentId, Label};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 use web::{ApiResult, Fields, IfMatch, JsonBody, NumberPath, Write};
 
-use crate::{App, Row};
+use crate::app::{App, Id, NUMBER, NumberAnswers, Row};
+
+/// What is to change.
+#[derive(ToSchema)]
+#[schema(as = PhoneNumberUpdateRequest, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) struct UpdateRequest {
+    /// Cannot be null.
+    #[schema(nullable = false)]
+    direction: Option<web::Direction>,
+    /// Replaced whole; at most 16 KiB of compact JSON, nested at most 100 levels deep.
+    dispatch_metadata_template: Option<web::JsonObject>,
+    /// One line.
+    #[schema(max_length = 120, examples("Sales line"))]
+    label: Option<String>,
+    /// The agent that inbound calls go to; an agent has at most one number.
+    #[schema(max_length = 128, examples("agent_sales"))]
+    agent_id: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) struct IfMatchHeader {
+    /// The `ETag` of the version to change, such as `"3"`.
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+}
+
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum UpdateRefusals {
+    /// The agent has another number (`AGENT_ALREADY_LINKED`), or this one is being released (`PHONE_NUMBER_BUSY`).
+    #[response(
+        status = 409,
+        example = json!({
+            "error": "This agent is already linked to another phone number; unlink it there first",
+            "code": "AGENT_ALREADY_LINKED", "retryable": false,
+        })
+    )]
+    Conflict(web::ErrorBody),
+}
 
 /// Update a phone number
 ///
 /// What is absent stays, null clears (direction cannot be null), `dispatchMetadataTemplate` is replaced whole. With
 /// `If-Match`, only the version that the caller has seen is changed.
 #[utoipa::path(
-    patch, path = "/v1/phone-numbers/{id}", operation_id = "updatePhoneNumber", tag = "Telephony",
+    patch, path = NUMBER, operation_id = "updatePhoneNumber", tag = "Telephony",
     security(("bearerAuth" = ["write"])),
-    params(crate::docs::Id, crate::docs::IfMatchHeader), request_body = crate::docs::UpdateRequest,
+    params(Id, IfMatchHeader), request_body = UpdateRequest,
     responses(
-        crate::docs::NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Missing,
-        crate::docs::UpdateRefusals, web::answers::Precondition, web::answers::TooLarge,
+        NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Missing,
+        UpdateRefusals, web::answers::Precondition, web::answers::TooLarge,
     ),
 )]
 pub(crate) async fn update(

@@ -17,6 +17,7 @@ use domain::kyb::{Notification, Status};
 use domain::number::{Order, PhoneNumber, Source};
 use domain::settlement::{HANDED_OVER_AFTER, ask_again_after};
 use domain::{Clock, Error, KybId, OrganizationId, PhoneNumberId, Result, chain};
+use runtime::alarm::Alarm;
 use runtime::message::SubmissionHandle;
 use runtime::queue::Queue;
 use runtime::schedule::Schedule;
@@ -61,7 +62,7 @@ pub struct Report {
     /// Orders whose number is ours.
     pub adopted: u32,
     /// Orders that the carrier has given up, with the money returned.
-    pub given_back: u32,
+    pub refunded: u32,
     /// Orders and releases that are asked about again later.
     pub waiting: u32,
     /// Orders and releases that a person has to decide.
@@ -128,7 +129,7 @@ impl Reconciler {
         } else {
             tracing::info!(
                 reconciler.adopted = report.adopted,
-                reconciler.given_back = report.given_back,
+                reconciler.refunded = report.refunded,
                 reconciler.waiting = report.waiting,
                 reconciler.handed_over = report.handed_over,
                 reconciler.released = report.released,
@@ -186,7 +187,7 @@ impl Reconciler {
     async fn settle_order(&self, number: PhoneNumber, report: &mut Report) -> Result<()> {
         match settle_order(&self.table, &self.carrier, number.clone(), &ACTOR, self.clock.now()).await? {
             Settled::Adopted => report.adopted += 1,
-            Settled::GivenBack => report.given_back += 1,
+            Settled::Refunded => report.refunded += 1,
             Settled::Open { order, standing, handed_over } => {
                 self.ask_again(&number, order.as_ref()).await?;
                 if handed_over {
@@ -228,7 +229,7 @@ impl Reconciler {
     fn hand_over(&self, number: &PhoneNumber, reason: &dyn std::fmt::Debug, report: &mut Report) {
         report.handed_over += 1;
         tracing::error!(
-            number.id = %number.id, organization.id = %number.organization, number.reason = ?reason,
+            alarm = Alarm::OrdersHandedOver.as_str(), number.id = %number.id, organization.id = %number.organization, number.reason = ?reason,
             number.age_s = self.age(number).as_secs(),
             "an order or a release waits for a person to decide"
         );

@@ -1,6 +1,6 @@
 //! The sweep: compares the numbers that the carrier holds with the table, and names the orphans of both sides.
 //!
-//! It is dry unless told otherwise. Told so, it gives numbers back to the carrier that this deployment has bought and
+//! It is dry unless told otherwise. Told so, it releases numbers at the carrier that this deployment has bought and
 //! nobody here has; about rows whose number the carrier has lost it does nothing, because a customer has paid for them: a
 //! person decides.
 //!
@@ -10,7 +10,7 @@
 //! numbers cost 40 calls to the carrier and some 450 to the table.
 //!
 //! Nothing is believed at first sight, because lists are behind: whatever looks like an orphan is read again, at the
-//! carrier by its id and here strongly, before it is reported. Nothing is given back before the whole list was read, in
+//! carrier by its id and here strongly, before it is reported. Nothing is released before the whole list was read, in
 //! one run or in several that hand on what they have found, because how many orphans there are says whether they are
 //! ones; and each is read once more directly before each attempt. Giving a number back twice is harmless, and so are two
 //! sweeps at once.
@@ -39,7 +39,7 @@ use crate::{Reconciler, Task};
 pub const SWEEP: Duration = Duration::from_mins(4);
 /// How many orphans of each side a report names at least, and how many others of the carrier's side.
 const NAMED: usize = 100;
-/// How many numbers one sweep gives back, unless told otherwise.
+/// How many numbers one sweep releases, unless told otherwise.
 const MOST: u32 = 10;
 /// More than this cannot be allowed: an answer and a log entry name each of them.
 const MOST_ALLOWED: u32 = 500;
@@ -50,7 +50,7 @@ const RETRIES: u32 = 2;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SweepOrder {
-    /// Whether orphans at the carrier are given back; otherwise nothing is changed anywhere.
+    /// Whether orphans at the carrier are released; otherwise nothing is changed anywhere.
     pub apply: bool,
     /// Give back nothing at all when there are more orphans than this, at most 500: so many are rather a wrong table.
     #[serde(deserialize_with = "read_most")]
@@ -74,17 +74,18 @@ fn read_most<'de, D: serde::Deserializer<'de>>(text: D) -> Result<u32, D::Error>
     Ok(most)
 }
 
-/// Where a sweep begins, or goes on: first the carrier's list, then what is to be given back, then the table.
+/// Where a sweep begins, or goes on: first the carrier's list, then what is to be released, then the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum From {
-    /// A page of the carrier's list, with the orphans of the pages before it, up to one more than may be given back.
+    /// A page of the carrier's list, with the orphans of the pages before it, up to one more than may be
+    /// released.
     Carrier {
         page: NonZeroU32,
         #[serde(with = "ids")]
         orphans: Vec<CarrierNumberId>,
     },
-    /// The orphans that are still to be given back of a list that was read to its end.
+    /// The orphans that are still to be released of a list that was read to its end.
     Orphans(#[serde(with = "ids")] Vec<CarrierNumberId>),
     /// A place in the table's index.
     Table(Place),
@@ -136,9 +137,9 @@ struct Sweep<'a> {
     report: SweepReport,
     /// The carrier's ids of the numbers that it has listed in this run.
     listed: HashSet<String>,
-    /// What is to be given back, as far as is known; what could not be looked at may belong to it.
+    /// What is to be released, as far as is known; what could not be looked at may belong to it.
     orphans: Vec<Orphan>,
-    /// The carrier's ids of the numbers that could not be looked at, or not be given back.
+    /// The carrier's ids of the numbers that could not be looked at, or not be released.
     failed: HashSet<String>,
 }
 
@@ -148,12 +149,12 @@ impl Sweep<'_> {
             From::Carrier { page, orphans } => {
                 self.go_on_with(orphans);
                 self.compare_carrier(*page).await?;
-                self.give_back_orphans().await?;
+                self.release_orphans().await?;
                 (Place::start(), 1..page.get())
             }
             From::Orphans(orphans) => {
                 self.go_on_with(orphans);
-                self.give_back_orphans().await?;
+                self.release_orphans().await?;
                 (Place::start(), 1..u32::MAX)
             }
             From::Table(place) => (place.clone(), 1..u32::MAX),

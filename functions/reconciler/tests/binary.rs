@@ -33,7 +33,7 @@ async fn an_order_in_doubt_is_adopted_by_the_next_scheduled_run() {
         .unwrap();
     let report = lambda.invoke(&event("reconciler", &[])).await;
     let settled = json!({
-        "adopted": 1, "givenBack": 0, "waiting": 0, "handedOver": 0, "released": 0, "queued": 0, "settledAlready": 0,
+        "adopted": 1, "refunded": 0, "waiting": 0, "handedOver": 0, "released": 0, "queued": 0, "settledAlready": 0,
         "failed": 0,
     });
     assert_eq!(report, settled);
@@ -76,6 +76,7 @@ async fn the_weekly_event_sweeps_and_changes_nothing() {
     assert_eq!(app.get(&path).send().await.ok()["setupStatus"]["status"], "action_required");
     let log = lambda.log(&["+1415555", "415555", &app.key]);
     let errors: Vec<_> = log.iter().filter(|line| line["level"] == "ERROR").collect();
+    assert!(errors.iter().all(|line| line["alarm"] == "SweepDifferences"), "{errors:?}");
     assert_eq!(errors.len(), 2, "a lost number is somebody's to look at, each time: {errors:?}");
 }
 
@@ -112,7 +113,7 @@ async fn it_may_do_what_it_does_and_nothing_else() {
 
     app.clock.advance(Duration::from_mins(10));
     let all = json!({
-        "adopted": 1, "givenBack": 1, "waiting": 1, "handedOver": 0, "released": 1, "queued": 1, "settledAlready": 0,
+        "adopted": 1, "refunded": 1, "waiting": 1, "handedOver": 0, "released": 1, "queued": 1, "settledAlready": 0,
         "failed": 0,
     });
     assert_eq!(lambda.invoke(json!({})).await, all, "everything that it does has been done");

@@ -112,7 +112,7 @@ async fn an_order_that_the_carrier_never_heard_of_is_refunded_after_a_day_or_by_
     desk.run(&[&refund[..], &["--yes"]].concat()).await.refused("may for a day");
     desk.app.clock.advance(Duration::from_hours(24));
     assert_eq!(desk.json(&["orders", "list"]).await[0]["needsPerson"], true);
-    desk.run(&refund).await.refused("give 2.00 USD back");
+    desk.run(&refund).await.refused("refund 2.00 USD to");
     assert_eq!(desk.app.balance().await, 98_000_000);
     let refunded = desk.json(&[&refund[..], &["--yes"]].concat()).await;
     assert_eq!((&refunded["refundedUsd"], &refunded["balanceUsd"]), (&json!("2.00"), &json!("100.00")));

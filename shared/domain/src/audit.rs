@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::api_key::Grant;
 use crate::kyb::{Status, Submission};
 use crate::number::{PhoneNumber, Routing};
 use crate::{ApiKeyId, KybId, OrganizationId, PhoneNumberId, Timestamp};
@@ -10,8 +11,61 @@ use crate::{ApiKeyId, KybId, OrganizationId, PhoneNumberId, Timestamp};
 /// How long an event is kept: 400 days, so that a yearly audit finds the whole year before it.
 pub const KEPT: Duration = Duration::from_hours(400 * 24);
 
-/// The action of the last event of a number whose purchase was given back: row and claim went, the money returned.
-pub const GIVEN_BACK: &str = "given_back";
+/// What was done, in the past tense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A number was paid for; its order follows.
+    Purchased,
+    /// A number of the customer's own came in.
+    Imported,
+    /// The carrier has delivered a number.
+    Activated,
+    /// A customer has changed a number, or its agent has gone.
+    Updated,
+    /// A number is to leave; the carrier is asked next.
+    ReleaseBegun,
+    /// The carrier has taken a number back, and it is gone here.
+    Released,
+    /// An imported number is gone.
+    Removed,
+    /// The carrier has refused an order: row and claim are gone, and the money is back.
+    PurchaseRefunded,
+    /// A verification was saved.
+    DraftSaved,
+    /// A verification was submitted.
+    Submitted,
+    /// Staff approved a verification.
+    Approved,
+    /// Staff rejected a verification.
+    Rejected,
+    /// An approved verification, or an API key, was revoked.
+    Revoked,
+    /// An API key was issued.
+    Issued,
+}
+
+impl Action {
+    /// As it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Purchased => "purchased",
+            Self::Imported => "imported",
+            Self::Activated => "activated",
+            Self::Updated => "updated",
+            Self::ReleaseBegun => "release_begun",
+            Self::Released => "released",
+            Self::Removed => "removed",
+            Self::PurchaseRefunded => "purchase_refunded",
+            Self::DraftSaved => "draft_saved",
+            Self::Submitted => "submitted",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Revoked => "revoked",
+            Self::Issued => "issued",
+        }
+    }
+}
 
 /// Whoever made a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +140,7 @@ pub struct Event {
     pub subject: Subject,
     pub at: Timestamp,
     pub actor: Actor,
-    /// In the past tense: `purchased`, `submitted`, `issued`.
-    pub action: &'static str,
+    pub action: Action,
     /// The fields that got another value, as callers spell them (`dispatchMetadataTemplate`, `address.city`). Their
     /// type keeps values out: no customer's text lives as long as the program.
     pub changed: Vec<&'static str>,
@@ -96,21 +149,21 @@ pub struct Event {
 impl Event {
     /// A number has come into the table. What it was given beyond the defaults counts as changed.
     #[must_use]
-    pub fn number_registered(number: &PhoneNumber, action: &'static str, actor: &Actor) -> Self {
+    pub fn number_registered(number: &PhoneNumber, action: Action, actor: &Actor) -> Self {
         let changed = differing(&routing(&Routing::default(), &number.routing));
         Self { changed, ..Self::of_number(number, number.created_at, action, actor) }
     }
 
     /// A number that is there has become `new`.
     #[must_use]
-    pub fn number_changed(old: &PhoneNumber, new: &PhoneNumber, action: &'static str, actor: &Actor) -> Self {
+    pub fn number_changed(old: &PhoneNumber, new: &PhoneNumber, action: Action, actor: &Actor) -> Self {
         let changed = differing(&[&state(old, new)[..], &routing(&old.routing, &new.routing)].concat());
         Self { changed, ..Self::of_number(new, new.updated_at, action, actor) }
     }
 
     /// A number has left the table, and all of it with it.
     #[must_use]
-    pub fn number_removed(number: &PhoneNumber, action: &'static str, actor: &Actor, at: Timestamp) -> Self {
+    pub fn number_removed(number: &PhoneNumber, action: Action, actor: &Actor, at: Timestamp) -> Self {
         Self::of_number(number, at, action, actor)
     }
 
@@ -129,15 +182,53 @@ impl Event {
             subject: Subject::Verification(new.id.clone()),
             at: new.updated_at,
             actor: actor.clone(),
-            action: match new.status() {
-                Status::Draft => "draft_saved",
-                status => status.as_str(),
-            },
+            action: reached(new.status()),
             changed: form.into_iter().map(|(field, _)| field).chain(attestation).collect(),
         }
     }
 
-    fn of_number(number: &PhoneNumber, at: Timestamp, action: &'static str, actor: &Actor) -> Self {
+    /// A verification has been decided.
+    #[must_use]
+    pub fn verification_decided(decided: &Submission, actor: &Actor) -> Self {
+        let fields = [
+            ("status", true),
+            ("rejectionReason", decided.reason().is_some()),
+            ("rejectionIssues", !decided.rejection_issues().is_empty()),
+        ];
+        Self {
+            organization: decided.organization.clone(),
+            subject: Subject::Verification(decided.id.clone()),
+            at: decided.updated_at,
+            actor: actor.clone(),
+            action: reached(decided.status()),
+            changed: differing(&fields),
+        }
+    }
+
+    /// An API key has been issued.
+    #[must_use]
+    pub fn key_issued(grant: &Grant, actor: &Actor) -> Self {
+        Self { changed: vec!["scopes"], ..Self::of_key(grant, grant.created_at, Action::Issued, actor) }
+    }
+
+    /// An API key has been revoked.
+    #[must_use]
+    pub fn key_revoked(grant: &Grant, at: Timestamp, actor: &Actor) -> Self {
+        Self { changed: vec!["revokedAt"], ..Self::of_key(grant, at, Action::Revoked, actor) }
+    }
+
+    fn of_key(grant: &Grant, at: Timestamp, action: Action, actor: &Actor) -> Self {
+        Self {
+            organization: grant.organization.clone(),
+            subject: Subject::ApiKey(grant.id.clone()),
+            at,
+            actor: actor.clone(),
+            action,
+            changed: Vec::new(),
+        }
+    }
+
+    fn of_number(number: &PhoneNumber, at: Timestamp, action: Action, actor: &Actor) -> Self {
         Self {
             organization: number.organization.clone(),
             subject: Subject::Number(number.id.clone()),
@@ -152,6 +243,17 @@ impl Event {
     #[must_use]
     pub fn kept_until(&self) -> Timestamp {
         self.at.plus(KEPT)
+    }
+}
+
+/// What brings a verification into a state.
+const fn reached(status: Status) -> Action {
+    match status {
+        Status::Draft => Action::DraftSaved,
+        Status::Submitted => Action::Submitted,
+        Status::Approved => Action::Approved,
+        Status::Rejected => Action::Rejected,
+        Status::Revoked => Action::Revoked,
     }
 }
 
@@ -227,7 +329,7 @@ mod tests {
             subject: Subject::Number(PhoneNumberId::new(at, 1)),
             at,
             actor: Actor::System("reconciler"),
-            action: "activated",
+            action: Action::Activated,
             changed: Vec::new(),
         };
         assert_eq!(event.kept_until().to_string(), "2027-02-05T00:00:00.000Z");
@@ -239,13 +341,13 @@ mod tests {
     #[test]
     fn a_change_names_exactly_the_fields_that_differ() {
         let ordering = managed();
-        let registered = Event::number_registered(&ordering, "purchased", &system());
+        let registered = Event::number_registered(&ordering, Action::Purchased, &system());
         assert_eq!((registered.at, registered.changed), (ordering.created_at, vec![]), "nothing beyond the defaults");
         let active = ordering.clone().activate(CarrierNumberId::parse("1").unwrap(), NOW).unwrap();
-        let activated = Event::number_changed(&ordering, &active, "activated", &system());
+        let activated = Event::number_changed(&ordering, &active, Action::Activated, &system());
         assert_eq!((activated.at, activated.changed), (NOW, vec!["setupStatus", "providerResourceId"]));
         let released = active.clone().release(NOW).unwrap();
-        assert_eq!(Event::number_changed(&active, &released, "release_begun", &system()).changed, ["setupStatus"]);
+        assert_eq!(Event::number_changed(&active, &released, Action::ReleaseBegun, &system()).changed, ["setupStatus"]);
         let label = || Change::Set(Label::parse("Desk").unwrap());
         for (patch, changed) in [
             (Patch { direction: Some(Direction::Both), ..Patch::default() }, vec!["direction"]),
@@ -261,7 +363,7 @@ mod tests {
             (Patch { label: Change::Clear, agent: Change::Clear, ..Patch::default() }, vec![]),
         ] {
             let patched = active.clone().patch(patch, NOW).unwrap();
-            assert_eq!(Event::number_changed(&active, &patched, "updated", &system()).changed, changed);
+            assert_eq!(Event::number_changed(&active, &patched, Action::Updated, &system()).changed, changed);
         }
         let mut billed = active.clone();
         billed.billing.next_charge_at = None;
@@ -270,7 +372,7 @@ mod tests {
         billed.sms.profile_id = Some("p".into());
         billed.sms.campaign_id = Some("c".into());
         billed.sms.status = Some(crate::number::SmsAssignmentStatus::Assigned);
-        let changed = Event::number_changed(&active, &billed, "charged", &system()).changed;
+        let changed = Event::number_changed(&active, &billed, Action::Updated, &system()).changed;
         let billing = ["nextChargeAt", "lastChargedAt", "billingSuspendedAt"];
         assert_eq!(changed, [&billing[..], &["sms10dlcProfileId", "smsCampaignId", "smsAssignmentStatus"]].concat());
     }
@@ -287,7 +389,7 @@ mod tests {
         };
         let first = save(None, "Reminders", false);
         let event = Event::verification_filed(None, &first, &system());
-        assert_eq!((event.action, event.subject.id()), ("draft_saved", first.id.as_str()));
+        assert_eq!((event.action, event.subject.id()), (Action::DraftSaved, first.id.as_str()));
         assert_eq!(event.changed, ["declaration.businessName", "declaration.useCase"]);
         let second = save(Some(&first), "Surveys", true);
         let event = Event::verification_filed(Some(&first), &second, &system());
@@ -297,6 +399,6 @@ mod tests {
         let filed = filing("Surveys");
         let third = Submission::submit(Some(&second), &organization, KybId::new(NOW, 2), filed, by, later).unwrap();
         let event = Event::verification_filed(Some(&second), &third, &system());
-        assert_eq!((event.action, event.at, event.changed), ("submitted", later, vec![]));
+        assert_eq!((event.action, event.at, event.changed), (Action::Submitted, later, vec![]));
     }
 }

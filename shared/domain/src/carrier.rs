@@ -50,7 +50,7 @@ impl CarrierOrderId {
 pub enum Ordered {
     /// The number is ours.
     Yes(CarrierNumberId),
-    /// The carrier will certainly not deliver: everything is given back.
+    /// The carrier will certainly not deliver: the purchase is refunded.
     No(Refusal),
     /// Nobody can say yet. The order is never sent again; whoever settles it asks the carrier.
     InDoubt {

@@ -27,27 +27,18 @@ pub struct Issue {
 /// Every field of one request that breaks a rule.
 pub type Issues = Vec<Issue>;
 
-/// Why a request is not carried out: one variant for each thing that a caller does differently.
+/// Why something is not done: one variant for each thing that a caller does differently. What only HTTP knows (keys, headers,
+/// queries) is `web::ApiError`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("Invalid request body")]
-    InvalidBody(Issues),
-    #[error("Invalid query parameters")]
-    InvalidQuery(Issues),
-    #[error("Invalid request header")]
-    InvalidHeader(Issues),
-    #[error("Unauthorized")]
-    Unauthorized,
-    #[error("This API key lacks the scope '{0}'")]
-    ScopeRequired(&'static str),
+    #[error("Fields break rules")]
+    Invalid(Issues),
     #[error("Not found")]
     NotFound,
-    #[error("The phone number has changed since the version named in If-Match; read it again")]
-    PreconditionFailed,
+    #[error("The phone number has changed since the version that was read")]
+    Changed,
     #[error("Too many searches; try again in a moment")]
     RateLimited { retry_after: Duration },
-    #[error("Too many phone numbers for one answer; page through them with ?limit=200")]
-    ResultTooLarge,
 
     #[error("This Idempotency-Key was used with another body; use a new key for a new request")]
     IdempotencyKeyReused,
@@ -110,9 +101,9 @@ impl Error {
         Self::Internal(source.into())
     }
 
-    /// A body with one field that breaks a rule.
+    /// One field that breaks a rule.
     pub fn field(path: &str, message: impl Into<String>) -> Self {
-        Self::InvalidBody(vec![Issue { path: path.to_owned(), message: message.into() }])
+        Self::Invalid(vec![Issue { path: path.to_owned(), message: message.into() }])
     }
 }
 

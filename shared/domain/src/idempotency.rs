@@ -38,7 +38,7 @@ impl IdempotencyKey {
 pub struct KeyedRequest {
     pub organization: OrganizationId,
     /// Method and path, such as `POST /v1/phone-numbers`.
-    pub route: &'static str,
+    pub route: String,
     pub key: IdempotencyKey,
     /// SHA-256 of the body's raw bytes, in hexadecimal.
     pub body: String,

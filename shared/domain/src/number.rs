@@ -105,7 +105,7 @@ pub enum Order {
     },
     /// The carrier has given us the number.
     Active { resource: CarrierNumberId },
-    /// Being given back to the carrier; out of use.
+    /// Being released at the carrier; out of use.
     Releasing { resource: CarrierNumberId },
 }
 

@@ -106,7 +106,7 @@ impl ImportGates {
             .map(|(path, message)| Issue { path: path.to_owned(), message: message.to_owned() })
             .collect();
         if !issues.is_empty() {
-            return Err(Error::InvalidBody(issues));
+            return Err(Error::Invalid(issues));
         }
         judge_claim(self.claim.as_ref(), &self.caller)?;
         self.agent.judge()?;
@@ -166,7 +166,7 @@ mod tests {
         gates.claim = Some(Claim { organization: org("org_1"), number: number() });
         assert!(matches!(judge(&gates), Err(Error::AlreadyRegistered { own: Some(_) })));
         gates.claim = None;
-        assert!(matches!(judge(&gates), Err(Error::InvalidBody(issues)) if issues[0].path == "agentId"));
+        assert!(matches!(judge(&gates), Err(Error::Invalid(issues)) if issues[0].path == "agentId"));
         gates.agent = AgentStanding::Linked(number());
         assert!(matches!(judge(&gates), Err(Error::AgentAlreadyLinked)));
         gates.agent = AgentStanding::Free;
@@ -184,7 +184,7 @@ mod tests {
             agent: AgentStanding::Unknown,
             imported: 3,
         };
-        assert!(matches!(gates.judge(3), Err(Error::InvalidBody(issues)) if issues.len() == 2));
+        assert!(matches!(gates.judge(3), Err(Error::Invalid(issues)) if issues.len() == 2));
         gates.connection = ConnectionStanding::NotAsked;
         gates.agent = AgentStanding::Linked(number());
         assert!(matches!(gates.judge(3), Err(Error::AlreadyRegistered { own: None })));

@@ -1,5 +1,6 @@
 //! How a function starts, and what each function speaks to AWS and to others with: settings, logs, HTTP, secrets, queues.
 
+pub mod alarm;
 pub mod aws;
 mod aws_http;
 pub mod function;

@@ -1,5 +1,5 @@
 use clients::telnyx::Telnyx;
-use domain::audit::Actor;
+use domain::audit::{Action, Actor};
 use domain::carrier::CarrierOrderId;
 use domain::number::PhoneNumber;
 use domain::settlement::{OrderStanding, Settlement};
@@ -11,8 +11,8 @@ use table::Table;
 pub enum Settled {
     /// The number is ours and set up.
     Adopted,
-    /// The order has failed, and the purchase was given back.
-    GivenBack,
+    /// The order has failed, and the purchase was refunded.
+    Refunded,
     /// There is no outcome yet.
     Open {
         /// The order that decides, where the carrier has named it.
@@ -47,15 +47,15 @@ pub async fn settle_order(
             carrier.configure(resource, &number.organization).await?;
             let id = number.id.clone();
             let activate = |number: PhoneNumber| number.activate(resource.clone(), now);
-            table.transition(number, activate, "activated", actor).await?;
+            table.transition(number, activate, Action::Activated, actor).await?;
             tracing::info!(number.id = %id, "an order in doubt was confirmed by the carrier");
             Ok(Settled::Adopted)
         }
         Settlement::GiveBack => {
             let id = number.id.clone();
-            table.give_back(number, actor, now).await?;
-            tracing::info!(number.id = %id, "an order in doubt had failed; everything was given back");
-            Ok(Settled::GivenBack)
+            table.refund_purchase(number, actor, now).await?;
+            tracing::info!(number.id = %id, "an order in doubt had failed; the purchase was refunded");
+            Ok(Settled::Refunded)
         }
         Settlement::Wait | Settlement::HandOver => {
             Ok(Settled::Open { order, standing, handed_over: settlement == Settlement::HandOver })

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use domain::audit::Actor;
+use domain::audit::{Action, Actor};
 use domain::number::PhoneNumber;
 use domain::registration::AgentStanding;
 use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Result, Timestamp};
@@ -129,6 +129,6 @@ impl Transaction<'_> {
         let link = Key::agent_link(organization, agent);
         let Some(number) = linked else { return self.check("link", link, &Condition::absent()) };
         let names = Condition::new("numberId = :number").text(":number", number.id.as_str());
-        self.change(number, &number.clone().unlinked(now), "updated", actor)?.delete("link", link, &names)
+        self.change(number, &number.clone().unlinked(now), Action::Updated, actor)?.delete("link", link, &names)
     }
 }

@@ -1,5 +1,5 @@
 use domain::api_key::{ApiKeyHash, Grant, Scope};
-use domain::audit::{Actor, Event, Subject};
+use domain::audit::{Actor, Event};
 use domain::{ApiKeyId, Error, OrganizationId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +77,7 @@ impl Table {
             .check("organization", Key::organization(&grant.organization), &Condition::present())?
             .put("key", to_item(Key::api_key(hash), None, &ApiKeyItem::from(grant))?, &Condition::absent())?
             .put("name", to_item(Key::api_key_of(&grant.organization, &grant.id), None, &named)?, &Condition::absent())?
-            .audit(&event(grant, "issued", grant.created_at, actor))?
+            .audit(&Event::key_issued(grant, actor))?
             .commit()
             .await;
         match committed {
@@ -121,23 +121,12 @@ impl Table {
             let valid = Condition::new("attribute_exists(PK) AND attribute_not_exists(revokedAt)");
             let revocation = Transaction::on(self)
                 .update("key", Key::api_key(hash), "SET revokedAt = :at", &valid.text(":at", &at.to_string()))?
-                .audit(&event(&grant, "revoked", at, actor))?;
+                .audit(&Event::key_revoked(&grant, at, actor))?;
             // A lost answer is an error: revoking again answers when the key was revoked.
             if revocation.commit().await? == Outcome::Committed {
                 return Ok(at);
             }
             rounds.raced().await?;
         }
-    }
-}
-
-fn event(grant: &Grant, action: &'static str, at: Timestamp, actor: &Actor) -> Event {
-    Event {
-        organization: grant.organization.clone(),
-        subject: Subject::ApiKey(grant.id.clone()),
-        at,
-        actor: actor.clone(),
-        action,
-        changed: if action == "issued" { vec!["scopes"] } else { vec!["revokedAt"] },
     }
 }

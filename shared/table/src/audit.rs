@@ -29,7 +29,7 @@ impl From<&Event> for EventItem {
             actor_kind: event.actor.kind().to_owned(),
             actor_id: event.actor.id().to_owned(),
             actor_email: event.actor.email().map(str::to_owned),
-            action: event.action.to_owned(),
+            action: event.action.as_str().to_owned(),
             changed: event.changed.iter().map(|field| (*field).to_owned()).collect(),
             expires_at: event.kept_until().seconds(),
         }
@@ -104,7 +104,7 @@ fn read_event(item: Item, prefix: &str) -> Result<RecordedEvent> {
 mod tests {
     use super::*;
     use aws_sdk_dynamodb::types::AttributeValue;
-    use domain::audit::{Actor, Subject};
+    use domain::audit::{Action, Actor, Subject};
     use domain::{ApiKeyId, KybId};
 
     fn event(actor: Actor) -> Event {
@@ -114,7 +114,7 @@ mod tests {
             subject: Subject::Verification(KybId::new(at, 1)),
             at,
             actor,
-            action: "submitted",
+            action: Action::Submitted,
             changed: vec!["businessProfile.website"],
         }
     }

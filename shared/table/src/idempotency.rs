@@ -124,7 +124,7 @@ impl Table {
         self.update_if(request_key(&lease.request), "SET leaseUntil = :now", ended).await.map(drop)
     }
 
-    /// Lets a request run anew, when what it had made was given back. The run makes something else under its own id: the
+    /// Lets a request run anew, when what it had made was refunded. The run makes something else under its own id: the
     /// carrier knows the old one by an order that failed.
     ///
     /// # Errors
@@ -201,7 +201,7 @@ const fn taken_over() -> Error {
 }
 
 fn request_key(request: &KeyedRequest) -> Key {
-    Key::idempotency(&request.organization, request.route, &request.key)
+    Key::idempotency(&request.organization, &request.route, &request.key)
 }
 
 fn made(record: &RecordItem) -> Result<Option<Made>> {

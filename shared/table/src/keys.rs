@@ -244,7 +244,7 @@ mod tests {
     use super::*;
     use domain::MicroUsd;
     use domain::api_key::ApiKey;
-    use domain::audit::{Actor, Subject};
+    use domain::audit::{Action, Actor, Subject};
 
     #[test]
     fn every_key_is_spelled_as_documented() {
@@ -261,7 +261,7 @@ mod tests {
             subject: Subject::Number(number.clone()),
             at: now,
             actor: Actor::System("reconciler"),
-            action: "activated",
+            action: Action::Activated,
             changed: Vec::new(),
         };
         for (key, pk, sk) in [

@@ -1,6 +1,6 @@
 //! What staff look at, and how their decision is written.
 
-use domain::audit::{Actor, Event, Subject};
+use domain::audit::{Actor, Event};
 use domain::kyb::{Case, Decision, Review, Submission};
 use domain::organization::Hold;
 use domain::{Error, KybId, OrganizationId, Result};
@@ -73,26 +73,8 @@ impl Table {
         Transaction::on(self)
             .put("submission", item, unchanged)?
             .update("organization", Key::organization(organization), expression, &condition)?
-            .audit(&event(decided, actor))?
+            .audit(&Event::verification_decided(decided, actor))?
             .commit()
             .await
-    }
-}
-
-fn event(decided: &Submission, actor: &Actor) -> Event {
-    let mut changed = vec!["status"];
-    if decided.reason().is_some() {
-        changed.push("rejectionReason");
-    }
-    if !decided.rejection_issues().is_empty() {
-        changed.push("rejectionIssues");
-    }
-    Event {
-        organization: decided.organization.clone(),
-        subject: Subject::Verification(decided.id.clone()),
-        at: decided.updated_at,
-        actor: actor.clone(),
-        action: decided.status().as_str(),
-        changed,
     }
 }

@@ -1,5 +1,5 @@
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::audit::{Actor, Event};
+use domain::audit::{Action, Actor, Event};
 use domain::number::{Change, Order, Patch, PhoneNumber, Source};
 use domain::organization::Organization;
 use domain::registration::AgentStanding;
@@ -133,7 +133,7 @@ impl Table {
     /// says what stands there already writes nothing.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::NumberBusy`]; an issue on `agentId`;
+    /// [`Error::NotFound`], [`Error::Changed`], [`Error::NumberBusy`]; an issue on `agentId`;
     /// [`Error::AgentAlreadyLinked`].
     pub async fn patch_number(
         &self,
@@ -152,7 +152,7 @@ impl Table {
                 return Ok(view);
             }
             if expected.is_some_and(|expected| expected != old.version) {
-                return Err(Error::PreconditionFailed);
+                return Err(Error::Changed);
             }
             let new = old.clone().patch(patch.clone(), now)?;
             if new.routing == old.routing {
@@ -176,7 +176,7 @@ impl Table {
     }
 
     async fn write_patched(&self, old: &PhoneNumber, new: &PhoneNumber, actor: &Actor) -> Result<Outcome> {
-        let mut transaction = Transaction::on(self).change(old, new, "updated", actor)?;
+        let mut transaction = Transaction::on(self).change(old, new, Action::Updated, actor)?;
         let (before, after) = (&old.routing.agent, &new.routing.agent);
         if before != after {
             if let Some(agent) = before {
@@ -192,7 +192,7 @@ impl Table {
 
     /// Moves a number to its next state, reading it again when somebody else has changed it meanwhile.
     ///
-    /// `known` spares the first read; `action` is what the event of it says, in the past tense. A transition that
+    /// `known` spares the first read; `action` is what the event of it says. A transition that
     /// leaves the number as it is writes nothing.
     ///
     /// # Errors
@@ -201,7 +201,7 @@ impl Table {
         &self,
         known: PhoneNumber,
         transition: impl Fn(PhoneNumber) -> Result<PhoneNumber>,
-        action: &'static str,
+        action: Action,
         actor: &Actor,
     ) -> Result<PhoneNumber> {
         let (mut rounds, mut old) = (Rounds::of("a number keeps changing under a transition"), known);
@@ -230,13 +230,13 @@ impl Table {
         loop {
             let mut removal = Transaction::on(self).remove(&number)?;
             let action = match &number.source {
-                Source::Managed(Order::Releasing { .. }) => "released",
+                Source::Managed(Order::Releasing { .. }) => Action::Released,
                 Source::Managed(_) => return Err(Error::NumberBusy),
                 Source::SipTrunk { .. } => {
                     let one = Condition::default().number(":one", -1);
                     let imports = Key::imports(&number.organization);
                     removal = removal.update("imports", imports, "ADD imported :one", &one)?;
-                    "removed"
+                    Action::Removed
                 }
             };
             let event = Event::number_removed(&number, action, actor, now);
@@ -272,13 +272,7 @@ impl Transaction<'_> {
 
     /// Writes a number over just the version given, with the event that remembers it. The steps are `number` and
     /// `event`.
-    pub(crate) fn change(
-        self,
-        old: &PhoneNumber,
-        new: &PhoneNumber,
-        action: &'static str,
-        actor: &Actor,
-    ) -> Result<Self> {
+    pub(crate) fn change(self, old: &PhoneNumber, new: &PhoneNumber, action: Action, actor: &Actor) -> Result<Self> {
         let unchanged = Condition::new("version = :old").number(":old", old.version);
         self.put("number", number_item(new)?, &unchanged)?.audit(&Event::number_changed(old, new, action, actor))
     }

@@ -5,7 +5,10 @@
 //! carry it out (a throttle, a conflict) or did not answer. Here, the call was answered: its condition does not hold, and
 //! sending it again would not help. What it writes is decided anew from what the table holds now.
 
+use std::time::Duration;
+
 use domain::{Error, Result};
+use tokio::time::Instant;
 
 use crate::transaction::Outcome;
 use crate::trouble::back_off;
@@ -15,17 +18,18 @@ use crate::trouble::back_off;
 /// Of those who write one row at the same time, one wins each round, so eight at once all succeed. More are a flood, and
 /// its callers are better told to come again. [`back_off`] waits between two rounds, at most 2.4 s in all.
 ///
-/// The worst case is some 15 s, within the 29 s after which a Lambda is stopped. Seven lost races take 2.4 s and a few
-/// milliseconds for each call, because a lost race is an answered call. A call without an answer takes 6 s (three tries of
-/// 2 s), and it ends the write: an unanswered read fails it, and after an unanswered write one read decides, which takes
-/// 6 s at most.
 const TRIES: u32 = 8;
+
+/// No round begins later than this, however many are left, because a call that is answered at its third try takes up to 6 s,
+/// and a round has two. So a write ends some 18 s after it began, within the 29 s after which a Lambda is stopped.
+const LATEST_ROUND: Duration = Duration::from_secs(6);
 
 /// The rounds of one optimistic write. The caller loops: it reads, asks [`Rounds::landed`] about the round before,
 /// decides, and ends the round with [`Rounds::wrote`] or [`Rounds::raced`].
 #[derive(Debug)]
 pub(crate) struct Rounds {
     contended: &'static str,
+    began: Instant,
     ended: u32,
     /// Why the last write had no answer. It may have happened.
     lost: Option<Error>,
@@ -33,8 +37,8 @@ pub(crate) struct Rounds {
 
 impl Rounds {
     /// `contended` names what keeps changing when no round succeeds, for the log.
-    pub(crate) const fn of(contended: &'static str) -> Self {
-        Self { contended, ended: 0, lost: None }
+    pub(crate) fn of(contended: &'static str) -> Self {
+        Self { contended, began: Instant::now(), ended: 0, lost: None }
     }
 
     /// Ends a round with how its transaction ended. True when it is written; otherwise waits, and the next round may
@@ -63,10 +67,11 @@ impl Rounds {
     /// Ends a round that has written nothing, because what it had read has changed. Waits before the next one.
     ///
     /// # Errors
-    /// [`Error::Busy`] when this was the last round.
+    /// [`Error::Busy`] when this was the last round, or the next one would begin too late.
     pub(crate) async fn raced(&mut self) -> Result<()> {
         self.ended += 1;
-        if self.ended >= TRIES && !self.is_lost() {
+        let over = self.ended >= TRIES || self.began.elapsed() > LATEST_ROUND;
+        if over && !self.is_lost() {
             return Err(Error::Busy(self.contended.into()));
         }
         back_off(self.ended - 1).await;
@@ -94,10 +99,6 @@ impl Rounds {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::Instant;
-
     use super::*;
 
     const CONTENDED: &str = "a row keeps changing under a test";
@@ -189,6 +190,14 @@ mod tests {
             assert!(!rounds.wrote(lost()).await.unwrap());
             assert_eq!(rounds.landed(there).ok(), there.then_some(true));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_round_begins_when_the_others_have_taken_long() {
+        let mut rounds = Rounds::of(CONTENDED);
+        assert!(!rounds.wrote(Ok(refused())).await.unwrap());
+        tokio::time::sleep(LATEST_ROUND).await;
+        assert_eq!(cause(rounds.wrote(Ok(refused())).await.map(drop)), CONTENDED);
     }
 
     #[tokio::test(start_paused = true)]

@@ -72,6 +72,14 @@ impl Table {
         self.get::<OrganizationItem>(Key::organization(id)).await?.map(Organization::try_from).transpose()
     }
 
+    /// Whether there is such an organization, even one whose item cannot be understood.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the table cannot be asked.
+    pub async fn has_organization(&self, id: &OrganizationId) -> Result<bool> {
+        Ok(self.fetch(Key::organization(id)).await?.is_some())
+    }
+
     /// Creates an organization. False when its id is taken: then nothing has changed.
     pub async fn create_organization(&self, organization: &Organization) -> Result<bool> {
         let key = Key::organization(&organization.id);

@@ -1,6 +1,6 @@
 //! How a number comes into the table, and how a purchase that came to nothing leaves it again.
 
-use domain::audit::{Actor, Event, GIVEN_BACK};
+use domain::audit::{Action, Actor, Event};
 use domain::credits::LedgerEntry;
 use domain::idempotency::Made;
 use domain::kyb::Status;
@@ -75,7 +75,7 @@ impl Table {
         lease: Option<&Lease>,
         actor: &Actor,
     ) -> Result<()> {
-        let event = Event::number_registered(number, "purchased", actor);
+        let event = Event::number_registered(number, Action::Purchased, actor);
         let mut organization = organization.clone();
         let mut rounds = Rounds::of("the gates of a purchase keep changing");
         loop {
@@ -108,15 +108,15 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::NumberBusy`] when the order is not waiting any more.
-    pub async fn give_back(&self, known: PhoneNumber, actor: &Actor, now: Timestamp) -> Result<()> {
-        let mut rounds = Rounds::of("a number keeps changing while its purchase is given back");
+    pub async fn refund_purchase(&self, known: PhoneNumber, actor: &Actor, now: Timestamp) -> Result<()> {
+        let mut rounds = Rounds::of("a number keeps changing while its purchase is refunded");
         let mut number = known;
         loop {
             if !matches!(number.source, Source::Managed(Order::Ordering { .. })) {
                 return Err(Error::NumberBusy);
             }
             let refund = LedgerEntry::purchase_refund(&number.id, number.created_at, number.purchase_price());
-            let event = Event::number_removed(&number, GIVEN_BACK, actor, now);
+            let event = Event::number_removed(&number, Action::PurchaseRefunded, actor, now);
             let transaction = Transaction::on(self).remove(&number)?.book(&number.organization, &refund)?;
             if rounds.wrote(transaction.audit(&event)?.commit().await).await? {
                 return Ok(());
@@ -141,7 +141,7 @@ impl Table {
         lease: Option<&Lease>,
         actor: &Actor,
     ) -> Result<()> {
-        let event = Event::number_registered(number, "imported", actor);
+        let event = Event::number_registered(number, Action::Imported, actor);
         let connection = match &number.source {
             Source::SipTrunk { trunk: domain::number::Trunk::Connection(id), .. } => Some(id),
             Source::SipTrunk { .. } | Source::Managed(_) => None,
@@ -190,11 +190,15 @@ impl Table {
         }
     }
 
-    /// Whether a number that is gone left because its purchase was given back, as its events tell.
-    pub async fn was_given_back(&self, organization: &OrganizationId, id: &PhoneNumberId) -> Result<bool> {
+    /// Whether a number that is gone left because its purchase was refunded, as its events tell.
+    pub async fn was_refunded(&self, organization: &OrganizationId, id: &PhoneNumberId) -> Result<bool> {
         // The newest, and a few before it: the clocks of those who wrote them differ.
         let page = EventPage { after: None, limit: 25 };
-        Ok(self.events(organization, id.as_str(), &page).await?.iter().any(|event| event.action == GIVEN_BACK))
+        Ok(self
+            .events(organization, id.as_str(), &page)
+            .await?
+            .iter()
+            .any(|event| event.action == Action::PurchaseRefunded.as_str()))
     }
 
     async fn kyb_status(&self, organization: &OrganizationId) -> Result<Option<Status>> {

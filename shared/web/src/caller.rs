@@ -6,10 +6,11 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::{header, request::Parts};
 use domain::api_key::{ApiKey, ApiKeyHash, Grant, Scope};
 use domain::audit::Actor;
-use domain::{ApiKeyId, Clock, Error, OrganizationId, Timestamp};
+use domain::{ApiKeyId, Clock, OrganizationId, Randomness, Timestamp};
+use runtime::Start;
 use table::Table;
 
-use crate::ApiError;
+use crate::{ApiError, ApiResult};
 
 /// How long a key that was looked up is taken as valid without asking again.
 const FRESH: Duration = Duration::from_mins(1);
@@ -19,27 +20,30 @@ const MOST: usize = 10_000;
 /// When each valid key was looked up, and what it allows.
 type Known = HashMap<ApiKeyHash, (Timestamp, Arc<Grant>)>;
 
-/// Looks API keys up, and remembers the valid ones for a minute.
+/// Whom every request passes: it looks API keys up and remembers the valid ones for a minute, and it knows which requests
+/// have come before ([`crate::Keyed`]).
 #[derive(Clone)]
-pub struct ApiKeys {
-    table: Table,
-    clock: Arc<dyn Clock>,
+pub struct Reception {
+    pub(crate) table: Table,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
     known: Arc<Mutex<Known>>,
 }
 
-impl ApiKeys {
+impl Reception {
     #[must_use]
-    pub fn new(table: Table, clock: Arc<dyn Clock>) -> Self {
-        Self { table, clock, known: Arc::default() }
+    pub fn from_start(start: &Start, table: &Table) -> Self {
+        let (clock, randomness) = (start.clock.clone(), start.randomness.clone());
+        Self { table: table.clone(), clock, randomness, known: Arc::default() }
     }
 
-    async fn grant(&self, key: &ApiKey) -> domain::Result<Arc<Grant>> {
+    async fn grant(&self, key: &ApiKey) -> ApiResult<Arc<Grant>> {
         let (hash, now) = (key.hash(), self.clock.now());
         if let Some(grant) = self.remembered(&hash, now) {
             return Ok(grant);
         }
         let found = self.table.api_key(&hash).await?;
-        let grant = Arc::new(found.filter(|grant| grant.revoked_at.is_none()).ok_or(Error::Unauthorized)?);
+        let grant = Arc::new(found.filter(|grant| grant.revoked_at.is_none()).ok_or(ApiError::Unauthorized)?);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
@@ -74,14 +78,14 @@ impl Caller {
 async fn authorize<S>(parts: &Parts, state: &S, scope: Scope) -> Result<Caller, ApiError>
 where
     S: Send + Sync,
-    ApiKeys: FromRef<S>,
+    Reception: FromRef<S>,
 {
-    let key = bearer(parts).and_then(ApiKey::parse).ok_or(Error::Unauthorized)?;
-    let grant = ApiKeys::from_ref(state).grant(&key).await?;
+    let key = bearer(parts).and_then(ApiKey::parse).ok_or(ApiError::Unauthorized)?;
+    let grant = Reception::from_ref(state).grant(&key).await?;
     if grant.scopes.contains(&scope) {
         Ok(Caller { organization: grant.organization.clone(), key: grant.id.clone() })
     } else {
-        Err(Error::ScopeRequired(scope.as_str()).into())
+        Err(ApiError::ScopeRequired(scope.as_str()))
     }
 }
 
@@ -99,10 +103,16 @@ macro_rules! scoped {
         #[derive(Clone, Debug)]
         pub struct $name(pub Caller);
 
+        impl From<$name> for Caller {
+            fn from($name(caller): $name) -> Self {
+                caller
+            }
+        }
+
         impl<S> FromRequestParts<S> for $name
         where
             S: Send + Sync,
-            ApiKeys: FromRef<S>,
+            Reception: FromRef<S>,
         {
             type Rejection = ApiError;
 

@@ -1,11 +1,13 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use domain::{Error, Issue, chain};
+use domain::{Error, Issue, Issues, chain};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::Code;
 
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -13,6 +15,12 @@ pub type ApiResult<T> = Result<T, ApiError>;
 #[derive(Debug)]
 pub enum ApiError {
     Domain(Error),
+    InvalidQuery(Issues),
+    InvalidHeader(Issues),
+    Unauthorized,
+    /// The key lacks this scope.
+    ScopeRequired(&'static str),
+    ResultTooLarge,
     MethodNotAllowed,
     PayloadTooLarge,
 }
@@ -48,7 +56,8 @@ pub struct ErrorBody {
     /// - 429 `RATE_LIMITED`
     /// - 500 `INTERNAL_ERROR`
     /// - 503 `BUSY`, `CARRIER_UNAVAILABLE`
-    code: &'static str,
+    #[schema(value_type = String)]
+    code: Code,
     /// Whether the same request may succeed later without a change.
     retryable: bool,
     /// Every field that breaks a rule, for `VALIDATION_ERROR`.
@@ -80,103 +89,95 @@ pub struct IssueBody {
     message: String,
 }
 
-/// What an error says about itself beside its sentence.
-struct Verdict {
-    status: StatusCode,
-    code: &'static str,
-    retry_after: Option<Duration>,
-}
-
-impl Verdict {
-    const fn new(status: StatusCode, code: &'static str) -> Self {
-        Self { status, code, retry_after: None }
-    }
-
-    const fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
-        self
-    }
-}
-
 impl ApiError {
-    /// Status and code of every error. There is no `_` arm, so that nobody forgets to choose.
-    fn verdict(&self) -> Verdict {
-        use StatusCode as S;
+    /// The code of every error. There is no `_` arm, so that nobody forgets to choose.
+    const fn code(&self) -> Code {
         let error = match self {
             Self::Domain(error) => error,
-            Self::MethodNotAllowed => return Verdict::new(S::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
-            Self::PayloadTooLarge => return Verdict::new(S::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
+            Self::InvalidQuery(_) | Self::InvalidHeader(_) => return Code::ValidationError,
+            Self::Unauthorized => return Code::Unauthorized,
+            Self::ScopeRequired(_) => return Code::ScopeRequired,
+            Self::ResultTooLarge => return Code::ResultTooLarge,
+            Self::MethodNotAllowed => return Code::MethodNotAllowed,
+            Self::PayloadTooLarge => return Code::PayloadTooLarge,
         };
         match error {
-            Error::InvalidBody(_) | Error::InvalidQuery(_) | Error::InvalidHeader(_) => {
-                Verdict::new(S::BAD_REQUEST, "VALIDATION_ERROR")
-            }
-            Error::Unauthorized => Verdict::new(S::UNAUTHORIZED, "UNAUTHORIZED"),
-            Error::ScopeRequired(_) => Verdict::new(S::FORBIDDEN, "SCOPE_REQUIRED"),
-            Error::NotFound => Verdict::new(S::NOT_FOUND, "NOT_FOUND"),
-            Error::PreconditionFailed => Verdict::new(S::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
-            Error::RateLimited { retry_after } => {
-                Verdict::new(S::TOO_MANY_REQUESTS, "RATE_LIMITED").retry_after(*retry_after)
-            }
-            Error::ResultTooLarge => Verdict::new(S::BAD_REQUEST, "RESULT_TOO_LARGE"),
-            Error::IdempotencyKeyReused | Error::IdempotencyKeySpent { .. } => {
-                Verdict::new(S::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED")
-            }
-            Error::IdempotencyInProgress { retry_after } => {
-                Verdict::new(S::CONFLICT, "IDEMPOTENCY_IN_PROGRESS").retry_after(*retry_after)
-            }
-            Error::BuyingDisabled => Verdict::new(S::FORBIDDEN, "PHONE_NUMBER_BUYING_DISABLED"),
-            Error::KybSuspended => Verdict::new(S::FORBIDDEN, "PHONE_NUMBER_KYB_SUSPENDED"),
-            Error::KybRequired => Verdict::new(S::FORBIDDEN, "PHONE_NUMBER_KYB_REQUIRED"),
-            Error::AlreadyRegistered { .. } => Verdict::new(S::CONFLICT, "PHONE_NUMBER_ALREADY_REGISTERED"),
-            Error::AgentAlreadyLinked => Verdict::new(S::CONFLICT, "AGENT_ALREADY_LINKED"),
-            Error::InsufficientCredits { .. } => Verdict::new(S::PAYMENT_REQUIRED, "INSUFFICIENT_CREDITS"),
-            Error::Unavailable => Verdict::new(S::CONFLICT, "PHONE_NUMBER_UNAVAILABLE"),
-            Error::NumberBusy => Verdict::new(S::CONFLICT, "PHONE_NUMBER_BUSY"),
-            Error::ImportLimitReached(_) => Verdict::new(S::FORBIDDEN, "IMPORT_LIMIT_REACHED"),
-            Error::KybUnderReview => Verdict::new(S::CONFLICT, "KYB_UNDER_REVIEW"),
-            Error::KybAlreadyApproved => Verdict::new(S::CONFLICT, "KYB_ALREADY_APPROVED"),
-            Error::KybNotUnderReview(_) => Verdict::new(S::CONFLICT, "KYB_NOT_UNDER_REVIEW"),
-            Error::KybNotApproved(_) => Verdict::new(S::CONFLICT, "KYB_NOT_APPROVED"),
-            Error::CarrierUnavailable(_) => {
-                Verdict::new(S::SERVICE_UNAVAILABLE, "CARRIER_UNAVAILABLE").retry_after(Duration::from_secs(5))
-            }
-            Error::CarrierThrottled { retry_after, .. } => {
-                Verdict::new(S::SERVICE_UNAVAILABLE, "CARRIER_UNAVAILABLE").retry_after(*retry_after)
-            }
-            Error::Busy(_) => Verdict::new(S::SERVICE_UNAVAILABLE, "BUSY").retry_after(Duration::from_secs(1)),
-            Error::Internal(_) => Verdict::new(S::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+            Error::Invalid(_) => Code::ValidationError,
+            Error::NotFound => Code::NotFound,
+            Error::Changed => Code::PreconditionFailed,
+            Error::RateLimited { .. } => Code::RateLimited,
+            Error::IdempotencyKeyReused | Error::IdempotencyKeySpent { .. } => Code::IdempotencyKeyReused,
+            Error::IdempotencyInProgress { .. } => Code::IdempotencyInProgress,
+            Error::BuyingDisabled => Code::BuyingDisabled,
+            Error::KybSuspended => Code::KybSuspended,
+            Error::KybRequired => Code::KybRequired,
+            Error::AlreadyRegistered { .. } => Code::AlreadyRegistered,
+            Error::AgentAlreadyLinked => Code::AgentAlreadyLinked,
+            Error::InsufficientCredits { .. } => Code::InsufficientCredits,
+            Error::Unavailable => Code::NumberUnavailable,
+            Error::NumberBusy => Code::NumberBusy,
+            Error::ImportLimitReached(_) => Code::ImportLimitReached,
+            Error::KybUnderReview => Code::KybUnderReview,
+            Error::KybAlreadyApproved => Code::KybAlreadyApproved,
+            Error::CarrierUnavailable(_) | Error::CarrierThrottled { .. } => Code::CarrierUnavailable,
+            Error::Busy(_) => Code::Busy,
+            // Only staff decide, and they do not come through this API.
+            Error::KybNotUnderReview(_) | Error::KybNotApproved(_) | Error::Internal(_) => Code::InternalError,
+        }
+    }
+
+    /// When the same request may be sent again, where that is known.
+    const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Domain(
+                Error::RateLimited { retry_after }
+                | Error::IdempotencyInProgress { retry_after }
+                | Error::CarrierThrottled { retry_after, .. },
+            ) => Some(*retry_after),
+            Self::Domain(Error::CarrierUnavailable(_)) => Some(Duration::from_secs(5)),
+            Self::Domain(Error::Busy(_)) => Some(Duration::from_secs(1)),
+            _ => None,
         }
     }
 
     fn sentence(&self) -> String {
         match self {
+            Self::Domain(Error::Invalid(_)) => "Invalid request body".to_owned(),
+            Self::Domain(Error::Changed) => {
+                "The phone number has changed since the version named in If-Match; read it again".to_owned()
+            }
             Self::Domain(error) => error.to_string(),
+            Self::InvalidQuery(_) => "Invalid query parameters".to_owned(),
+            Self::InvalidHeader(_) => "Invalid request header".to_owned(),
+            Self::Unauthorized => "Unauthorized".to_owned(),
+            Self::ScopeRequired(scope) => format!("This API key lacks the scope '{scope}'"),
+            Self::ResultTooLarge => {
+                "Too many phone numbers for one answer; page through them with ?limit=200".to_owned()
+            }
             Self::MethodNotAllowed => "This path does not take that method; see the Allow header".to_owned(),
             Self::PayloadTooLarge => "The request body is larger than 64 KiB".to_owned(),
         }
     }
 
-    fn body(self, verdict: &Verdict) -> ErrorBody {
-        let transient = matches!(verdict.status.as_u16(), 429 | 503) || self.is_passing();
+    fn body(self) -> ErrorBody {
+        let code = self.code();
         let mut body = ErrorBody {
             error: self.sentence(),
-            code: verdict.code,
-            retryable: transient,
+            code,
+            retryable: matches!(code.status().as_u16(), 429 | 503) || self.is_passing(),
             issues: Vec::new(),
             phone_number_id: None,
             required_usd: None,
             balance_usd: None,
         };
-        let Self::Domain(error) = self else { return body };
-        match error {
-            Error::InvalidBody(issues) | Error::InvalidQuery(issues) | Error::InvalidHeader(issues) => {
+        match self {
+            Self::Domain(Error::Invalid(issues)) | Self::InvalidQuery(issues) | Self::InvalidHeader(issues) => {
                 let issue = |Issue { path, message }| IssueBody { path, message };
                 body.issues = issues.into_iter().map(issue).collect();
             }
-            Error::IdempotencyKeySpent { made } => body.phone_number_id = Some(made.to_string()),
-            Error::AlreadyRegistered { own } => body.phone_number_id = own.map(|id| id.to_string()),
-            Error::InsufficientCredits { required, balance } => {
+            Self::Domain(Error::IdempotencyKeySpent { made }) => body.phone_number_id = Some(made.to_string()),
+            Self::Domain(Error::AlreadyRegistered { own }) => body.phone_number_id = own.map(|id| id.to_string()),
+            Self::Domain(Error::InsufficientCredits { required, balance }) => {
                 body.required_usd = Some(crate::phone_number_row::usd(required));
                 body.balance_usd = Some(crate::phone_number_row::usd(balance));
             }
@@ -191,27 +192,27 @@ impl ApiError {
     }
 
     /// The cause of a fault is logged here and nowhere else, and never sent.
-    fn log(&self, code: &str) {
+    fn log(&self, code: Code) {
         match self {
             Self::Domain(Error::Internal(source)) => {
-                tracing::error!(error.code = code, error.cause = %chain(source.as_ref()), "a request failed through a fault of ours");
+                tracing::error!(error.code = code.as_str(), error.cause = %chain(source.as_ref()), "a request failed through a fault of ours");
             }
             Self::Domain(
                 Error::Busy(source) | Error::CarrierUnavailable(source) | Error::CarrierThrottled { source, .. },
             ) => {
-                tracing::warn!(error.code = code, error.cause = %chain(source.as_ref()), "a request failed for now");
+                tracing::warn!(error.code = code.as_str(), error.cause = %chain(source.as_ref()), "a request failed for now");
             }
-            Self::Domain(_) | Self::MethodNotAllowed | Self::PayloadTooLarge => {}
+            _ => {}
         }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let verdict = self.verdict();
-        self.log(verdict.code);
-        let mut response = (verdict.status, Json(self.body(&verdict))).into_response();
-        if let Some(wait) = verdict.retry_after {
+        let (code, retry_after) = (self.code(), self.retry_after());
+        self.log(code);
+        let mut response = (code.status(), Json(self.body())).into_response();
+        if let Some(wait) = retry_after {
             let seconds = wait.as_millis().div_ceil(1000).max(1);
             if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {
                 response.headers_mut().insert(header::RETRY_AFTER, value);

@@ -102,11 +102,11 @@ impl Fields {
     /// What was read, unless a field broke a rule.
     ///
     /// # Errors
-    /// [`domain::Error::InvalidBody`] with every such field.
+    /// [`domain::Error::Invalid`] with every such field.
     pub fn finish<T>(self, value: Option<T>) -> domain::Result<T> {
         match value {
             Some(value) if self.issues.is_empty() => Ok(value),
-            _ => Err(domain::Error::InvalidBody(self.issues)),
+            _ => Err(domain::Error::Invalid(self.issues)),
         }
     }
 

@@ -1,35 +1,30 @@
+use std::marker::PhantomData;
+
 use axum::body::{Body, to_bytes};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequest, FromRequestParts, MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use domain::idempotency::{IdempotencyKey, KeyedRequest, Made, Seed};
 
 use domain::number::PhoneNumber;
-use domain::{Clock, Error, Issue, KybId, OrganizationId, Randomness, chain};
+use domain::{Clock, Error, Issue, KybId, OrganizationId, chain};
 use table::{Begun, Lease, RecordedAnswer, Table, View};
 
-use crate::{ApiError, ApiResult};
+use crate::{ApiError, ApiResult, Caller, Fields, JsonBody, Reception};
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const HEADER: &str = "Idempotency-Key";
 
 /// What a request carries as `Idempotency-Key`; `None` without the header.
-#[derive(Clone, Debug)]
-pub struct RequestKey(Option<IdempotencyKey>);
-
-impl<S: Send + Sync> FromRequestParts<S> for RequestKey {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> ApiResult<Self> {
-        let mut values = parts.headers.get_all(HEADER).iter();
-        let parsed = match (values.next(), values.next()) {
-            (None, _) => return Ok(Self(None)),
-            (Some(value), None) => IdempotencyKey::parse(value.to_str().unwrap_or_default()),
-            (Some(_), Some(_)) => Err("must be given once"),
-        };
-        let issue = |message: &str| Issue { path: HEADER.to_owned(), message: message.to_owned() };
-        parsed.map(|key| Self(Some(key))).map_err(|message| Error::InvalidHeader(vec![issue(message)]).into())
-    }
+fn key_of(parts: &Parts) -> ApiResult<Option<IdempotencyKey>> {
+    let mut values = parts.headers.get_all(HEADER).iter();
+    let parsed = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => IdempotencyKey::parse(value.to_str().unwrap_or_default()),
+        (Some(_), Some(_)) => Err("must be given once"),
+    };
+    let issue = |message: &str| Issue { path: HEADER.to_owned(), message: message.to_owned() };
+    parsed.map(Some).map_err(|message| ApiError::InvalidHeader(vec![issue(message)]))
 }
 
 /// One try at a request: the id that what it makes will have, and, for a request with a key, the right to make it.
@@ -41,7 +36,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The number that an earlier try with the same key has made. Where its purchase was given back, this try makes
+    /// The number that an earlier try with the same key has made. Where its purchase was refunded, this try makes
     /// another one.
     ///
     /// # Errors
@@ -56,7 +51,7 @@ impl Attempt {
         if let Some(number) = table.number(organization, id).await? {
             return Ok(Some(number));
         }
-        if !table.was_given_back(organization, id).await? {
+        if !table.was_refunded(organization, id).await? {
             return Err(Error::IdempotencyKeySpent { made: id.clone() });
         }
         self.lease = Some(table.renew_request(lease).await?);
@@ -73,49 +68,67 @@ impl Attempt {
     }
 }
 
-/// A request whose effect must not happen twice.
-pub struct Once<'a> {
-    pub table: &'a Table,
-    pub clock: &'a dyn Clock,
-    pub randomness: &'a dyn Randomness,
-    pub organization: &'a OrganizationId,
+/// A request with a body, whose effect happens once where it carries an `Idempotency-Key`. `C` says what its caller must be
+/// allowed to do.
+pub struct Keyed<C> {
+    reception: Reception,
+    caller: Caller,
     /// Method and path, such as `POST /v1/phone-numbers`.
-    pub route: &'static str,
-    pub key: RequestKey,
-    /// SHA-256 of the body's raw bytes, in hexadecimal.
-    pub body: String,
+    route: String,
+    key: Option<IdempotencyKey>,
+    body: JsonBody,
+    allowed: PhantomData<fn(C)>,
 }
 
-impl Once<'_> {
+impl<S, C> FromRequest<S> for Keyed<C>
+where
+    S: Send + Sync,
+    C: FromRequestParts<S, Rejection = ApiError> + Into<Caller> + Send,
+    Reception: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> ApiResult<Self> {
+        let (mut parts, body) = request.into_parts();
+        let caller = C::from_request_parts(&mut parts, state).await?.into();
+        let key = key_of(&parts)?;
+        let path = parts.extensions.get::<MatchedPath>().map_or_else(|| parts.uri.path(), MatchedPath::as_str);
+        let route = format!("{} {path}", parts.method);
+        let body = JsonBody::from_request(Request::from_parts(parts, body), state).await?;
+        Ok(Self { reception: Reception::from_ref(state), caller, route, key, body, allowed: PhantomData })
+    }
+}
+
+impl<C> Keyed<C> {
     /// Runs the request, or gives the answer of an earlier run again, byte for byte. Only successes are kept.
     ///
     /// # Errors
     /// What `run` says; [`Error::IdempotencyKeyReused`]; [`Error::IdempotencyInProgress`].
-    pub async fn run<F, T>(self, run: impl FnOnce(Attempt) -> F) -> ApiResult<Response>
+    pub async fn once<F, T>(self, run: impl FnOnce(Caller, Fields, Attempt) -> F) -> ApiResult<Response>
     where
         F: Future<Output = domain::Result<T>>,
         T: IntoResponse,
     {
-        let now = self.clock.now();
-        let seed = Seed::new(now, self.randomness.draw());
-        let RequestKey(Some(key)) = self.key else {
-            return Ok(run(Attempt { seed, lease: None }).await?.into_response());
+        let Self { reception: Reception { table, clock, randomness, .. }, caller, route, key, body, .. } = self;
+        let now = clock.now();
+        let seed = Seed::new(now, randomness.draw());
+        let Some(key) = key else {
+            return Ok(run(caller, body.fields, Attempt { seed, lease: None }).await?.into_response());
         };
-        let organization = self.organization.clone();
-        let request = KeyedRequest { organization, route: self.route, key, body: self.body };
-        let lease = match self.table.begin_request(&request, now).await? {
+        let request = KeyedRequest { organization: caller.organization.clone(), route, key, body: body.digest };
+        let lease = match table.begin_request(&request, now).await? {
             Begun::Replay(answer) => return replay(answer),
             Begun::Run(lease) => lease,
         };
-        match run(Attempt { seed, lease: Some(lease.clone()) }).await {
-            Ok(answer) => keep(self.table, &lease, answer.into_response(), self.clock).await,
+        match run(caller, body.fields, Attempt { seed, lease: Some(lease.clone()) }).await {
+            Ok(answer) => keep(&table, &lease, answer.into_response(), &*clock).await,
             Err(error) => {
                 let freed = match &error {
                     // A fault may have come after the deed was done, and what a key has made once it never makes again.
                     Error::Busy(_) | Error::Internal(_) | Error::IdempotencyKeySpent { .. } => {
-                        self.table.abandon_request(&lease, self.clock.now()).await
+                        table.abandon_request(&lease, clock.now()).await
                     }
-                    _ => self.table.forget_request(&lease).await,
+                    _ => table.forget_request(&lease).await,
                 };
                 if let Err(cause) = freed {
                     // The key can be used again once its lease has ended.

@@ -1,6 +1,6 @@
 use axum::extract::FromRequestParts;
 use axum::http::{header, request::Parts};
-use domain::{Error, Issue};
+use domain::Issue;
 
 use crate::{ApiError, ApiResult};
 
@@ -16,12 +16,12 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         match (values.next(), values.next()) {
             (None, _) => Ok(Self(None)),
             (Some(value), None) => Ok(Self(parse(value.to_str().unwrap_or_default())?)),
-            (Some(_), Some(_)) => Err(malformed().into()),
+            (Some(_), Some(_)) => Err(malformed()),
         }
     }
 }
 
-fn parse(tag: &str) -> domain::Result<Option<u64>> {
+fn parse(tag: &str) -> ApiResult<Option<u64>> {
     let tag = tag.trim();
     if tag == "*" {
         return Ok(None);
@@ -35,9 +35,9 @@ fn parse(tag: &str) -> domain::Result<Option<u64>> {
     Ok(Some(version.parse().ok().filter(spelled).unwrap_or(u64::MAX)))
 }
 
-fn malformed() -> Error {
+fn malformed() -> ApiError {
     let message = "must be one strong entity tag, as the ETag header of GET gives it, such as \"3\"";
-    Error::InvalidHeader(vec![Issue { path: "If-Match".to_owned(), message: message.to_owned() }])
+    ApiError::InvalidHeader(vec![Issue { path: "If-Match".to_owned(), message: message.to_owned() }])
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 pub mod answers;
 mod caller;
+mod code;
 mod compact_json;
 mod error;
 mod fields;
+mod http;
 mod idempotency;
 mod if_match;
 mod json_body;
@@ -13,10 +15,12 @@ mod params;
 mod phone_number_row;
 mod serve;
 
-pub use caller::{ApiKeys, Caller, Compliance, Read, Write};
+pub use caller::{Caller, Compliance, Read, Reception, Write};
+pub use code::Code;
 pub use error::{ApiError, ApiResult, ErrorBody, IssueBody};
 pub use fields::Fields;
-pub use idempotency::{Attempt, Once, RequestKey};
+pub use http::Http;
+pub use idempotency::{Attempt, Keyed};
 pub use if_match::IfMatch;
 pub use json_body::JsonBody;
 pub use number_path::NumberPath;
@@ -24,4 +28,4 @@ pub use params::Params;
 pub use phone_number_row::{
     Direction, E164, JsonObject, NumberSource, PhoneNumberRow, SetupState, SetupStatusRow, SuspensionReason, usd,
 };
-pub use serve::{Http, serve};
+pub use serve::serve;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use domain::{Error, Issue, Issues};
+use domain::{Issue, Issues};
 
 use crate::{ApiError, ApiResult};
 
@@ -27,9 +27,9 @@ impl Params {
     /// What was read, unless a parameter broke a rule.
     ///
     /// # Errors
-    /// [`Error::InvalidQuery`] with every such parameter.
-    pub fn finish<T>(self, value: T) -> domain::Result<T> {
-        if self.issues.is_empty() { Ok(value) } else { Err(Error::InvalidQuery(self.issues)) }
+    /// [`ApiError::InvalidQuery`] with every such parameter.
+    pub fn finish<T>(self, value: T) -> ApiResult<T> {
+        if self.issues.is_empty() { Ok(value) } else { Err(ApiError::InvalidQuery(self.issues)) }
     }
 }
 

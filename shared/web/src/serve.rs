@@ -1,5 +1,4 @@
 use std::any::Any;
-use std::pin::Pin;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, Method};
@@ -11,7 +10,6 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, LambdaEvent, lambda_runtime};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use runtime::function::Entrance;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument, info_span};
 
@@ -29,16 +27,8 @@ pub fn serve(routes: Router) -> Router {
         .layer(from_fn(identify))
 }
 
-/// Routes as a way into a function.
-pub struct Http(pub Router);
-
-impl Entrance for Http {
-    fn run(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), lambda_http::Error>>>> {
-        Box::pin(run(self.0))
-    }
-}
-
-async fn run(routes: Router) -> Result<(), lambda_http::Error> {
+/// Serves routes under the Lambda runtime.
+pub(crate) async fn run(routes: Router) -> Result<(), lambda_http::Error> {
     let service = Adapter::from(serve(routes)).map_request(|mut event: LambdaEvent<LambdaRequest>| {
         if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
             request.raw_query_string = request.raw_query_string.take().map(|query| escape_query(&query));

@@ -126,7 +126,7 @@ async fn a_purchase_that_comes_to_nothing_stays_in_the_trail() {
     assert_eq!(app.get("/v1/phone-numbers").send().await.ok(), json!([]));
     let mut actions: Vec<_> = stored(&app).await.iter().map(|event| event["action"]["S"].clone()).collect();
     actions.sort_by_key(Value::to_string);
-    assert_eq!(actions, ["given_back", "purchased"]);
+    assert_eq!(actions, ["purchase_refunded", "purchased"]);
 }
 
 #[tokio::test]
@@ -148,9 +148,9 @@ async fn what_the_reconciler_settles_is_its_own_doing() {
         assert!(event.at >= settled);
         assert!(events[..events.len() - 1].iter().all(|event| event.actor_kind == "api_key"));
     }
-    // This order fails within the request, or after it: either way it is given back once.
-    let given_back = stored(&app).await.into_iter().filter(|event| event["action"]["S"] == "given_back").count();
-    assert_eq!(given_back, 1, "{}", failed.text);
+    // This order fails within the request, or after it: either way it is refunded once.
+    let refunded = stored(&app).await.into_iter().filter(|event| event["action"]["S"] == "purchase_refunded").count();
+    assert_eq!(refunded, 1, "{}", failed.text);
 }
 
 #[tokio::test]
@@ -367,7 +367,7 @@ async fn one_event_for_each_change(weather: Weather) {
         let imported = trail(&app, &imported["id"]).await;
         assert_eq!(imported.len(), 2, "{:?}", actions(&imported));
     }
-    let refunds = stored(&app).await.into_iter().filter(|event| event["action"]["S"] == "given_back").count();
+    let refunds = stored(&app).await.into_iter().filter(|event| event["action"]["S"] == "purchase_refunded").count();
     assert_eq!(refunds, rows.len());
     app.check_books().await;
 }

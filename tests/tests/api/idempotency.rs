@@ -227,10 +227,10 @@ async fn dies_after(step: &'static str, path: &'static str, body: &Value) -> Tes
 }
 
 #[tokio::test]
-async fn a_key_whose_purchase_was_given_back_buys_anew_under_a_fresh_id() {
+async fn a_key_whose_purchase_was_refunded_buys_anew_under_a_fresh_id() {
     let body = json!({ "e164": "+14155550409" });
     let app = dies_after("carrier POST /number_orders", "/v1/phone-numbers", &body).await;
-    assert_eq!(app.reconciler.run().await.unwrap().given_back, 1);
+    assert_eq!(app.reconciler.run().await.unwrap().refunded, 1);
     // The carrier takes this order too, and fails it: were it under the same id, nobody could tell the two apart.
     for tries in 2..4 {
         keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await.refused(409, "PHONE_NUMBER_UNAVAILABLE");
@@ -305,7 +305,7 @@ async fn a_key_answers_its_submission_even_after_staff_have_decided_it() {
 async fn begin(app: &TestApp) -> Lease {
     let request = KeyedRequest {
         organization: app.organization.clone(),
-        route: "POST /v1/phone-numbers",
+        route: "POST /v1/phone-numbers".to_owned(),
         key: IdempotencyKey::parse("key-1").unwrap(),
         body: "hash".to_owned(),
     };
@@ -363,7 +363,7 @@ async fn a_renewal_that_arrives_again_late_wipes_out_nothing() {
         number
     };
     let first = buy(&begin(&app).await).await;
-    table.give_back(first.clone(), &actor, app.clock.now()).await.unwrap();
+    table.refund_purchase(first.clone(), &actor, app.clock.now()).await.unwrap();
     app.clock.advance(Duration::from_secs(36));
     let second = begin(&app).await;
     assert_eq!(second.made, Some(Made::Number(first.id)));

@@ -140,7 +140,7 @@ async fn an_order_that_failed_at_the_carrier_is_given_back() {
     app.dynamo.set(Weather::Fair);
     if answer.status == 200 {
         assert_eq!(app.balance().await, 98_000_000);
-        assert_eq!(run_after(&app, A_WHILE).await, Report { given_back: 1, ..Report::default() });
+        assert_eq!(run_after(&app, A_WHILE).await, Report { refunded: 1, ..Report::default() });
     }
     assert_eq!(app.balance().await, 100_000_000);
     assert_eq!(app.get("/v1/phone-numbers").send().await.ok(), json!([]));
@@ -257,7 +257,7 @@ impl Backlog {
         let activate = async |number: &PhoneNumber| {
             let resource = CarrierNumberId::parse(number.e164.digits()).unwrap();
             let active = |number: PhoneNumber| number.activate(resource.clone(), now);
-            table.transition(number.clone(), active, "activated", &ACTOR).await
+            table.transition(number.clone(), active, domain::audit::Action::Activated, &ACTOR).await
         };
         let done: Vec<_> =
             stream::iter(&self.rows).map(|(number, _)| activate(number)).buffer_unordered(8).collect().await;
@@ -304,8 +304,8 @@ async fn counted_run(app: &TestApp) -> (Report, usize, usize) {
 }
 
 fn looked_at(report: &Report) -> u32 {
-    let Report { adopted, given_back, waiting, handed_over, released, queued, settled_already, failed } = *report;
-    adopted + given_back + waiting + handed_over + released + queued + settled_already + failed
+    let Report { adopted, refunded, waiting, handed_over, released, queued, settled_already, failed } = *report;
+    adopted + refunded + waiting + handed_over + released + queued + settled_already + failed
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -324,7 +324,7 @@ async fn a_thousand_orders_in_doubt_are_settled_within_the_carriers_rate_limit()
     let limit = RateLimit { calls: 400, window: A_WHILE };
     app.bundle.carrier.limit_rate(Some(limit));
     let (mut total, mut runs, mut put_off, mut full) = (Report::default(), 0, 0, 0);
-    while total.adopted < 550 || total.given_back < 150 || total.waiting < 450 {
+    while total.adopted < 550 || total.refunded < 150 || total.waiting < 450 {
         let (report, table_calls, carrier_calls) = counted_run(&app).await;
         let looked = looked_at(&report);
         runs += 1;
@@ -343,7 +343,7 @@ async fn a_thousand_orders_in_doubt_are_settled_within_the_carriers_rate_limit()
         assert!(overtaken <= put_off as usize, "{overtaken} rows were overtaken, {put_off} were throttled");
         total = Report {
             adopted: total.adopted + report.adopted,
-            given_back: total.given_back + report.given_back,
+            refunded: total.refunded + report.refunded,
             waiting: total.waiting + report.waiting,
             failed: total.failed + report.failed,
             ..total
@@ -351,9 +351,9 @@ async fn a_thousand_orders_in_doubt_are_settled_within_the_carriers_rate_limit()
         app.clock.advance(A_WHILE);
     }
     assert!(full >= 1 && put_off >= 1, "neither limit was met: {full} full runs, {put_off} throttled");
-    assert_eq!((total.adopted, total.given_back), (550, 150));
+    assert_eq!((total.adopted, total.refunded), (550, 150));
     assert_eq!(app.bundle.carrier.order_attempts(), orders, "nothing was ordered");
-    assert_eq!(app.balance().await, 150 * 2_000_000, "what failed was given back, the rest is paid for");
+    assert_eq!(app.balance().await, 150 * 2_000_000, "what failed was refunded, the rest is paid for");
     let rows = app.get("/v1/phone-numbers").send().await.ok();
     let with = |status: &str| {
         let rows = rows.as_array().unwrap().iter();

@@ -731,7 +731,7 @@ async fn register(app: &TestApp, e164: &str, id: &PhoneNumberId, resource: &str)
     let number = app.begin_purchase(id, e164, Routing::default()).await;
     let resource = CarrierNumberId::parse(resource).unwrap();
     let activate = |number: PhoneNumber| number.activate(resource.clone(), app.clock.now());
-    app.bundle.table.transition(number, activate, "activated", &ACTOR).await.unwrap();
+    app.bundle.table.transition(number, activate, domain::audit::Action::Activated, &ACTOR).await.unwrap();
 }
 
 #[tokio::test]

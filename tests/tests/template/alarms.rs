@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use runtime::alarm::Alarm;
 use serde_json::Value;
 
 use crate::stack::{Function, Stack, arn, list, referred, repository};
@@ -165,9 +166,8 @@ fn every_alarm_on_logs_watches_a_metric_that_a_filter_makes_of_lines_that_are_wr
     let watched: BTreeSet<&str> =
         metrics(stack).filter(own).map(|metric| metric["MetricName"].as_str().unwrap()).collect();
     let (mut made, mut groups) = (BTreeSet::new(), BTreeSet::new());
-    let source =
-        |file: &str| std::fs::read_to_string(repository().join("functions/reconciler/src").join(file)).unwrap();
-    let written = source("lib.rs") + &source("sweep/report.rs");
+    let raised = Alarm::ALL.map(|alarm| (format!(r#"{{ $.alarm = "{0}" }}"#, alarm.as_str()), alarm.as_str()));
+    let mut heard = BTreeSet::new();
     for filter in stack.of_type("AWS::Logs::MetricFilter").map(|logical| stack.properties(logical)) {
         let metrics = list(&filter["MetricTransformations"]);
         assert!(metrics.iter().all(|metric| metric["MetricNamespace"]["Ref"] == "AWS::StackName"), "{filter}");
@@ -175,17 +175,16 @@ fn every_alarm_on_logs_watches_a_metric_that_a_filter_makes_of_lines_that_are_wr
         let group = referred(&filter["LogGroupName"]).unwrap();
         match filter["FilterPattern"].as_str().unwrap() {
             r#"{ $.level = "ERROR" }"# => assert!(groups.insert(group), "{group} is counted twice"),
-            phrase => {
-                let phrase = phrase.trim_matches('"');
-                assert_eq!(group, "ReconcilerLogs", "{phrase}");
-                let said = written
-                    .split("tracing::error!(")
-                    .skip(1)
-                    .any(|call| call.split(");").next().unwrap().contains(phrase));
-                assert!(said, "the reconciler never logs an error that says '{phrase}'");
+            pattern => {
+                let raised = raised.iter().find(|(raised, _)| raised == pattern);
+                let (_, name) = raised.unwrap_or_else(|| panic!("no line raises {pattern}"));
+                assert_eq!(metrics[0]["MetricName"], *name, "the metric, and the alarm on it, have the alarm's name");
+                assert_eq!(stack.properties(name)["MetricName"], *name);
+                heard.insert(*name);
             }
         }
     }
+    assert_eq!(heard, Alarm::ALL.map(Alarm::as_str).into(), "every alarm that a line raises has a filter");
     assert_eq!(made, watched);
     let functions = stack.functions();
     let all = functions.iter().map(|function| referred(&function.properties["LoggingConfig"]["LogGroup"]).unwrap());

@@ -178,6 +178,7 @@ fn table() -> String {
                 Some(value) => format!("`{value}`"),
             };
             let readers = readers(variable);
+            assert!(!readers.is_empty() || *name == "ENTRANCE", "nobody reads {name}");
             let readers = if readers.len() == folders().len() { "all".to_owned() } else { readers.join(", ") };
             let by = match setter {
                 Setter::Template => "",

@@ -104,6 +104,49 @@ fn every_event_that_is_scheduled_is_one_that_its_function_understands() {
     assert_eq!(tasks, [reconciler::Task::Settle {}, dry], "what is scheduled changes nothing at the carrier");
 }
 
+const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+const WEEKDAYS: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "?"];
+
+/// Six fields as the event bus takes them, with `?` in one of the two fields of days.
+fn is_cron(text: &str) -> bool {
+    let fields: Vec<&str> = text.split(' ').collect();
+    let [minutes, hours, days, months, weekdays, years] = fields.as_slice() else { return false };
+    let known = |field: &str, names: &[&str], least: u32, most: u32| {
+        field.split(',').all(|part| {
+            let part = part.split_once('/').map_or(part, |(from, _)| from);
+            part.split('-').all(|end| {
+                let number = end.parse::<u32>().is_ok_and(|number| (least..=most).contains(&number));
+                number || end == "*" || names.contains(&end)
+            })
+        })
+    };
+    known(minutes, &[], 0, 59)
+        && known(hours, &[], 0, 23)
+        && known(days, &["?", "L"], 1, 31)
+        && known(months, &MONTHS, 1, 12)
+        && known(weekdays, &WEEKDAYS, 1, 7)
+        && known(years, &[], 1970, 2199)
+        && (*days == "?") != (*weekdays == "?")
+}
+
+/// The linter of the gate checks the form; it lets an hour 24 and a month MOON pass.
+#[test]
+fn every_cron_schedule_is_one_that_eventbridge_takes() {
+    let stack = Stack::built_in();
+    for function in stack.functions() {
+        for scheduled in stack.schedules(&function) {
+            let fields = scheduled.expression.strip_prefix("cron(").and_then(|rest| rest.strip_suffix(')'));
+            assert!(fields.is_none_or(is_cron), "{}: {}", function.name, scheduled.expression);
+        }
+    }
+    for good in ["0 6 ? * MON *", "0/5 8-17 ? * MON-FRI *", "15 10 1 JAN ? 2027"] {
+        assert!(is_cron(good), "{good}");
+    }
+    for bad in ["0 6 * * MON", "0 6 * * MON *", "0 24 ? * MON *", "60 6 ? * MON *", "0 6 ? * MOON *", "0 6 ? * ? *"] {
+        assert!(!is_cron(bad), "{bad}");
+    }
+}
+
 #[test]
 fn only_what_serves_a_schedule_is_scheduled_and_only_a_worker_gets_messages() {
     let stack = Stack::built_in();

@@ -16,7 +16,7 @@ use crate::Reconciler;
 /// Younger numbers are not orphans yet: their order may be in flight, or wait for the reconciler.
 const YOUNG: Duration = Duration::from_hours(24);
 
-/// A number that is to be given back once the whole list has been read.
+/// A number that is to be released once the whole list has been read.
 pub(super) struct Orphan {
     id: CarrierNumberId,
     /// Whether it stands in this run's report; otherwise an earlier part of the sweep has found it.
@@ -76,7 +76,7 @@ impl Sweep<'_> {
             match self.compare_page(page).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => page = page.saturating_add(1),
-                // What was found is carried on, and given back by whoever reads the rest of the list.
+                // What was found is carried on, and released by whoever reads the rest of the list.
                 Err(cause) => {
                     return Err(Stopped { from: From::Carrier { page, orphans: self.orphans_from(0) }, cause });
                 }
@@ -114,7 +114,7 @@ impl Sweep<'_> {
             return Ok(());
         }
         let has_place = if may_be_orphan {
-            // One more than may be given back says that none is.
+            // One more than may be released says that none is.
             self.orphans.len() < NAMED.max(self.most() + 1)
         } else {
             self.report.at_carrier.has_place()
@@ -144,7 +144,7 @@ impl Sweep<'_> {
     }
 
     /// Gives back the orphans of the whole list, if that was ordered and if there are not too many.
-    pub(super) async fn give_back_orphans(&mut self) -> Result<(), Stopped> {
+    pub(super) async fn release_orphans(&mut self) -> Result<(), Stopped> {
         if !self.order.apply {
             return Ok(());
         }
@@ -155,7 +155,7 @@ impl Sweep<'_> {
         for at in 0..self.orphans.len() {
             let Orphan { id, reported } = &self.orphans[at];
             let (id, reported) = (id.clone(), *reported);
-            match self.give_back(&id, reported).await {
+            match self.release_orphan(&id, reported).await {
                 Ok(()) => {}
                 Err(cause) if stops(&cause) => {
                     return Err(Stopped { from: From::Orphans(self.orphans_from(at)), cause });
@@ -168,7 +168,7 @@ impl Sweep<'_> {
 
     /// Gives an orphan back to the carrier, unless it is none any more. It is looked at directly before each attempt,
     /// because minutes may lie between two of them.
-    async fn give_back(&mut self, id: &CarrierNumberId, reported: bool) -> Result<()> {
+    async fn release_orphan(&mut self, id: &CarrierNumberId, reported: bool) -> Result<()> {
         let attempt = || async {
             in_time(self.deadline)?;
             let verdict = self.judge(id).await?;
@@ -180,19 +180,19 @@ impl Sweep<'_> {
         };
         let verdict = self.ask(attempt).await?;
         self.failed.remove(id.as_str());
-        let given_back = verdict.is_orphan();
+        let released = verdict.is_orphan();
         if let Verdict::Wrong(found) = &verdict
-            && given_back
+            && released
         {
             let number = &found.number_id;
             tracing::warn!(
                 number.id = number,
                 carrier.id = id.as_str(),
-                "a number at the carrier that nobody here has was given back"
+                "a number at the carrier that nobody here has was released"
             );
         }
         // Gone by another sweep, or by an attempt whose answer was lost.
-        let gone = given_back || matches!(verdict, Verdict::Gone);
+        let gone = released || matches!(verdict, Verdict::Gone);
         if !reported {
             self.count(verdict);
         }
@@ -233,7 +233,7 @@ impl Sweep<'_> {
                 // Its row has another phone number.
                 return Ok(Finding::Disputed);
             }
-            known |= table.find_organization(owner).await?.is_some();
+            known |= table.has_organization(owner).await?;
         }
         Ok(if known && number.tagged_here { Finding::Orphan } else { Finding::Stranger })
     }
@@ -253,7 +253,7 @@ impl Sweep<'_> {
         tracing::warn!(carrier.id = id.as_str(), error.cause = %chain(cause), "a number at the carrier could not be judged");
     }
 
-    /// What another run goes on with: one more than may be given back is as good as all of them.
+    /// What another run goes on with: one more than may be released is as good as all of them.
     fn orphans_from(&self, first: usize) -> Vec<CarrierNumberId> {
         self.orphans[first..].iter().map(|orphan| orphan.id.clone()).take(self.most() + 1).collect()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clients::telnyx::HeldNumber;
 use domain::number::{CarrierNumberId, PhoneNumber};
 use domain::{E164, PhoneNumberId};
+use runtime::alarm::Alarm;
 use serde::Serialize;
 
 use super::NAMED;
@@ -40,12 +41,12 @@ pub struct CarrierSide {
     pub strangers: u32,
     /// Orphans that are gone now.
     pub released: u32,
-    /// Orphans, of earlier parts of this sweep too, that were to be given back and were not, because there are more than
+    /// Orphans, of earlier parts of this sweep too, that were to be released and were not, because there are more than
     /// was allowed.
     pub held_back: u32,
-    /// Numbers that could not be looked at a second time, or not be given back.
+    /// Numbers that could not be looked at a second time, or not be released.
     pub failed: u32,
-    /// The numbers that are not as they should be: a hundred orphans, or more where more may be given back, and a hundred
+    /// The numbers that are not as they should be: a hundred orphans, or more where more may be released, and a hundred
     /// others.
     pub found: Vec<FoundAtCarrier>,
     /// How many more look wrong at first sight.
@@ -56,7 +57,7 @@ pub struct CarrierSide {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Finding {
-    /// This deployment has bought it, nobody here has it, and it is old enough to be given back.
+    /// This deployment has bought it, nobody here has it, and it is old enough to be released.
     Orphan,
     /// Nobody here has it yet, and it is younger than a day.
     Young,
@@ -119,7 +120,11 @@ impl SweepReport {
         // As one field, because whoever reads of an orphan needs to know which; of phone numbers it holds the last four digits.
         let report = serde_json::to_string(self).unwrap_or_default();
         if wrong + unknown + carrier.held_back > 0 || carrier.orphans > carrier.released {
-            tracing::error!(sweep.report = report, "the carrier's numbers and the table differ");
+            tracing::error!(
+                alarm = Alarm::SweepDifferences.as_str(),
+                sweep.report = report,
+                "the carrier's numbers and the table differ"
+            );
         } else if self.complete {
             tracing::info!(sweep.report = report, "the carrier's numbers and the table have been compared");
         } else {

@@ -191,7 +191,7 @@ pub(super) fn number(number: &OwnedNumber) -> Value {
     shown
 }
 
-/// A number that was given back, which shows less.
+/// A number that was released, which shows less.
 pub(super) fn deleted(number: &OwnedNumber) -> Value {
     common(number, "deleted")
 }

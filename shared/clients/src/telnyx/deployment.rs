@@ -29,7 +29,7 @@ impl Deployment {
 }
 
 /// Whether a tag names a deployment. An organization's id may read like one; it is taken for a deployment's all the same,
-/// because then its numbers are nobody's to give back.
+/// because then its numbers are nobody's to release.
 pub(super) fn names_one(tag: &str) -> bool {
     tag.starts_with(PREFIX)
 }
