@@ -2,9 +2,10 @@
 
 use domain::Timestamp;
 use domain::kyb::{
-    Address, Brand, BusinessProfile, Declaration, Filing, Notification, RejectionIssue, Representative, Submission,
+    Address, Brand, BusinessProfile, Declaration, Filing, Notification, RejectionIssue, Representative, Status,
+    Submission,
 };
-use domain::organization::Hold;
+use domain::organization::{self, Hold};
 use serde::Serialize;
 use table::Verification;
 use utoipa::ToSchema;
@@ -13,8 +14,7 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[schema(as = PhoneNumberKybOverview)]
 pub(crate) struct OverviewRow {
-    #[schema(value_type = OverviewStatus)]
-    status: &'static str,
+    status: OverviewStatus,
     /// The latest one; null while nothing has been saved.
     #[schema(required)]
     submission: Option<SubmissionRow>,
@@ -23,9 +23,9 @@ pub(crate) struct OverviewRow {
     prefill: Option<PrefillRow>,
 }
 
-#[derive(ToSchema)]
-#[schema(as = PhoneNumberKybOverviewStatus, rename_all = "snake_case")]
-#[expect(dead_code, reason = "only describes the wire form")]
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PhoneNumberKybOverviewStatus)]
 pub(crate) enum OverviewStatus {
     Missing,
     Draft,
@@ -35,9 +35,9 @@ pub(crate) enum OverviewStatus {
     Revoked,
 }
 
-#[derive(ToSchema)]
-#[schema(as = PhoneNumberKybStatus, rename_all = "snake_case")]
-#[expect(dead_code, reason = "only describes the wire form")]
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PhoneNumberKybStatus)]
 pub(crate) enum SubmissionStatus {
     Draft,
     Submitted,
@@ -46,21 +46,55 @@ pub(crate) enum SubmissionStatus {
     Revoked,
 }
 
-#[derive(ToSchema)]
-#[schema(as = PhoneNumberKybSlackNotificationStatus, rename_all = "snake_case")]
-#[expect(dead_code, reason = "only describes the wire form")]
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PhoneNumberKybSlackNotificationStatus)]
 pub(crate) enum NotificationStatus {
     NotQueued,
     Queued,
     EnqueueFailed,
 }
 
-#[derive(ToSchema)]
-#[schema(as = PhoneNumberKybHoldReason, rename_all = "snake_case")]
-#[expect(dead_code, reason = "only describes the wire form")]
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PhoneNumberKybHoldReason)]
 pub(crate) enum HoldReason {
     Rejected,
     Revoked,
+}
+
+impl From<Option<Status>> for OverviewStatus {
+    fn from(status: Option<Status>) -> Self {
+        match status {
+            None => Self::Missing,
+            Some(Status::Draft) => Self::Draft,
+            Some(Status::Submitted) => Self::Submitted,
+            Some(Status::Approved) => Self::Approved,
+            Some(Status::Rejected) => Self::Rejected,
+            Some(Status::Revoked) => Self::Revoked,
+        }
+    }
+}
+
+impl From<Status> for SubmissionStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Draft => Self::Draft,
+            Status::Submitted => Self::Submitted,
+            Status::Approved => Self::Approved,
+            Status::Rejected => Self::Rejected,
+            Status::Revoked => Self::Revoked,
+        }
+    }
+}
+
+impl From<organization::HoldReason> for HoldReason {
+    fn from(reason: organization::HoldReason) -> Self {
+        match reason {
+            organization::HoldReason::Rejected => Self::Rejected,
+            organization::HoldReason::Revoked => Self::Revoked,
+        }
+    }
 }
 
 /// Values for a new form. What is not known is an empty string.
@@ -81,8 +115,7 @@ pub(crate) struct SubmissionRow {
     id: String,
     #[schema(examples("org_verified"))]
     organization_id: String,
-    #[schema(value_type = SubmissionStatus)]
-    status: &'static str,
+    status: SubmissionStatus,
     /// Null for the short form.
     #[schema(required)]
     business_profile: Option<ProfileRow>,
@@ -125,11 +158,10 @@ pub(crate) struct SubmissionRow {
     #[schema(required, format = DateTime)]
     access_hold_at: Option<String>,
     /// Which decision has set the hold; what staff said is in `rejectionReason`.
-    #[schema(value_type = Option<HoldReason>, required)]
-    access_hold_reason: Option<&'static str>,
+    #[schema(required)]
+    access_hold_reason: Option<HoldReason>,
     /// Whether staff have been told; they are told later where queueing failed.
-    #[schema(value_type = NotificationStatus)]
-    slack_notification_status: &'static str,
+    slack_notification_status: NotificationStatus,
     #[schema(required)]
     slack_notification_job_id: Option<String>,
     #[schema(required)]
@@ -224,7 +256,7 @@ impl OverviewRow {
     pub(crate) fn new(verification: &Verification) -> Self {
         let Verification { current, brand, organization } = verification;
         Self {
-            status: current.as_ref().map_or("missing", |submission| submission.status().as_str()),
+            status: current.as_ref().map(Submission::status).into(),
             submission: current.as_ref().map(|submission| SubmissionRow::new(submission, organization.hold.as_ref())),
             prefill: brand.as_ref().map(PrefillRow::from),
         }
@@ -238,16 +270,16 @@ impl SubmissionRow {
             Filing::Short(declaration) => (None, None, Some(declaration.into())),
         };
         let (slack_notification_status, job, error) = match &submission.notification {
-            Notification::NotQueued => ("not_queued", None, None),
-            Notification::Queued { job } => ("queued", Some(job.clone()), None),
-            Notification::EnqueueFailed { error } => ("enqueue_failed", None, Some(error.clone())),
+            Notification::NotQueued => (NotificationStatus::NotQueued, None, None),
+            Notification::Queued { job } => (NotificationStatus::Queued, Some(job.clone()), None),
+            Notification::EnqueueFailed { error } => (NotificationStatus::EnqueueFailed, None, Some(error.clone())),
         };
         let (filed, review) = (submission.filed(), submission.review());
         let text = |at: Timestamp| at.to_string();
         Self {
             id: submission.id.to_string(),
             organization_id: submission.organization.to_string(),
-            status: submission.status().as_str(),
+            status: submission.status().into(),
             business_profile,
             authorized_representative,
             declaration,
@@ -265,7 +297,7 @@ impl SubmissionRow {
             rejection_reason: submission.reason().map(ToString::to_string),
             rejection_issues: submission.rejection_issues().iter().map(RejectionIssueRow::from).collect(),
             access_hold_at: hold.map(|hold| text(hold.at)),
-            access_hold_reason: hold.map(|hold| hold.reason.as_str()),
+            access_hold_reason: hold.map(|hold| hold.reason.into()),
             slack_notification_status,
             slack_notification_job_id: job,
             slack_notification_error: error,
@@ -283,46 +315,61 @@ impl From<&RejectionIssue> for RejectionIssueRow {
 
 impl From<&BusinessProfile> for ProfileRow {
     fn from(profile: &BusinessProfile) -> Self {
+        // Whole, so that a new field is not forgotten here.
+        let BusinessProfile {
+            legal_name,
+            display_name,
+            entity_type,
+            country,
+            registration_id,
+            website,
+            address,
+            use_case,
+            expected_usage,
+        } = profile;
         Self {
-            legal_name: profile.legal_name.to_string(),
-            display_name: profile.display_name.to_string(),
-            entity_type: profile.entity_type.to_string(),
-            country: profile.country.as_str().to_owned(),
-            registration_id: profile.registration_id.as_ref().map(ToString::to_string),
-            website: profile.website.as_str().to_owned(),
-            address: (&profile.address).into(),
-            use_case: profile.use_case.to_string(),
-            expected_usage: profile.expected_usage.to_string(),
+            legal_name: legal_name.to_string(),
+            display_name: display_name.to_string(),
+            entity_type: entity_type.to_string(),
+            country: country.as_str().to_owned(),
+            registration_id: registration_id.as_ref().map(ToString::to_string),
+            website: website.as_str().to_owned(),
+            address: address.into(),
+            use_case: use_case.to_string(),
+            expected_usage: expected_usage.to_string(),
         }
     }
 }
 
 impl From<&Address> for AddressRow {
     fn from(address: &Address) -> Self {
+        let Address { street, city, state, postal_code, country } = address;
         Self {
-            street: address.street.to_string(),
-            city: address.city.to_string(),
-            state: address.state.to_string(),
-            postal_code: address.postal_code.to_string(),
-            country: address.country.as_str().to_owned(),
+            street: street.to_string(),
+            city: city.to_string(),
+            state: state.to_string(),
+            postal_code: postal_code.to_string(),
+            country: country.as_str().to_owned(),
         }
     }
 }
 
 impl From<&Representative> for RepresentativeRow {
     fn from(representative: &Representative) -> Self {
+        let Representative { name, title, email, phone } = representative;
         Self {
-            name: representative.name.to_string(),
-            title: representative.title.to_string(),
-            email: representative.email.as_str().to_owned(),
-            phone: representative.phone.as_ref().map(ToString::to_string),
+            name: name.to_string(),
+            title: title.to_string(),
+            email: email.as_str().to_owned(),
+            phone: phone.as_ref().map(ToString::to_string),
         }
     }
 }
 
 impl From<&Declaration> for DeclarationRow {
     fn from(declaration: &Declaration) -> Self {
-        Self { business_name: declaration.business_name.to_string(), use_case: declaration.use_case.to_string() }
+        let Declaration { business_name, use_case } = declaration;
+        Self { business_name: business_name.to_string(), use_case: use_case.to_string() }
     }
 }
 

@@ -1,6 +1,6 @@
-use domain::number::{PhoneNumber, Source, Trunk};
+use domain::number::{self, PhoneNumber, Source, Trunk};
 use domain::organization::Organization;
-use domain::setup_status::{SetupStatus, Surroundings, Suspension};
+use domain::setup_status::{self, SetupStatus, Surroundings, Suspension};
 use domain::sip_connection::SipConnection;
 use domain::{MicroUsd, Timestamp};
 use serde::Serialize;
@@ -21,8 +21,7 @@ pub struct PhoneNumberRow {
     organization_id: String,
     #[schema(value_type = crate::phone_number_row::E164)]
     e164: String,
-    #[schema(value_type = crate::phone_number_row::NumberSource)]
-    source: &'static str,
+    source: NumberSource,
     /// The carrier's id of a managed number; null until the carrier has confirmed the order.
     #[schema(required)]
     provider_resource_id: Option<String>,
@@ -38,8 +37,7 @@ pub struct PhoneNumberRow {
     sip_connection_installation_id: Option<String>,
     #[schema(required)]
     sip_provider_name: Option<String>,
-    #[schema(value_type = crate::phone_number_row::Direction)]
-    direction: &'static str,
+    direction: Direction,
     /// Kept and returned exactly as it was sent, less the white space between its tokens.
     #[schema(value_type = Option<crate::phone_number_row::JsonObject>, required)]
     dispatch_metadata_template: Option<Box<RawValue>>,
@@ -66,8 +64,8 @@ pub struct PhoneNumberRow {
     #[schema(required, format = DateTime)]
     suspended_at: Option<String>,
     /// Why it is out of use; `compliance` where both hold.
-    #[schema(value_type = Option<crate::phone_number_row::SuspensionReason>, required)]
-    suspension_reason: Option<&'static str>,
+    #[schema(required)]
+    suspension_reason: Option<SuspensionReason>,
     #[schema(required, format = DateTime)]
     billing_suspended_at: Option<String>,
     #[schema(required, format = DateTime)]
@@ -84,8 +82,7 @@ pub struct PhoneNumberRow {
 #[schema(as = PhoneNumberSetupStatus)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a field that callers see")]
 pub struct SetupStatusRow {
-    #[schema(value_type = crate::phone_number_row::SetupState)]
-    status: &'static str,
+    status: SetupState,
     /// Calls to the number reach an agent.
     inbound_ready: bool,
     /// Calls can be made from the number.
@@ -104,8 +101,9 @@ pub struct SetupStatusRow {
 }
 
 /// Which calls a number is for.
-#[derive(ToSchema)]
-#[schema(as = PhoneNumberDirection, rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PhoneNumberDirection)]
 pub enum Direction {
     Inbound,
     Outbound,
@@ -130,16 +128,18 @@ impl ToSchema for JsonObject {}
 pub struct E164(#[expect(dead_code, reason = "only describes the wire form")] String);
 
 /// Who provides a number: this service (`managed`), or the customer's own trunk.
-#[derive(ToSchema)]
-#[schema(as = PhoneNumberSource, rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PhoneNumberSource)]
 pub enum NumberSource {
     Managed,
     SipTrunk,
 }
 
 /// `ready` when nothing is left to do.
-#[derive(ToSchema)]
-#[schema(as = PhoneNumberSetupState, rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PhoneNumberSetupState)]
 pub enum SetupState {
     Ready,
     ActionRequired,
@@ -147,11 +147,50 @@ pub enum SetupState {
 }
 
 /// Credits that do not cover the month, or a rejected or revoked verification.
-#[derive(ToSchema)]
-#[schema(as = PhoneNumberSuspensionReason, rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PhoneNumberSuspensionReason)]
 pub enum SuspensionReason {
     Billing,
     Compliance,
+}
+
+impl From<number::Direction> for Direction {
+    fn from(direction: number::Direction) -> Self {
+        match direction {
+            number::Direction::Inbound => Self::Inbound,
+            number::Direction::Outbound => Self::Outbound,
+            number::Direction::Both => Self::Both,
+        }
+    }
+}
+
+impl From<&Source> for NumberSource {
+    fn from(source: &Source) -> Self {
+        match source {
+            Source::Managed(_) => Self::Managed,
+            Source::SipTrunk { .. } => Self::SipTrunk,
+        }
+    }
+}
+
+impl From<setup_status::Status> for SetupState {
+    fn from(status: setup_status::Status) -> Self {
+        match status {
+            setup_status::Status::Ready => Self::Ready,
+            setup_status::Status::ActionRequired => Self::ActionRequired,
+            setup_status::Status::Suspended => Self::Suspended,
+        }
+    }
+}
+
+impl From<setup_status::SuspensionReason> for SuspensionReason {
+    fn from(reason: setup_status::SuspensionReason) -> Self {
+        match reason {
+            setup_status::SuspensionReason::Billing => Self::Billing,
+            setup_status::SuspensionReason::Compliance => Self::Compliance,
+        }
+    }
 }
 
 impl PhoneNumberRow {
@@ -183,13 +222,13 @@ impl PhoneNumberRow {
             id: number.id.to_string(),
             organization_id: number.organization.to_string(),
             e164: number.e164.to_string(),
-            source: number.source.as_str(),
+            source: (&number.source).into(),
             provider_resource_id: resource.clone(),
             telnyx_phone_number_id: resource,
             sip_trunk_id: legacy,
             sip_connection_installation_id: connection,
             sip_provider_name: provider_name.map(ToString::to_string),
-            direction: number.routing.direction.as_str(),
+            direction: number.routing.direction.into(),
             dispatch_metadata_template: number
                 .routing
                 .template
@@ -205,7 +244,7 @@ impl PhoneNumberRow {
             next_charge_at: text(number.next_charge_at(now)),
             last_charged_at: number.billing.last_charged_at.map(text),
             suspended_at: suspension.since().map(text),
-            suspension_reason: suspension.reason().map(domain::setup_status::SuspensionReason::as_str),
+            suspension_reason: suspension.reason().map(SuspensionReason::from),
             billing_suspended_at: suspension.billing_at.map(text),
             compliance_suspended_at: suspension.compliance_at.map(text),
             created_at: text(number.created_at),
@@ -216,15 +255,25 @@ impl PhoneNumberRow {
 
 impl From<SetupStatus> for SetupStatusRow {
     fn from(status: SetupStatus) -> Self {
+        let SetupStatus {
+            status,
+            inbound_ready,
+            outbound_ready,
+            agent_ready,
+            forwarding_required,
+            forwarding_sip_uri,
+            sip_connection_ready,
+            issues,
+        } = status;
         Self {
-            status: status.status.as_str(),
-            inbound_ready: status.inbound_ready,
-            outbound_ready: status.outbound_ready,
-            agent_ready: status.agent_ready,
-            forwarding_required: status.forwarding_required,
-            forwarding_sip_uri: status.forwarding_sip_uri,
-            sip_connection_ready: status.sip_connection_ready,
-            issues: status.issues,
+            status: status.into(),
+            inbound_ready,
+            outbound_ready,
+            agent_ready,
+            forwarding_required,
+            forwarding_sip_uri,
+            sip_connection_ready,
+            issues,
         }
     }
 }
