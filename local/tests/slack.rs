@@ -356,7 +356,7 @@ fn filings(name: &str, text: &str) -> [Filing; 2] {
         display_name: name.clone(),
         entity_type: name.clone(),
         country,
-        registration_id: Some(name.clone()),
+        registration_id: Some(domain::kyb::RegistrationId::parse(name.as_str()).unwrap()),
         website: Website::parse(&format!("https://example.com/{}", "&".repeat(1_980))).unwrap(),
         address,
         use_case: text.clone(),

@@ -2,8 +2,9 @@ use clap::Subcommand;
 use domain::{AgentId, Error, OrganizationId};
 use serde_json::json;
 
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::session::{Failure, Session, Undo};
+use crate::session::{Session, Undo};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -7,8 +7,9 @@ use domain::{Name, OrganizationId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::session::{Failure, Session, Undo};
+use crate::session::{Session, Undo};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

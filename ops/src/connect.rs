@@ -15,8 +15,8 @@ use runtime::queue::Queue;
 use serde::Deserialize;
 use table::Table;
 
-use crate::cli::{Options, Services};
-use crate::session::Failure;
+use crate::failure::Failure;
+use crate::options::{Options, Services};
 
 /// The local run's table, when only its engine's address is known.
 const LOCAL_TABLE: &str = "phone-numbers";

@@ -4,8 +4,9 @@ use domain::{BookingReference, Error, MicroUsd, OrganizationId};
 use serde_json::json;
 use table::{Booked, Booking};
 
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::session::{Failure, Session, Undo};
+use crate::session::{Session, Undo};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

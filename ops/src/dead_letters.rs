@@ -6,8 +6,9 @@ use clap::Subcommand;
 use domain::Timestamp;
 use serde_json::{Value, json};
 
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::session::{Failure, Session, Undo};
+use crate::session::{Session, Undo};
 
 /// SQS hands out at most ten messages at once.
 const BATCH: i32 = 10;

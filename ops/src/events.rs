@@ -3,8 +3,9 @@ use domain::{ApiKeyId, KybId, OrganizationId, PhoneNumberId};
 use serde_json::json;
 use table::EventPage;
 
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::session::{Failure, Session};
+use crate::session::Session;
 
 #[derive(Args)]
 pub(crate) struct Arguments {

@@ -5,8 +5,9 @@ use domain::api_key::{ApiKey, ApiKeyHash, Grant, Scope};
 use domain::{ApiKeyId, OrganizationId};
 use serde_json::{Value, json};
 
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::session::{Failure, Session, Undo};
+use crate::session::{Session, Undo};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -10,8 +10,10 @@ mod connect;
 mod credits;
 mod dead_letters;
 mod events;
+mod failure;
 mod keys;
 mod numbers;
+mod options;
 mod orders;
 mod organizations;
 mod output;
@@ -26,8 +28,9 @@ use clap::Parser;
 use domain::Clock;
 
 use crate::cli::{Cli, Noun};
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::session::{Failure, Session};
+use crate::session::Session;
 
 /// Everything is done, or was done before.
 const DONE: u8 = 0;

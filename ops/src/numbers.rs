@@ -4,8 +4,9 @@ use domain::{E164, Error, OrganizationId, PhoneNumberId};
 use serde_json::{Value, json};
 use table::{Filter, Page};
 
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::session::{Failure, Session, Undo};
+use crate::session::{Session, Undo};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -7,9 +7,10 @@ use domain::settlement::{HANDED_OVER_AFTER, OrderStanding};
 use domain::{Error, OrganizationId, PhoneNumberId};
 use serde_json::json;
 
+use crate::failure::Failure;
 use crate::numbers::row;
 use crate::output::Output;
-use crate::session::{Failure, Session, Undo};
+use crate::session::{Session, Undo};
 
 /// Before this, the request that bought the number may still be about to send its order.
 const IN_FLIGHT: Duration = Duration::from_mins(5);

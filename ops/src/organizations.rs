@@ -3,8 +3,9 @@ use domain::organization::{Organization, PurchasePolicy};
 use domain::{Name, OrganizationId};
 use serde_json::{Value, json};
 
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::session::{Failure, Session, Undo};
+use crate::session::{Session, Undo};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

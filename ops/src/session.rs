@@ -1,48 +1,13 @@
-use std::fmt;
-
 use domain::audit::Actor;
 use domain::organization::Organization;
-use domain::{Error, Name, OrganizationId, Timestamp};
+use domain::{Name, OrganizationId, Timestamp};
 use table::Table;
 
 use crate::Io;
-use crate::cli::Options;
 use crate::connect::Connection;
+use crate::failure::Failure;
+use crate::options::Options;
 use crate::output::Output;
-
-/// Why a command was not carried out, in one sentence.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Failure(String);
-
-impl Failure {
-    pub(crate) fn new(sentence: impl Into<String>) -> Self {
-        Self(sentence.into())
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Unlike a caller of the API, an operator is shown what caused a fault.
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Invalid(issues) => {
-                let issues = issues.iter().map(|issue| format!("{} {}", issue.path, issue.message));
-                Self(issues.collect::<Vec<_>>().join("; "))
-            }
-            Error::Busy(cause) => Self(format!("The table does not answer, or is busy: {cause}")),
-            Error::Internal(cause) => Self(format!("Something is wrong here: {cause}")),
-            Error::CarrierUnavailable(cause) | Error::CarrierThrottled { source: cause, .. } => {
-                Self(format!("The carrier gives no answer that can be used: {cause}"))
-            }
-            other => Self(format!("{other}.")),
-        }
-    }
-}
 
 /// Whether a deed can be taken back.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,14 +54,14 @@ impl<'a, 'b> Session<'a, 'b> {
         }
         if !self.io.interactive {
             let refusal = format!("This would {deed}, which cannot be undone: say --yes to have it done unasked.");
-            return Err(Failure(refusal));
+            return Err(Failure::new(refusal));
         }
         let asked = write!(self.io.errors, "This will {deed}, which cannot be undone. Go on? [y/N] ");
         asked
             .and_then(|()| self.io.errors.flush())
-            .map_err(|error| Failure(format!("Nobody can be asked: {error}.")))?;
+            .map_err(|error| Failure::new(format!("Nobody can be asked: {error}.")))?;
         let mut answer = String::new();
-        self.io.input.read_line(&mut answer).map_err(|error| Failure(format!("There is no answer: {error}.")))?;
+        self.io.input.read_line(&mut answer).map_err(|error| Failure::new(format!("There is no answer: {error}.")))?;
         match answer.trim().to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(None),
             _ => Err(Failure::new("Nothing was changed.")),
@@ -112,7 +77,7 @@ impl<'a, 'b> Session<'a, 'b> {
     /// An organization that exists.
     pub(crate) async fn organization(&self, id: &OrganizationId) -> Result<Organization, Failure> {
         let found = self.table.find_organization(id).await?;
-        found.ok_or_else(|| Failure(format!("There is no organization '{id}'.")))
+        found.ok_or_else(|| Failure::new(format!("There is no organization '{id}'.")))
     }
 }
 
@@ -122,5 +87,6 @@ fn operator(given: Option<&str>) -> Result<String, Failure> {
         None => whoami::username().map_err(|error| format!("your user name cannot be found ({error})")),
     };
     let name = name.and_then(|name| Name::parse(&name).map_err(|reason| format!("your name {reason}")));
-    name.map(|name| name.to_string()).map_err(|reason| Failure(format!("Say who you are with --as NAME: {reason}.")))
+    name.map(|name| name.to_string())
+        .map_err(|reason| Failure::new(format!("Say who you are with --as NAME: {reason}.")))
 }

@@ -3,8 +3,9 @@ use domain::sip_connection::SipConnection;
 use domain::{Error, Name, OrganizationId, SipConnectionId};
 use serde_json::{Value, json};
 
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::session::{Failure, Session, Undo};
+use crate::session::{Session, Undo};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -1,15 +1,15 @@
 use clap::{Args, Subcommand};
-use domain::kyb::{Decision, Notification, RejectionIssue, Review, Status, Submission};
+use domain::kyb::{Decision, Notification, RegistrationId, RejectionIssue, Review, Status, Submission};
 use domain::{Error, KybId, OrganizationId, Prose};
 use runtime::message::SubmissionHandle;
 use serde_json::{Map, Value, json};
 
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::session::{Failure, Session, Undo};
+use crate::session::{Session, Undo};
 
-/// The field that is shown masked, and how much of its end.
+/// The field that is shown masked.
 const REGISTRATION_ID: &str = "businessProfile.registrationId";
-const SHOWN: usize = 4;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -106,8 +106,8 @@ async fn show(
     let submission = found.ok_or_else(none)?;
     let mut shown = row(&submission);
     for (field, value) in submission.filing.answers() {
-        let whole = reveal || field != REGISTRATION_ID;
-        shown[field] = if whole { value.to_owned() } else { masked(value) }.into();
+        let whole = reveal || field != REGISTRATION_ID || value.is_empty();
+        shown[field] = if whole { value.to_owned() } else { RegistrationId::mask(value) }.into();
     }
     Ok(Output::thing(shown))
 }
@@ -206,11 +206,6 @@ fn row(submission: &Submission) -> Value {
         ("previousId", text(submission.previous.as_ref().map(KybId::to_string))),
     ];
     fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect::<Map<_, _>>().into()
-}
-
-fn masked(text: &str) -> String {
-    let hidden = text.chars().count().saturating_sub(SHOWN);
-    text.chars().enumerate().map(|(at, character)| if at < hidden { '•' } else { character }).collect()
 }
 
 fn issue(text: &str) -> Result<RejectionIssue, &'static str> {

@@ -1,6 +1,8 @@
 //! Reading what a customer files.
 
-use domain::kyb::{Address, BusinessProfile, Country, Declaration, Email, Filing, Representative, Website};
+use domain::kyb::{
+    Address, BusinessProfile, Country, Declaration, Email, Filing, RegistrationId, Representative, Website,
+};
 use domain::{E164, Name, Prose};
 use web::Fields;
 
@@ -37,7 +39,7 @@ fn profile(fields: &mut Fields) -> Option<BusinessProfile> {
     let display_name = fields.required("displayName", Name::parse);
     let entity_type = fields.required("entityType", Name::parse);
     let country = fields.required("country", Country::parse);
-    let registration_id = fields.optional("registrationId", Name::parse);
+    let registration_id = fields.optional("registrationId", RegistrationId::parse);
     let website = fields.required("website", Website::parse);
     let address = fields.object("address", address);
     let use_case = fields.required("useCase", Prose::parse);

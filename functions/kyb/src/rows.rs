@@ -332,7 +332,7 @@ impl From<&BusinessProfile> for ProfileRow {
             display_name: display_name.to_string(),
             entity_type: entity_type.to_string(),
             country: country.as_str().to_owned(),
-            registration_id: registration_id.as_ref().map(ToString::to_string),
+            registration_id: registration_id.as_ref().map(|id| id.as_str().to_owned()),
             website: website.as_str().to_owned(),
             address: address.into(),
             use_case: use_case.to_string(),

@@ -173,7 +173,7 @@ async fn a_registration_id_is_masked_unless_it_is_asked_for() {
     desk.app.bundle.notifications.settled().await;
     let org = desk.org();
     let shown = desk.json(&["verifications", "show", &org]).await;
-    assert_eq!(shown["businessProfile.registrationId"], "••••••6789");
+    assert_eq!(shown["businessProfile.registrationId"], "••••6789");
     assert_eq!(shown["businessProfile.address.city"], "Springfield");
     let revealed = desk.json(&["verifications", "show", &org, "--reveal"]).await;
     assert_eq!(revealed["businessProfile.registrationId"], "12-3456789");

@@ -1,6 +1,6 @@
 use domain::kyb::{
     Address, Attestation, BusinessProfile, Country, Declaration, Delivery, Email, Filed, Filing, Notification,
-    RejectionIssue, Representative, Review, State, Status, Submission, SubmittedBy, Website,
+    RegistrationId, RejectionIssue, Representative, Review, State, Status, Submission, SubmittedBy, Website,
 };
 use domain::{ApiKeyId, E164, Error, KybId, Name, OrganizationId, Prose, Result};
 use serde::{Deserialize, Serialize};
@@ -143,7 +143,7 @@ fn profile_item(profile: &BusinessProfile) -> ProfileItem {
         display_name: profile.display_name.to_string(),
         entity_type: profile.entity_type.to_string(),
         country: profile.country.as_str().to_owned(),
-        registration_id: profile.registration_id.as_ref().map(Name::to_string),
+        registration_id: profile.registration_id.as_ref().map(|id| id.as_str().to_owned()),
         website: profile.website.as_str().to_owned(),
         street: street.to_string(),
         city: city.to_string(),
@@ -239,7 +239,10 @@ impl TryFrom<ProfileItem> for BusinessProfile {
             display_name: name("displayName", &item.display_name)?,
             entity_type: name("entityType", &item.entity_type)?,
             country: Country::parse(&item.country).map_err(corrupt("country"))?,
-            registration_id: item.registration_id.map(|id| name("registrationId", &id)).transpose()?,
+            registration_id: item
+                .registration_id
+                .map(|id| RegistrationId::parse(&id).map_err(corrupt("registrationId")))
+                .transpose()?,
             website: Website::parse(&item.website).map_err(corrupt("website"))?,
             address: Address {
                 street: name("street", &item.street)?,

@@ -62,7 +62,7 @@ mod tests {
             (0..10_000).map(|line| format!("{line:04}")).filter(|line| Magic::of(line).is_some()).collect();
         let published: Vec<&str> = MAGIC.iter().map(|(digits, _)| *digits).collect();
         assert_eq!(listed, published);
-        let text = include_str!("mod.rs");
+        let text = include_str!("../carrier.rs");
         let rows: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("//! | `")).map(|row| &row[..4]).collect();
         assert_eq!(rows, published);

@@ -7,7 +7,7 @@
 //! The escaping comes first and the cutting second, so the limits hold for what is really sent.
 
 use domain::Timestamp;
-use domain::kyb::{BusinessProfile, Case, Declaration, Filing, Representative, Status, Submission};
+use domain::kyb::{BusinessProfile, Case, Declaration, Filing, RegistrationId, Representative, Status, Submission};
 use runtime::message::SubmissionHandle;
 use serde_json::{Value, json};
 
@@ -146,7 +146,7 @@ fn changes(submission: &Submission, earlier: &Submission) -> Vec<Value> {
     let changes = changes.into_iter().map(|(path, value)| {
         let value = match path {
             _ if value.is_empty() => brief("(left out)"),
-            "businessProfile.registrationId" => brief(&masked(value)),
+            "businessProfile.registrationId" => brief(&RegistrationId::mask(value)),
             _ => brief(value),
         };
         (label(path).unwrap_or(path), value)
@@ -186,7 +186,7 @@ fn moment(at: Timestamp) -> String {
 fn full_form(business: &BusinessProfile, representative: &Representative) -> Vec<Value> {
     let address = &business.address;
     let place = format!("{}, {}, {}", address.city, address.state, address.country.as_str());
-    let registration = business.registration_id.as_ref().map_or("none given".to_owned(), |id| masked(id.as_str()));
+    let registration = business.registration_id.as_ref().map_or("none given".to_owned(), RegistrationId::masked);
     let phone = representative.phone.as_ref().map_or("none given".to_owned(), domain::E164::friendly);
     let mut blocks = rows(&[
         ("Legal name", line(business.legal_name.as_str())),
@@ -239,19 +239,6 @@ fn footnote(submission: &Submission) -> Value {
         attested.unwrap_or_default()
     );
     json!({"type": "context", "elements": [line(&text)]})
-}
-
-/// The last four characters of a long id, two of a short one, none of a very short one: enough to compare with a
-/// document, too little to misuse.
-fn masked(id: &str) -> String {
-    let characters: Vec<char> = id.chars().filter(|c| c.is_alphanumeric()).collect();
-    let shown = match characters.len() {
-        0..4 => 0,
-        4..8 => 2,
-        _ => 4,
-    };
-    let end: String = characters[characters.len() - shown..].iter().collect();
-    format!("••••{end}")
 }
 
 fn header(name: &str) -> Value {

@@ -3,6 +3,7 @@ use std::str::FromStr;
 use email_address::EmailAddress;
 use url::Url;
 
+use super::RegistrationId;
 use crate::{E164, Name, Prose};
 
 /// The officially assigned alpha-2 codes of ISO 3166-1, each two letters, without separators.
@@ -98,7 +99,7 @@ pub struct BusinessProfile {
     pub display_name: Name,
     pub entity_type: Name,
     pub country: Country,
-    pub registration_id: Option<Name>,
+    pub registration_id: Option<RegistrationId>,
     pub website: Website,
     pub address: Address,
     pub use_case: Prose,
@@ -192,7 +193,7 @@ impl BusinessProfile {
             self.display_name.as_str(),
             self.entity_type.as_str(),
             self.country.as_str(),
-            self.registration_id.as_ref().map_or("", Name::as_str),
+            self.registration_id.as_ref().map_or("", RegistrationId::as_str),
             self.website.as_str(),
             address.street.as_str(),
             address.city.as_str(),

@@ -2,10 +2,12 @@
 
 mod decision;
 mod filing;
+mod registration_id;
 mod submission;
 
 pub use decision::{Decision, RejectionIssue};
 pub use filing::{Address, Brand, BusinessProfile, Country, Declaration, Email, Filing, Representative, Website};
+pub use registration_id::RegistrationId;
 pub use submission::{
     ATTESTATION_TEXT, ATTESTATION_VERSION, Attestation, Case, Delivery, Filed, Notification, Review, State, Status,
     Submission, SubmittedBy,
