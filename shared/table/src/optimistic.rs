@@ -20,7 +20,7 @@ use crate::trouble::back_off;
 ///
 const TRIES: u32 = 8;
 
-/// No round begins later than this, however many are left, because a call that is answered at its third try takes up to 6 s,
+/// No round begins as late as this, however many are left, because a call that is answered at its third try takes up to 6 s,
 /// and a round has two. So a write ends some 18 s after it began, within the 29 s after which a Lambda is stopped.
 const LATEST_ROUND: Duration = Duration::from_secs(6);
 
@@ -70,7 +70,7 @@ impl Rounds {
     /// [`Error::Busy`] when this was the last round, or the next one would begin too late.
     pub(crate) async fn raced(&mut self) -> Result<()> {
         self.ended += 1;
-        let over = self.ended >= TRIES || self.began.elapsed() > LATEST_ROUND;
+        let over = self.ended >= TRIES || self.began.elapsed() >= LATEST_ROUND;
         if over && !self.is_lost() {
             return Err(Error::Busy(self.contended.into()));
         }
