@@ -29,6 +29,7 @@ mod book;
 mod brands;
 mod inventory;
 mod magic;
+mod problem;
 mod query;
 mod rate;
 mod routes;
@@ -46,6 +47,7 @@ use domain::{Clock, SystemClock, Timestamp};
 use self::book::Book;
 pub use self::book::{OwnedNumber, PlacedOrder};
 pub use self::magic::MAGIC;
+use self::problem::Problem;
 pub use self::rate::RateLimit;
 use self::rate::Window;
 
@@ -182,7 +184,7 @@ impl Carrier {
 
     /// Changes the book, and its file before anybody sees the change. A change that cannot be kept did not happen, and
     /// one that is refused has changed nothing.
-    fn change<T>(&self, change: impl FnOnce(&mut Book) -> Result<T, wire::Problem>) -> Result<T, wire::Problem> {
+    fn change<T>(&self, change: impl FnOnce(&mut Book) -> Result<T, Problem>) -> Result<T, Problem> {
         let mut state = self.state();
         let Some(file) = &self.0.options.file else {
             return change(&mut state.book);
@@ -191,7 +193,7 @@ impl Carrier {
         let outcome = change(&mut next)?;
         next.write(file).map_err(|error| {
             tracing::error!(%error, "The sandbox carrier cannot write its file");
-            wire::Problem::unexpected()
+            Problem::unexpected()
         })?;
         state.book = next;
         Ok(outcome)

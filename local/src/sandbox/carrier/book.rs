@@ -8,7 +8,7 @@ use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::magic::Magic;
-use super::wire::Problem;
+use super::problem::Problem;
 
 /// An order that was accepted.
 #[derive(Clone, Debug, Serialize, Deserialize)]

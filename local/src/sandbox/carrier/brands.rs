@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::Path;
 use serde_json::{Value, json};
 
-use super::wire::Problem;
+use super::problem::Problem;
 
 /// The brand's id; every other one is unknown.
 const BRAND: &str = "BSANDBOX";

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::book::{Changes, OwnedNumber, PlacedOrder, Wanted};
 use super::magic::Magic;
+use super::problem::Problem;
 use super::query::Filters;
-use super::wire::Problem;
 use super::{Carrier, inventory, wire};
 
 /// How long an answer that never comes keeps its connection: longer than every caller waits.
