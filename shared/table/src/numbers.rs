@@ -34,14 +34,14 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The attributes asked for, by the names that callers know too.
-    #[must_use]
-    pub fn terms(&self) -> Vec<(&'static str, &str)> {
+    /// The stored attributes that have to be equal to something.
+    fn terms(&self) -> Vec<(&'static str, &str)> {
+        let Self { source, direction, agent, e164 } = self;
         [
-            ("source", self.source),
-            ("direction", self.direction.map(domain::number::Direction::as_str)),
-            ("agentId", self.agent.as_ref().map(AgentId::as_str)),
-            ("e164", self.e164.as_ref().map(domain::E164::as_str)),
+            ("source", *source),
+            ("direction", direction.map(domain::number::Direction::as_str)),
+            ("agentId", agent.as_ref().map(AgentId::as_str)),
+            ("e164", e164.as_ref().map(domain::E164::as_str)),
         ]
         .into_iter()
         .filter_map(|(attribute, value)| Some((attribute, value?)))
