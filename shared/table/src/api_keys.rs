@@ -35,12 +35,14 @@ impl TryFrom<NamedKeyItem> for ApiKeyHash {
 
 impl From<&Grant> for ApiKeyItem {
     fn from(grant: &Grant) -> Self {
+        // Whole, so that a new field is not forgotten here.
+        let Grant { id, organization, scopes, created_at, revoked_at } = grant;
         Self {
-            id: grant.id.to_string(),
-            organization_id: grant.organization.to_string(),
-            scopes: grant.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
-            created_at: grant.created_at.to_string(),
-            revoked_at: grant.revoked_at.map(|at| at.to_string()),
+            id: id.to_string(),
+            organization_id: organization.to_string(),
+            scopes: scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            created_at: created_at.to_string(),
+            revoked_at: revoked_at.map(|at| at.to_string()),
         }
     }
 }

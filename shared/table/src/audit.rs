@@ -24,13 +24,15 @@ struct EventItem {
 
 impl From<&Event> for EventItem {
     fn from(event: &Event) -> Self {
+        // Whole, so that a new field is not forgotten here. The key names organization and subject.
+        let Event { organization: _, subject: _, at, actor, action, changed } = event;
         Self {
-            at: event.at.to_string(),
-            actor_kind: event.actor.kind().to_owned(),
-            actor_id: event.actor.id().to_owned(),
-            actor_email: event.actor.email().map(str::to_owned),
-            action: event.action.as_str().to_owned(),
-            changed: event.changed.iter().map(|field| (*field).to_owned()).collect(),
+            at: at.to_string(),
+            actor_kind: actor.kind().to_owned(),
+            actor_id: actor.id().to_owned(),
+            actor_email: actor.email().map(str::to_owned),
+            action: action.as_str().to_owned(),
+            changed: changed.iter().map(|field| (*field).to_owned()).collect(),
             expires_at: event.kept_until().seconds(),
         }
     }
@@ -96,7 +98,7 @@ fn read_event(item: Item, prefix: &str) -> Result<RecordedEvent> {
         .and_then(|key| key.strip_prefix(prefix))
         .ok_or_else(|| Error::internal("an event stands under another subject's key"))?
         .to_owned();
-    let EventItem { at, actor_kind, actor_id, actor_email, action, changed, .. } = from_item(item)?;
+    let EventItem { at, actor_kind, actor_id, actor_email, action, changed, expires_at: _ } = from_item(item)?;
     Ok(RecordedEvent { at: time("at", &at)?, actor_kind, actor_id, actor_email, action, changed, position })
 }
 

@@ -73,11 +73,13 @@ pub enum Booked {
 }
 
 pub(crate) fn ledger_item(organization: &OrganizationId, entry: &LedgerEntry) -> Result<Item> {
+    // Whole, so that a new field is not forgotten here.
+    let LedgerEntry { kind, amount, at, reference } = entry;
     let attributes = LedgerItem {
-        kind: entry.kind.as_str().to_owned(),
-        amount_micro_usd: entry.amount.micros(),
-        at: entry.at.to_string(),
-        reference: entry.reference.clone(),
+        kind: kind.as_str().to_owned(),
+        amount_micro_usd: amount.micros(),
+        at: at.to_string(),
+        reference: reference.clone(),
     };
     to_item(Key::ledger_entry(organization, entry), None, &attributes)
 }

@@ -94,7 +94,27 @@ struct IssueItem {
 }
 
 pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submission) -> Result<Item> {
-    let (profile, representative, declaration) = match &submission.filing {
+    // Whole, so that a new field is not forgotten here.
+    let Submission {
+        id,
+        organization,
+        previous,
+        filing,
+        state,
+        notification,
+        delivery,
+        created_at,
+        updated_at,
+        version,
+    } = submission;
+    let (filed, review, reason, issues) = match state {
+        State::Draft { attestation_accepted: _ } => (None, None, None, &[][..]),
+        State::Submitted(filed) => (Some(filed), None, None, &[][..]),
+        State::Approved(filed, review) => (Some(filed), Some(review), None, &[][..]),
+        State::Rejected(filed, review, reason, issues) => (Some(filed), Some(review), Some(reason), issues.as_slice()),
+        State::Revoked(filed, review, reason) => (Some(filed), Some(review), Some(reason), &[][..]),
+    };
+    let (profile, representative, declaration) = match filing {
         Filing::Full(full) => (Some(profile_item(&full.0)), Some(representative_item(&full.1)), None),
         Filing::Short(Declaration { business_name, use_case }) => {
             let declaration =
@@ -102,81 +122,95 @@ pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submiss
             (None, None, Some(declaration))
         }
     };
-    let (notification_state, notification_job, notification_error) = match &submission.notification {
+    let (notification_state, notification_job, notification_error) = match notification {
         Notification::NotQueued => ("not_queued", None, None),
         Notification::Queued { job } => ("queued", Some(job.clone()), None),
         Notification::EnqueueFailed { error } => ("enqueue_failed", None, Some(error.clone())),
     };
     let attributes = SubmissionItem {
-        id: submission.id.to_string(),
-        organization_id: submission.organization.to_string(),
-        previous_id: submission.previous.as_ref().map(KybId::to_string),
+        id: id.to_string(),
+        organization_id: organization.to_string(),
+        previous_id: previous.as_ref().map(KybId::to_string),
         kyb_status: submission.status().as_str().to_owned(),
         profile,
         representative,
         declaration,
         attestation_accepted: submission.attestation_accepted(),
-        filed: submission.filed().map(filed_item),
-        review: submission.review().map(|review| ReviewItem {
-            at: review.at.to_string(),
-            reviewer_id: review.reviewer_id.clone(),
-            reviewer_email: review.reviewer_email.clone(),
-        }),
-        reason: submission.reason().map(Prose::to_string),
-        issues: submission.rejection_issues().iter().map(issue_item).collect(),
+        filed: filed.map(filed_item),
+        review: review.map(review_item),
+        reason: reason.map(Prose::to_string),
+        issues: issues.iter().map(issue_item).collect(),
         notification_state: notification_state.to_owned(),
         notification_job,
         notification_error,
-        slack_channel: submission.delivery.as_ref().map(|delivery| delivery.channel.clone()),
-        slack_ts: submission.delivery.as_ref().map(|delivery| delivery.ts.clone()),
-        created_at: submission.created_at.to_string(),
-        updated_at: submission.updated_at.to_string(),
-        version: submission.version,
+        slack_channel: delivery.as_ref().map(|delivery| delivery.channel.clone()),
+        slack_ts: delivery.as_ref().map(|delivery| delivery.ts.clone()),
+        created_at: created_at.to_string(),
+        updated_at: updated_at.to_string(),
+        version: *version,
     };
     to_item(key, work, &attributes)
 }
 
 fn profile_item(profile: &BusinessProfile) -> ProfileItem {
-    let Address { street, city, state, postal_code, country } = &profile.address;
+    let BusinessProfile {
+        legal_name,
+        display_name,
+        entity_type,
+        country,
+        registration_id,
+        website,
+        address: Address { street, city, state, postal_code, country: address_country },
+        use_case,
+        expected_usage,
+    } = profile;
     ProfileItem {
-        legal_name: profile.legal_name.to_string(),
-        display_name: profile.display_name.to_string(),
-        entity_type: profile.entity_type.to_string(),
-        country: profile.country.as_str().to_owned(),
-        registration_id: profile.registration_id.as_ref().map(|id| id.as_str().to_owned()),
-        website: profile.website.as_str().to_owned(),
+        legal_name: legal_name.to_string(),
+        display_name: display_name.to_string(),
+        entity_type: entity_type.to_string(),
+        country: country.as_str().to_owned(),
+        registration_id: registration_id.as_ref().map(|id| id.as_str().to_owned()),
+        website: website.as_str().to_owned(),
         street: street.to_string(),
         city: city.to_string(),
         state: state.to_string(),
         postal_code: postal_code.to_string(),
-        address_country: country.as_str().to_owned(),
-        use_case: profile.use_case.to_string(),
-        expected_usage: profile.expected_usage.to_string(),
+        address_country: address_country.as_str().to_owned(),
+        use_case: use_case.to_string(),
+        expected_usage: expected_usage.to_string(),
     }
 }
 
 fn representative_item(representative: &Representative) -> RepresentativeItem {
+    let Representative { name, title, email, phone } = representative;
     RepresentativeItem {
-        name: representative.name.to_string(),
-        title: representative.title.to_string(),
-        email: representative.email.as_str().to_owned(),
-        phone: representative.phone.as_ref().map(E164::to_string),
+        name: name.to_string(),
+        title: title.to_string(),
+        email: email.as_str().to_owned(),
+        phone: phone.as_ref().map(E164::to_string),
     }
 }
 
 fn filed_item(filed: &Filed) -> FiledItem {
+    let Filed { at, by: SubmittedBy { api_key, user_id, email }, attestation: Attestation { version, text } } = filed;
     FiledItem {
-        at: filed.at.to_string(),
-        api_key_id: filed.by.api_key.to_string(),
-        user_id: filed.by.user_id.clone(),
-        email: filed.by.email.clone(),
-        attestation_version: filed.attestation.version.clone(),
-        attestation_text: filed.attestation.text.clone(),
+        at: at.to_string(),
+        api_key_id: api_key.to_string(),
+        user_id: user_id.clone(),
+        email: email.clone(),
+        attestation_version: version.clone(),
+        attestation_text: text.clone(),
     }
 }
 
+fn review_item(review: &Review) -> ReviewItem {
+    let Review { at, reviewer_id, reviewer_email } = review;
+    ReviewItem { at: at.to_string(), reviewer_id: reviewer_id.clone(), reviewer_email: reviewer_email.clone() }
+}
+
 fn issue_item(issue: &RejectionIssue) -> IssueItem {
-    IssueItem { path: issue.path.clone(), message: issue.message.to_string() }
+    let RejectionIssue { path, message } = issue;
+    IssueItem { path: path.clone(), message: message.to_string() }
 }
 
 pub(crate) fn read_submission(item: Item) -> Result<Submission> {

@@ -22,14 +22,16 @@ struct OrganizationItem {
 
 impl From<&Organization> for OrganizationItem {
     fn from(organization: &Organization) -> Self {
+        // Whole, so that a new field is not forgotten here.
+        let Organization { id, name, buying_enabled, purchase_policy, hold, cursor_key } = organization;
         Self {
-            id: organization.id.to_string(),
-            name: organization.name.clone(),
-            buying_enabled: organization.buying_enabled,
-            purchase_policy: organization.purchase_policy.map(|policy| policy.as_str().to_owned()),
-            hold_at: organization.hold.as_ref().map(|hold| hold.at.to_string()),
-            hold_reason: organization.hold.as_ref().map(|hold| hold.reason.as_str().to_owned()),
-            cursor_key: hex::encode(organization.cursor_key),
+            id: id.to_string(),
+            name: name.clone(),
+            buying_enabled: *buying_enabled,
+            purchase_policy: purchase_policy.map(|policy| policy.as_str().to_owned()),
+            hold_at: hold.as_ref().map(|hold| hold.at.to_string()),
+            hold_reason: hold.as_ref().map(|hold| hold.reason.as_str().to_owned()),
+            cursor_key: hex::encode(cursor_key),
         }
     }
 }

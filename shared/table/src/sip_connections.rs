@@ -31,12 +31,11 @@ impl TryFrom<SipConnectionItem> for SipConnection {
 impl Table {
     /// Registers a SIP connection, or changes the registered one.
     pub async fn register_sip_connection(&self, organization: &OrganizationId, new: &SipConnection) -> Result<()> {
-        let attributes = SipConnectionItem {
-            id: new.id.to_string(),
-            provider_name: new.provider_name.to_string(),
-            connected: new.connected,
-        };
-        self.put(to_item(Key::sip_connection(organization, &new.id), None, &attributes)?).await
+        // Whole, so that a new field is not forgotten here.
+        let SipConnection { id, provider_name, connected } = new;
+        let attributes =
+            SipConnectionItem { id: id.to_string(), provider_name: provider_name.to_string(), connected: *connected };
+        self.put(to_item(Key::sip_connection(organization, id), None, &attributes)?).await
     }
 
     /// All SIP connections of an organization.
