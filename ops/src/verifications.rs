@@ -1,5 +1,5 @@
 use clap::{Args, Subcommand};
-use domain::kyb::{Decision, Notification, RegistrationId, RejectionIssue, Review, Status, Submission};
+use domain::kyb::{Decision, Field, Notification, RegistrationId, RejectionIssue, Review, Status, Submission};
 use domain::{Error, KybId, OrganizationId, Prose};
 use runtime::message::SubmissionHandle;
 use serde_json::{Map, Value, json};
@@ -7,9 +7,6 @@ use serde_json::{Map, Value, json};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::session::{Session, Undo};
-
-/// The field that is shown masked.
-const REGISTRATION_ID: &str = "businessProfile.registrationId";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -106,8 +103,8 @@ async fn show(
     let submission = found.ok_or_else(none)?;
     let mut shown = row(&submission);
     for (field, value) in submission.filing.answers() {
-        let whole = reveal || field != REGISTRATION_ID || value.is_empty();
-        shown[field] = if whole { value.to_owned() } else { RegistrationId::mask(value) }.into();
+        let whole = reveal || field != Field::RegistrationId || value.is_empty();
+        shown[field.path()] = if whole { value.to_owned() } else { RegistrationId::mask(value) }.into();
     }
     Ok(Output::thing(shown))
 }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use clients::slack::verification::{APPROVE, BUTTONS, REJECT};
-use domain::kyb::{Delivery, RejectionIssue};
+use domain::kyb::{Delivery, RejectionIssue, SlackUserId};
 use domain::{KybId, OrganizationId, Prose};
 use runtime::message::SubmissionHandle;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::modal::{self, FIELDS, FORM, REASON};
+use crate::modal::{self, FIELDS, FORM, REASON, Ticket};
 
 /// What staff have done.
 #[derive(Debug, PartialEq)]
@@ -46,19 +46,10 @@ pub(crate) struct Rejection {
 /// Who acts, on which submission, and the message in which they do.
 #[derive(Debug, PartialEq)]
 pub(crate) struct About {
-    pub(crate) user: String,
+    pub(crate) user: SlackUserId,
     pub(crate) organization: OrganizationId,
     pub(crate) submission: KybId,
     pub(crate) place: Delivery,
-}
-
-/// What the form carries with it until it comes back.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Ticket {
-    #[serde(flatten)]
-    pub(crate) handle: SubmissionHandle,
-    pub(crate) channel: String,
-    pub(crate) ts: String,
 }
 
 #[derive(Deserialize)]
@@ -153,7 +144,8 @@ fn click(actions: BlockActions) -> Option<Click> {
     };
     let SubmissionHandle { organization, submission } = serde_json::from_str(&value?).ok()?;
     let place = Delivery { channel: container.channel_id?, ts: container.message_ts? };
-    Some(Click { button, about: About { user: user.id, organization, submission, place }, trigger_id })
+    let user = SlackUserId::parse(&user.id).ok()?;
+    Some(Click { button, about: About { user, organization, submission, place }, trigger_id })
 }
 
 fn rejection(submitted: ViewSubmission) -> Option<Rejection> {
@@ -168,7 +160,12 @@ fn rejection(submitted: ViewSubmission) -> Option<Rejection> {
     let reason = answer(REASON).and_then(|answer| answer.value.as_deref()).unwrap_or_default();
     let chosen = answer(FIELDS).and_then(|answer| answer.selected_options.as_ref()).into_iter().flatten();
     Some(Rejection {
-        about: About { user: user.id, organization, submission, place: Delivery { channel, ts } },
+        about: About {
+            user: SlackUserId::parse(&user.id).ok()?,
+            organization,
+            submission,
+            place: Delivery { channel, ts },
+        },
         reason: Prose::parse(reason),
         issues: chosen.filter_map(|choice| modal::issue(&choice.value)).collect(),
     })
@@ -206,7 +203,7 @@ mod tests {
 
     fn about() -> About {
         About {
-            user: "U1".to_owned(),
+            user: SlackUserId::parse("U1").unwrap(),
             organization: OrganizationId::parse("org_1").unwrap(),
             submission: KybId::parse(SUBMISSION).unwrap(),
             place: Delivery { channel: "C1".to_owned(), ts: "1.2".to_owned() },

@@ -16,6 +16,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing;
 use clients::slack::{SigningSecret, Slack, Unsigned};
+use domain::kyb::SlackUserId;
 use domain::{Clock, Error};
 use runtime::settings::SettingsError;
 use runtime::{Function, Start};
@@ -27,7 +28,7 @@ use crate::interaction::Interaction;
 use crate::review::Deadlines;
 
 /// The most bytes of a call. Slack repeats the whole message in it, percent-encoded.
-const MOST_BODY: usize = 1024 * 1024;
+const BODY_LIMIT_BYTES: usize = 1024 * 1024;
 
 /// What this route works with.
 #[derive(Clone)]
@@ -37,7 +38,7 @@ pub(crate) struct App {
     signing: SigningSecret,
     clock: Arc<dyn Clock>,
     /// The Slack users who may decide; empty lets everybody who sees the message.
-    reviewers: Arc<[String]>,
+    reviewers: Arc<[SlackUserId]>,
 }
 
 impl App {
@@ -63,7 +64,7 @@ pub fn start(start: &Start) -> Result<Function, SettingsError> {
 
 fn routes(app: App) -> Http {
     Http::new()
-        .at("/slack/interactions", routing::post(interact).layer(DefaultBodyLimit::max(MOST_BODY)))
+        .at("/slack/interactions", routing::post(interact).layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES)))
         .with_state(app)
 }
 

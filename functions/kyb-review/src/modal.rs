@@ -2,13 +2,11 @@
 //! <https://docs.slack.dev/reference/views/modal-views>.
 
 use clients::slack::Escaped;
-use clients::slack::verification::label;
-use domain::kyb::{Delivery, RejectionIssue, Submission};
+use domain::kyb::{Delivery, Field, RejectionIssue, Submission};
 use domain::{Prose, Source};
 use runtime::message::SubmissionHandle;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-
-use crate::interaction::Ticket;
 
 /// The `callback_id` of the form that asks for a rejection's reason.
 pub(crate) const FORM: &str = "rejection";
@@ -19,20 +17,29 @@ pub(crate) const FIELDS: &str = "fields";
 /// What a rejection brings about.
 const CONSEQUENCE: &str = "The customer reads this. Their numbers are out of use until a new submission is approved.";
 
-/// The most of a business's name that heads the form.
-const MOST_NAME: usize = 150;
+/// How much of the business's name heads the form, in characters.
+const NAME_CHARS: usize = 150;
 
 /// What customers read about a field that staff have chosen. Slack's list has no room for a text to each.
 const MARKED: &str = "To be corrected; see the reason.";
+
+/// What the form carries with it until it comes back.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Ticket {
+    #[serde(flatten)]
+    pub(crate) handle: SubmissionHandle,
+    pub(crate) channel: String,
+    pub(crate) ts: String,
+}
 
 /// Asks why a submission is rejected, and which of its fields are to blame.
 pub(crate) fn form(submission: &Submission, place: &Delivery) -> Result<Value, Source> {
     let Delivery { channel, ts } = place.clone();
     let ticket = serde_json::to_string(&Ticket { handle: SubmissionHandle::of(submission), channel, ts })?;
-    let name = Escaped::line(submission.filing.business_name().as_str()).clip(MOST_NAME);
+    let name = Escaped::line(submission.filing.business_name().as_str()).clip(NAME_CHARS);
     let name = if name.as_str().is_empty() { "(nothing visible)" } else { name.as_str() };
-    let option = |path: &str| json!({"text": plain(label(path).unwrap_or(path)), "value": path});
-    let options: Vec<Value> = submission.filing.answers().into_iter().map(|(path, _)| option(path)).collect();
+    let option = |field: Field| json!({"text": plain(field.label()), "value": field.path()});
+    let options: Vec<Value> = submission.filing.answers().into_iter().map(|(field, _)| option(field)).collect();
     Ok(json!({
         "type": "modal",
         "callback_id": FORM,

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use clients::slack::SlackError;
 use clients::slack::verification::verdict;
 use domain::audit::Actor;
-use domain::kyb::{Case, Decision, Delivery, Review, Status};
+use domain::kyb::{Case, Decision, Delivery, Review, SlackUserId, Status};
 use domain::{Error, Result, chain};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
@@ -94,22 +94,22 @@ impl App {
         }
     }
 
-    fn may_decide(&self, user: &str) -> bool {
-        self.reviewers.is_empty() || self.reviewers.iter().any(|reviewer| reviewer == user)
+    fn may_decide(&self, user: &SlackUserId) -> bool {
+        self.reviewers.is_empty() || self.reviewers.contains(user)
     }
 
     async fn decide(&self, about: &About, decision: &Decision, time: &Deadlines) -> Result<()> {
         let About { user, organization, submission, .. } = about;
         // Slack tells the address of a user only to apps that ask for more than this one needs.
-        let review = Review { at: self.clock.now(), reviewer_id: user.clone(), reviewer_email: None };
-        let actor = Actor::Reviewer { id: user.clone(), email: None };
+        let review = Review { at: self.clock.now(), reviewer_id: user.to_string(), reviewer_email: None };
+        let actor = Actor::Reviewer { id: user.to_string(), email: None };
         let decided = Box::pin(self.table.decide(organization, submission, decision, &review, &actor));
         let decided = timeout_at(time.decided, decided).await.unwrap_or_else(|late| Err(Error::Busy(late.into())));
         match decided {
             Ok(decided) => {
                 tracing::info!(
                     organization.id = %organization, kyb.submission.id = %submission,
-                    kyb.status = decided.status().as_str(), slack.user.id = user, "a business verification was decided"
+                    kyb.status = decided.status().as_str(), slack.user.id = %user, "a business verification was decided"
                 );
                 Ok(())
             }
@@ -167,7 +167,7 @@ impl App {
 
     /// Tells whoever clicked, and nobody else.
     async fn tell(&self, about: &About, sentence: &str, time: &Deadlines) {
-        let told = self.slack.post_ephemeral(&about.place.channel, &about.user, sentence);
+        let told = self.slack.post_ephemeral(&about.place.channel, about.user.as_str(), sentence);
         if let Err(error) = within(time, told).await {
             warn(about, &error, "a reviewer could not be told why a click came to nothing");
         }

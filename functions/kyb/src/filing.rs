@@ -1,7 +1,7 @@
 //! Reading what a customer files.
 
 use domain::kyb::{
-    Address, BusinessProfile, Country, Declaration, Email, Filing, RegistrationId, Representative, Website,
+    Address, BusinessProfile, Country, Declaration, Email, Field, Filing, RegistrationId, Representative, Website,
 };
 use domain::{E164, Name, Prose};
 use web::Fields;
@@ -35,15 +35,15 @@ pub(crate) fn full_form(fields: &mut Fields) -> Option<Filing> {
 
 /// Each field is read before any is missed, so that all issues are found.
 fn profile(fields: &mut Fields) -> Option<BusinessProfile> {
-    let legal_name = fields.required("legalName", Name::parse);
-    let display_name = fields.required("displayName", Name::parse);
-    let entity_type = fields.required("entityType", Name::parse);
-    let country = fields.required("country", Country::parse);
-    let registration_id = fields.optional("registrationId", RegistrationId::parse);
-    let website = fields.required("website", Website::parse);
+    let legal_name = fields.required(Field::LegalName.name(), Name::parse);
+    let display_name = fields.required(Field::DisplayName.name(), Name::parse);
+    let entity_type = fields.required(Field::EntityType.name(), Name::parse);
+    let country = fields.required(Field::Country.name(), Country::parse);
+    let registration_id = fields.optional(Field::RegistrationId.name(), RegistrationId::parse);
+    let website = fields.required(Field::Website.name(), Website::parse);
     let address = fields.object("address", address);
-    let use_case = fields.required("useCase", Prose::parse);
-    let expected_usage = fields.required("expectedUsage", Prose::parse);
+    let use_case = fields.required(Field::UseCase.name(), Prose::parse);
+    let expected_usage = fields.required(Field::ExpectedUsage.name(), Prose::parse);
     Some(BusinessProfile {
         legal_name: legal_name?,
         display_name: display_name?,
@@ -58,24 +58,24 @@ fn profile(fields: &mut Fields) -> Option<BusinessProfile> {
 }
 
 fn address(fields: &mut Fields) -> Option<Address> {
-    let street = fields.required("street", Name::parse);
-    let city = fields.required("city", Name::parse);
-    let state = fields.required("state", Name::parse);
-    let postal_code = fields.required("postalCode", Name::parse);
-    let country = fields.required("country", Country::parse);
+    let street = fields.required(Field::Street.name(), Name::parse);
+    let city = fields.required(Field::City.name(), Name::parse);
+    let state = fields.required(Field::State.name(), Name::parse);
+    let postal_code = fields.required(Field::PostalCode.name(), Name::parse);
+    let country = fields.required(Field::AddressCountry.name(), Country::parse);
     Some(Address { street: street?, city: city?, state: state?, postal_code: postal_code?, country: country? })
 }
 
 fn representative(fields: &mut Fields) -> Option<Representative> {
-    let name = fields.required("name", Name::parse);
-    let title = fields.required("title", Name::parse);
-    let email = fields.required("email", Email::parse);
-    let phone = fields.optional("phone", E164::parse);
+    let name = fields.required(Field::Representative.name(), Name::parse);
+    let title = fields.required(Field::Title.name(), Name::parse);
+    let email = fields.required(Field::Email.name(), Email::parse);
+    let phone = fields.optional(Field::Phone.name(), E164::parse);
     Some(Representative { name: name?, title: title?, email: email?, phone })
 }
 
 fn declaration(fields: &mut Fields) -> Option<Declaration> {
-    let business_name = fields.required("businessName", Name::parse);
-    let use_case = fields.required("useCase", Prose::parse);
+    let business_name = fields.required(Field::BusinessName.name(), Name::parse);
+    let use_case = fields.required(Field::DeclaredUseCase.name(), Prose::parse);
     Some(Declaration { business_name: business_name?, use_case: use_case? })
 }

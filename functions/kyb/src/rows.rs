@@ -309,7 +309,8 @@ impl SubmissionRow {
 
 impl From<&RejectionIssue> for RejectionIssueRow {
     fn from(issue: &RejectionIssue) -> Self {
-        Self { path: issue.path.clone(), message: issue.message.to_string() }
+        let RejectionIssue { path, message } = issue;
+        Self { path: path.clone(), message: message.to_string() }
     }
 }
 
@@ -375,20 +376,36 @@ impl From<&Declaration> for DeclarationRow {
 
 impl From<&Brand> for PrefillRow {
     fn from(brand: &Brand) -> Self {
+        let Brand {
+            company_name,
+            display_name,
+            entity_type,
+            ein,
+            website,
+            street,
+            city,
+            state,
+            postal_code,
+            country,
+            first_name: _, // both are in `representative_name`
+            last_name: _,
+            email,
+            phone,
+        } = brand;
         Self {
             business_profile: ProfileRow {
-                legal_name: brand.company_name.clone(),
-                display_name: brand.display_name.clone(),
-                entity_type: brand.entity_type.clone(),
-                country: brand.country.clone(),
-                registration_id: Some(brand.ein.clone()),
-                website: brand.website.clone(),
+                legal_name: company_name.clone(),
+                display_name: display_name.clone(),
+                entity_type: entity_type.clone(),
+                country: country.clone(),
+                registration_id: Some(ein.clone()),
+                website: website.clone(),
                 address: AddressRow {
-                    street: brand.street.clone(),
-                    city: brand.city.clone(),
-                    state: brand.state.clone(),
-                    postal_code: brand.postal_code.clone(),
-                    country: brand.country.clone(),
+                    street: street.clone(),
+                    city: city.clone(),
+                    state: state.clone(),
+                    postal_code: postal_code.clone(),
+                    country: country.clone(),
                 },
                 use_case: String::new(),
                 expected_usage: String::new(),
@@ -396,8 +413,8 @@ impl From<&Brand> for PrefillRow {
             authorized_representative: RepresentativeRow {
                 name: brand.representative_name(),
                 title: String::new(),
-                email: brand.email.clone(),
-                phone: Some(brand.phone.clone()),
+                email: email.clone(),
+                phone: Some(phone.clone()),
             },
         }
     }

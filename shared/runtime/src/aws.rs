@@ -9,7 +9,7 @@ use aws_smithy_types::retry::{ReconnectMode, RetryConfig};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::{SdkConfig, region::Region};
 
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 
 /// The HTTP client for configurations that find their credentials by other means than [`Account`].
 #[must_use]
@@ -34,6 +34,22 @@ pub struct Account {
 }
 
 impl Account {
+    /// The function's own account. `try_time_out` is how long one try of a call may take.
+    ///
+    /// # Errors
+    /// A variable that Lambda always sets is missing.
+    pub fn from_settings(settings: &Settings, try_time_out: Duration) -> Result<Self, SettingsError> {
+        Ok(Self {
+            region: settings.required("AWS_REGION")?,
+            access_key_id: settings.required("AWS_ACCESS_KEY_ID")?,
+            secret_access_key: settings.required("AWS_SECRET_ACCESS_KEY")?,
+            session_token: settings.optional("AWS_SESSION_TOKEN"),
+            try_time_out,
+            endpoint_url: settings.optional("AWS_ENDPOINT_URL"),
+            service_endpoints: Some(settings.clone()),
+        })
+    }
+
     /// The account of an engine on this machine, which does not check who asks.
     #[must_use]
     pub fn local(endpoint_url: String) -> Self {
@@ -80,5 +96,29 @@ impl Account {
             config = config.service_config(service_endpoints.clone());
         }
         config.build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_types::service_config::ServiceConfigKey;
+
+    use super::*;
+
+    #[test]
+    fn a_service_may_have_an_endpoint_of_its_own() {
+        let settings = Settings::from_reader(|name| match name {
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER" => Some("http://localhost:1".to_owned()),
+            "AWS_ENDPOINT_URL_SQS" => Some(String::new()),
+            other => Some(other.to_owned()),
+        });
+        let config = Account::from_settings(&settings, Duration::from_secs(2)).unwrap().sdk_config();
+        assert_eq!(config.endpoint_url(), Some("AWS_ENDPOINT_URL"));
+        let own = |service| {
+            let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+            config.service_config().unwrap().load_config(key.build().unwrap())
+        };
+        assert_eq!(own("Secrets Manager").as_deref(), Some("http://localhost:1"));
+        assert_eq!(own("SQS"), None);
     }
 }

@@ -12,6 +12,7 @@ use domain::{Clock, Randomness, SystemClock, SystemRandomness};
 
 #[cfg(feature = "secret")]
 use crate::Secret;
+use crate::aws::Account;
 use crate::logs;
 use crate::settings::{Settings, SettingsError};
 
@@ -58,7 +59,7 @@ impl Start {
         if let Some(made) = self.aws.get() {
             return Ok(made.clone());
         }
-        let made = self.settings.account(self.try_time_out)?.sdk_config();
+        let made = Account::from_settings(&self.settings, self.try_time_out)?.sdk_config();
         Ok(self.aws.get_or_init(|| made).clone())
     }
 

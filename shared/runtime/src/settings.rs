@@ -7,14 +7,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
-use std::time::Duration;
 
 use domain::MicroUsd;
+use domain::kyb::SlackUserId;
 use domain::number::Prices;
 use domain::organization::PurchasePolicy;
 use tracing::level_filters::LevelFilter;
-
-use crate::aws::Account;
 
 /// A variable as an operator has to know it. The README's table is made of these.
 #[derive(Debug)]
@@ -251,22 +249,6 @@ impl Settings {
         self.required(name)
     }
 
-    /// The function's own account. `try_time_out` is how long one try of a call may take.
-    ///
-    /// # Errors
-    /// A variable that Lambda always sets is missing.
-    pub fn account(&self, try_time_out: Duration) -> Result<Account, SettingsError> {
-        Ok(Account {
-            region: self.required("AWS_REGION")?,
-            access_key_id: self.required("AWS_ACCESS_KEY_ID")?,
-            secret_access_key: self.required("AWS_SECRET_ACCESS_KEY")?,
-            session_token: self.optional("AWS_SESSION_TOKEN"),
-            try_time_out,
-            endpoint_url: self.optional("AWS_ENDPOINT_URL"),
-            service_endpoints: Some(self.clone()),
-        })
-    }
-
     /// # Errors
     /// `TABLE_NAME` is missing.
     pub fn table_name(&self) -> Result<String, SettingsError> {
@@ -335,16 +317,10 @@ impl Settings {
     ///
     /// # Errors
     /// `SLACK_REVIEWERS` holds something else. A name that never fits would lock everybody out.
-    pub fn slack_reviewers(&self) -> Result<Vec<String>, SettingsError> {
+    pub fn slack_reviewers(&self) -> Result<Vec<SlackUserId>, SettingsError> {
         self.parsed("SLACK_REVIEWERS", |text| {
-            let known = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-            let user = |id: &str| id.starts_with(['U', 'W']) && id.bytes().all(known);
-            let ids: Vec<_> = text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
-            if ids.iter().all(|id| user(id)) {
-                Ok(ids)
-            } else {
-                Err("must be ids of Slack users such as U012AB3CD,U045EF6GH")
-            }
+            let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(SlackUserId::parse);
+            ids.collect::<Result<_, _>>().map_err(|_| "must be ids of Slack users such as U012AB3CD,U045EF6GH")
         })
     }
 
@@ -390,29 +366,10 @@ mod tests {
     }
 
     #[test]
-    fn a_service_may_have_an_endpoint_of_its_own() {
-        let account = Settings::from_reader(|name| match name {
-            "AWS_ENDPOINT_URL_SECRETS_MANAGER" => Some("http://localhost:1".to_owned()),
-            "AWS_ENDPOINT_URL_SQS" => Some(String::new()),
-            other => Some(other.to_owned()),
-        });
-        let config = account.account(Duration::from_secs(2)).unwrap().sdk_config();
-        assert_eq!(config.endpoint_url(), Some("AWS_ENDPOINT_URL"));
-        let own = |service| {
-            let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
-            config.service_config().unwrap().load_config(key.build().unwrap())
-        };
-        assert_eq!(own("Secrets Manager").as_deref(), Some("http://localhost:1"));
-        assert_eq!(own("SQS"), None);
-    }
-
-    #[test]
     fn reviewers_are_listed_with_commas_between() {
-        assert_eq!(Settings::from_reader(|_| None).slack_reviewers().unwrap(), Vec::<String>::new());
-        assert_eq!(
-            Settings::from_reader(|_| Some(" U1AB, W2 ,".to_owned())).slack_reviewers().unwrap(),
-            ["U1AB", "W2"]
-        );
+        assert_eq!(Settings::from_reader(|_| None).slack_reviewers().unwrap(), []);
+        let listed = Settings::from_reader(|_| Some(" U1AB, W2 ,".to_owned())).slack_reviewers().unwrap();
+        assert_eq!(listed.iter().map(SlackUserId::as_str).collect::<Vec<_>>(), ["U1AB", "W2"]);
         assert!(Settings::from_reader(|_| Some("U1AB;U2".to_owned())).slack_reviewers().is_err());
     }
 

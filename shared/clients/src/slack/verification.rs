@@ -7,7 +7,10 @@
 //! The escaping comes first and the cutting second, so the limits hold for what is really sent.
 
 use domain::Timestamp;
-use domain::kyb::{BusinessProfile, Case, Declaration, Filing, RegistrationId, Representative, Status, Submission};
+use domain::kyb::{
+    Address, BusinessProfile, Case, Declaration, Field, Filing, RegistrationId, Representative, SlackUserId, Status,
+    Submission,
+};
 use runtime::message::SubmissionHandle;
 use serde_json::{Value, json};
 
@@ -16,39 +19,19 @@ use super::text::Escaped;
 // Limits of https://docs.slack.dev/reference/block-kit/blocks: header-block, section-block. Ours are lower where a
 // customer's text could crowd out the rest: Slack also limits the text of all blocks together, at an undocumented
 // number. Messages of 11,300 characters are known to have been refused with `msg_blocks_too_long`.
-const MOST_HEADER: usize = 150;
-const MOST_VALUE: usize = 300;
-const MOST_PROSE: usize = 2_200;
-const MOST_FALLBACK: usize = 300;
-const MOST_REASON: usize = 600;
-const MOST_EARLIER_REASON: usize = 300;
-const MOST_BRIEF: usize = 50;
-const MOST_ROWS: usize = 20;
+const HEADER_CHARS: usize = 150;
+const VALUE_CHARS: usize = 300;
+const PROSE_CHARS: usize = 2_200;
+const FALLBACK_CHARS: usize = 300;
+const REASON_CHARS: usize = 600;
+const EARLIER_REASON_CHARS: usize = 300;
+const BRIEF_CHARS: usize = 50;
+const ISSUE_ROWS: usize = 20;
 /// A label and its value are two of the ten fields that a section may have.
 const ROWS_PER_SECTION: usize = 5;
 
-/// What staff call the fields of a form, in the order of [`Filing::FIELDS`].
-const LABELS: [&str; Filing::FIELDS.len()] = [
-    "Legal name",
-    "Display name",
-    "Entity type",
-    "Country",
-    "Registration id",
-    "Website",
-    "Street",
-    "City",
-    "State",
-    "Postal code",
-    "Country of the address",
-    "Use case",
-    "Expected usage",
-    "Representative",
-    "Title",
-    "E-mail",
-    "Phone",
-    "Business name",
-    "Use case",
-];
+/// The heading of the use case, in either form.
+const PURPOSE: &str = "What they will use numbers for";
 
 /// A message for `chat.postMessage`.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +78,7 @@ pub fn message(case: &Case) -> Message {
         Status::Draft | Status::Submitted => "to review",
         decided => decided.as_str(),
     };
-    let text = Escaped::line(&format!("Business verification {about}: {name}")).clip(MOST_FALLBACK);
+    let text = Escaped::line(&format!("Business verification {about}: {name}")).clip(FALLBACK_CHARS);
     Message { text: text.without_mentions().as_str().to_owned(), blocks: Value::Array(blocks) }
 }
 
@@ -112,22 +95,18 @@ pub fn verdict(submission: &Submission) -> Option<String> {
     Some(format!("*{decided}* by {}, {}", person(&review.reviewer_id), moment(review.at)))
 }
 
-/// What a form's field is called in front of staff; `None` for a path that no form has.
-#[must_use]
-pub fn label(path: &str) -> Option<&'static str> {
-    Filing::FIELDS.iter().position(|field| *field == path).map(|at| LABELS[at])
-}
-
 /// What staff decided, with their reasons; nothing until there is a decision.
 fn outcome(submission: &Submission) -> Vec<Value> {
     let Some(verdict) = verdict(submission) else { return Vec::new() };
     let mut blocks = vec![json!({"type": "section", "text": mrkdwn(&verdict)})];
     if let Some(reason) = submission.reason() {
-        blocks.extend(prose("Reason", reason.as_str(), MOST_REASON));
+        blocks.extend(prose("Reason", reason.as_str(), REASON_CHARS));
     }
-    let issues =
-        submission.rejection_issues().iter().map(|issue| (label(&issue.path).unwrap_or("Another field"), issue));
-    let issues: Vec<_> = issues.take(MOST_ROWS).map(|(label, issue)| (label, brief(issue.message.as_str()))).collect();
+    let issues = submission.rejection_issues().iter().take(ISSUE_ROWS).map(|issue| {
+        let label = Field::parse(&issue.path).map_or("Another field", Field::label);
+        (label, brief(issue.message.as_str()))
+    });
+    let issues: Vec<_> = issues.collect();
     blocks.extend(rows(&issues));
     blocks.push(divider());
     blocks
@@ -138,18 +117,18 @@ fn changes(submission: &Submission, earlier: &Submission) -> Vec<Value> {
     let was = if earlier.status() == Status::Revoked { "revoked" } else { "rejected" };
     let mut blocks = Vec::new();
     if let Some(reason) = earlier.reason() {
-        blocks.extend(prose(&format!("The earlier submission was {was}"), reason.as_str(), MOST_EARLIER_REASON));
+        blocks.extend(prose(&format!("The earlier submission was {was}"), reason.as_str(), EARLIER_REASON_CHARS));
     }
     let changes = submission.filing.changes_since(&earlier.filing);
     let title = if changes.is_empty() { "Nothing has changed since then" } else { "What has changed since then" };
     blocks.push(json!({"type": "section", "text": bold(title)}));
-    let changes = changes.into_iter().map(|(path, value)| {
-        let value = match path {
+    let changes = changes.into_iter().map(|(field, value)| {
+        let value = match field {
             _ if value.is_empty() => brief("(left out)"),
-            "businessProfile.registrationId" => brief(&RegistrationId::mask(value)),
+            Field::RegistrationId => brief(&RegistrationId::mask(value)),
             _ => brief(value),
         };
-        (label(path).unwrap_or(path), value)
+        (field.label(), value)
     });
     blocks.extend(rows(&changes.collect::<Vec<_>>()));
     blocks
@@ -170,11 +149,10 @@ fn buttons(submission: &Submission) -> Value {
 /// A reviewer: Slack shows its own users by name; others, such as operators at their command line, are named as they
 /// are.
 fn person(id: &str) -> String {
-    let known = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-    if id.len() >= 2 && id.starts_with(['U', 'W']) && id.bytes().all(known) {
-        return format!("<@{id}>");
+    if let Ok(user) = SlackUserId::parse(id) {
+        return format!("<@{user}>");
     }
-    Escaped::line(id).clip(MOST_BRIEF).without_mentions().as_str().to_owned()
+    Escaped::line(id).clip(BRIEF_CHARS).without_mentions().as_str().to_owned()
 }
 
 /// Slack shows each reader this moment in the reader's own time zone; what follows the bar is for programs that cannot.
@@ -184,39 +162,52 @@ fn moment(at: Timestamp) -> String {
 }
 
 fn full_form(business: &BusinessProfile, representative: &Representative) -> Vec<Value> {
-    let address = &business.address;
-    let place = format!("{}, {}, {}", address.city, address.state, address.country.as_str());
-    let registration = business.registration_id.as_ref().map_or("none given".to_owned(), RegistrationId::masked);
-    let phone = representative.phone.as_ref().map_or("none given".to_owned(), domain::E164::friendly);
+    let BusinessProfile {
+        legal_name,
+        display_name,
+        entity_type,
+        country,
+        registration_id,
+        website,
+        // Street and postal code decide nothing; the filing keeps them.
+        address: Address { street: _, city, state, postal_code: _, country: address_country },
+        use_case,
+        expected_usage,
+    } = business;
+    let Representative { name, title, email, phone } = representative;
+    let place = format!("{city}, {state}, {}", address_country.as_str());
+    let registration = registration_id.as_ref().map_or("none given".to_owned(), RegistrationId::masked);
+    let phone = phone.as_ref().map_or("none given".to_owned(), domain::E164::friendly);
     let mut blocks = rows(&[
-        ("Legal name", line(business.legal_name.as_str())),
-        ("Display name", line(business.display_name.as_str())),
-        ("Entity type", line(business.entity_type.as_str())),
-        ("Country", line(business.country.as_str())),
-        ("Registration id", line(&registration)),
-        ("Website", line(business.website.as_str())),
+        (Field::LegalName.label(), line(legal_name.as_str())),
+        (Field::DisplayName.label(), line(display_name.as_str())),
+        (Field::EntityType.label(), line(entity_type.as_str())),
+        (Field::Country.label(), line(country.as_str())),
+        (Field::RegistrationId.label(), line(&registration)),
+        (Field::Website.label(), line(website.as_str())),
         ("Address", line(&place)),
     ]);
     blocks.push(divider());
     blocks.extend(rows(&[
-        ("Representative", line(representative.name.as_str())),
-        ("Title", line(representative.title.as_str())),
-        ("E-mail", line(representative.email.as_str())),
-        ("Phone", line(&phone)),
+        (Field::Representative.label(), line(name.as_str())),
+        (Field::Title.label(), line(title.as_str())),
+        (Field::Email.label(), line(email.as_str())),
+        (Field::Phone.label(), line(&phone)),
     ]));
     blocks.push(divider());
-    blocks.extend(prose("What they will use numbers for", business.use_case.as_str(), MOST_PROSE));
-    blocks.extend(prose("Expected usage", business.expected_usage.as_str(), MOST_PROSE));
+    blocks.extend(prose(PURPOSE, use_case.as_str(), PROSE_CHARS));
+    blocks.extend(prose(Field::ExpectedUsage.label(), expected_usage.as_str(), PROSE_CHARS));
     blocks
 }
 
 fn short_form(declaration: &Declaration) -> Vec<Value> {
+    let Declaration { business_name, use_case } = declaration;
     let mut blocks = rows(&[
-        ("Business name", line(declaration.business_name.as_str())),
+        (Field::BusinessName.label(), line(business_name.as_str())),
         ("Form", line("Short declaration: no profile, no representative")),
     ]);
     blocks.push(divider());
-    blocks.extend(prose("What they will use numbers for", declaration.use_case.as_str(), MOST_PROSE));
+    blocks.extend(prose(PURPOSE, use_case.as_str(), PROSE_CHARS));
     blocks
 }
 
@@ -243,7 +234,7 @@ fn footnote(submission: &Submission) -> Value {
 
 fn header(name: &str) -> Value {
     let title = Escaped::line(&format!("Business verification: {name}"));
-    json!({"type": "header", "text": plain(&title.clip(MOST_HEADER))})
+    json!({"type": "header", "text": plain(&title.clip(HEADER_CHARS))})
 }
 
 fn divider() -> Value {
@@ -267,11 +258,11 @@ fn rows(rows: &[(&str, Value)]) -> Vec<Value> {
 
 /// One line of what stands in full elsewhere.
 fn brief(text: &str) -> Value {
-    plain(&Escaped::line(text).clip(MOST_BRIEF))
+    plain(&Escaped::line(text).clip(BRIEF_CHARS))
 }
 
 fn line(text: &str) -> Value {
-    plain(&Escaped::line(text).clip(MOST_VALUE))
+    plain(&Escaped::line(text).clip(VALUE_CHARS))
 }
 
 /// Slack refuses a whole message for one empty text, and a text of nothing but hidden characters is empty by now.

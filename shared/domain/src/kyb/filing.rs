@@ -3,7 +3,7 @@ use std::str::FromStr;
 use email_address::EmailAddress;
 use url::Url;
 
-use super::RegistrationId;
+use super::{Field, RegistrationId};
 use crate::{E164, Name, Prose};
 
 /// The officially assigned alpha-2 codes of ISO 3166-1, each two letters, without separators.
@@ -130,47 +130,23 @@ pub enum Filing {
 }
 
 impl Filing {
-    /// Every field that a form can have, as callers spell it: first the full form's, then the short one's.
-    pub const FIELDS: [&str; 19] = [
-        "businessProfile.legalName",
-        "businessProfile.displayName",
-        "businessProfile.entityType",
-        "businessProfile.country",
-        "businessProfile.registrationId",
-        "businessProfile.website",
-        "businessProfile.address.street",
-        "businessProfile.address.city",
-        "businessProfile.address.state",
-        "businessProfile.address.postalCode",
-        "businessProfile.address.country",
-        "businessProfile.useCase",
-        "businessProfile.expectedUsage",
-        "authorizedRepresentative.name",
-        "authorizedRepresentative.title",
-        "authorizedRepresentative.email",
-        "authorizedRepresentative.phone",
-        "declaration.businessName",
-        "declaration.useCase",
-    ];
-
-    /// The fields of this form and what they say, in the order of [`Self::FIELDS`]. What was left out is empty.
+    /// The fields of this form and what they say, in the order of [`Field::ALL`]. What was left out is empty.
     #[must_use]
-    pub fn answers(&self) -> Vec<(&'static str, &str)> {
+    pub fn answers(&self) -> Vec<(Field, &str)> {
         match self {
             Self::Full(full) => {
                 let (business, representative) = &**full;
-                let values = [business.answers().as_slice(), &representative.answers()].concat();
-                Self::FIELDS.into_iter().zip(values).collect()
+                [business.answers().as_slice(), &representative.answers()].concat()
             }
             Self::Short(Declaration { business_name, use_case }) => {
-                vec![("declaration.businessName", business_name.as_str()), ("declaration.useCase", use_case.as_str())]
+                vec![(Field::BusinessName, business_name.as_str()), (Field::DeclaredUseCase, use_case.as_str())]
             }
         }
     }
 
-    /// The fields of this form that said something else in `earlier`, or did not stand there, with what they say now.
+    /// The fields of this form that `earlier` lacks or answers otherwise, with what they say now.
     #[must_use]
-    pub fn changes_since(&self, earlier: &Self) -> Vec<(&'static str, &str)> {
+    pub fn changes_since(&self, earlier: &Self) -> Vec<(Field, &str)> {
         let before = earlier.answers();
         self.answers().into_iter().filter(|answer| !before.contains(answer)).collect()
     }
@@ -186,30 +162,45 @@ impl Filing {
 }
 
 impl BusinessProfile {
-    fn answers(&self) -> [&str; 13] {
-        let address = &self.address;
+    fn answers(&self) -> [(Field, &str); 13] {
+        let Self {
+            legal_name,
+            display_name,
+            entity_type,
+            country,
+            registration_id,
+            website,
+            address: Address { street, city, state, postal_code, country: address_country },
+            use_case,
+            expected_usage,
+        } = self;
         [
-            self.legal_name.as_str(),
-            self.display_name.as_str(),
-            self.entity_type.as_str(),
-            self.country.as_str(),
-            self.registration_id.as_ref().map_or("", RegistrationId::as_str),
-            self.website.as_str(),
-            address.street.as_str(),
-            address.city.as_str(),
-            address.state.as_str(),
-            address.postal_code.as_str(),
-            address.country.as_str(),
-            self.use_case.as_str(),
-            self.expected_usage.as_str(),
+            (Field::LegalName, legal_name.as_str()),
+            (Field::DisplayName, display_name.as_str()),
+            (Field::EntityType, entity_type.as_str()),
+            (Field::Country, country.as_str()),
+            (Field::RegistrationId, registration_id.as_ref().map_or("", RegistrationId::as_str)),
+            (Field::Website, website.as_str()),
+            (Field::Street, street.as_str()),
+            (Field::City, city.as_str()),
+            (Field::State, state.as_str()),
+            (Field::PostalCode, postal_code.as_str()),
+            (Field::AddressCountry, address_country.as_str()),
+            (Field::UseCase, use_case.as_str()),
+            (Field::ExpectedUsage, expected_usage.as_str()),
         ]
     }
 }
 
 impl Representative {
-    fn answers(&self) -> [&str; 4] {
-        let phone = self.phone.as_ref().map_or("", E164::as_str);
-        [self.name.as_str(), self.title.as_str(), self.email.as_str(), phone]
+    fn answers(&self) -> [(Field, &str); 4] {
+        let Self { name, title, email, phone } = self;
+        [
+            (Field::Representative, name.as_str()),
+            (Field::Title, title.as_str()),
+            (Field::Email, email.as_str()),
+            (Field::Phone, phone.as_ref().map_or("", E164::as_str)),
+        ]
     }
 }
 
@@ -299,15 +290,15 @@ mod tests {
         ];
         let answers = filing.answers();
         assert_eq!(answers.iter().map(|(_, value)| *value).collect::<Vec<_>>(), expected);
-        let fields: Vec<_> = answers.into_iter().chain(short().answers()).map(|(path, _)| path).collect();
-        assert_eq!(fields, Filing::FIELDS);
+        let fields: Vec<_> = answers.into_iter().chain(short().answers()).map(|(field, _)| field).collect();
+        assert_eq!(fields, Field::ALL);
     }
 
     #[test]
     fn changes_are_what_differs_with_what_is_said_now() {
         let (old, new) = (full("https://example.com", Some("+12015551234")), full("https://example.org", None));
         assert_eq!(old.changes_since(&old), []);
-        let changed = [("businessProfile.website", "https://example.org"), ("authorizedRepresentative.phone", "")];
+        let changed = [(Field::Website, "https://example.org"), (Field::Phone, "")];
         assert_eq!(new.changes_since(&old), changed);
         assert_eq!(short().changes_since(&old), short().answers(), "the other form has none of these fields");
     }
