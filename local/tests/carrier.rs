@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clients::telnyx::Telnyx;
-use domain::carrier::{Ordered, Refusal, Release, Search};
-use domain::number::CarrierNumberId;
+use domain::carrier::{CarrierNumberId, Ordered, Refusal, Release, Search};
 use domain::{Clock, E164, Error, OrganizationId, PhoneNumberId, Timestamp};
 use local::sandbox::carrier::{Carrier, Options, RateLimit};
 use reqwest::{Client, Method};

@@ -85,7 +85,7 @@ async fn forget(
     if !matches!(number.source, Source::Managed(Order::Releasing { .. })) {
         return Err(Failure::new(format!("{id} is not being released, so there is nothing to forget.")));
     }
-    let carrier_id = number.resource().map_or("", domain::number::CarrierNumberId::as_str);
+    let carrier_id = number.resource().map_or("", domain::carrier::CarrierNumberId::as_str);
     let deed = format!(
         "remove {} without the carrier's confirmation (if the carrier still has it, under the id {carrier_id}, it goes on \
          billing it)",
@@ -145,7 +145,7 @@ pub(crate) fn row(number: &PhoneNumber) -> Value {
         "e164": number.e164.as_str(),
         "source": number.source.as_str(),
         "orderState": order_state,
-        "carrierId": number.resource().map(domain::number::CarrierNumberId::as_str),
+        "carrierId": number.resource().map(domain::carrier::CarrierNumberId::as_str),
         "sipConnectionId": connection,
         "direction": number.routing.direction.as_str(),
         "agentId": number.routing.agent.as_ref().map(domain::AgentId::as_str),

@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use domain::audit::Action;
-use domain::number::{CarrierNumberId, Order, PhoneNumber, Source};
-use domain::settlement::{HANDED_OVER_AFTER, OrderStanding};
+use domain::carrier::{CarrierNumberId, OrderStanding};
+use domain::number::{Order, PhoneNumber, Source};
+use domain::settlement::HANDED_OVER_AFTER;
 use domain::{Error, OrganizationId, PhoneNumberId};
 use serde_json::json;
 

@@ -277,7 +277,7 @@ async fn customers_and_numbers() -> Cloud {
     let sticky = app.buy("+14155550523").send().await.ok()["id"].as_str().unwrap().to_owned();
     app.delete(&format!("/v1/phone-numbers/{sticky}")).send().await.refused(503, "CARRIER_UNAVAILABLE");
     let carrier_id = app.bundle.carrier.numbers().pop().unwrap().id;
-    app.reconciler.carrier.release(&domain::number::CarrierNumberId::parse(&carrier_id).unwrap()).await.unwrap();
+    app.reconciler.carrier.release(&domain::carrier::CarrierNumberId::parse(&carrier_id).unwrap()).await.unwrap();
     assert_eq!(done(&aws, &format!("numbers forget {org} {sticky} --yes")).await["changed"], true);
     app.check_books().await;
     cloud

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use clients::slack::{SIGNATURE, SigningSecret, Slack, TIMESTAMP, sign};
 use clients::telnyx::Telnyx;
 use domain::api_key::ApiKey;
-use domain::number::CarrierNumberId;
+use domain::carrier::CarrierNumberId;
 use domain::{Clock, E164, OrganizationId, PhoneNumberId};
 use local::sandbox::slack::{Failure, Message};
 use local::seed::World;

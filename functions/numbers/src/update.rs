@@ -80,7 +80,7 @@ fn parse(mut fields: Fields) -> domain::Result<Patch> {
     let patch = Patch {
         direction: fields.optional("direction", Direction::parse),
         template: fields.change("dispatchMetadataTemplate", |fields| {
-            fields.json("dispatchMetadataTemplate", DispatchTemplate::parse)
+            fields.json("dispatchMetadataTemplate", DispatchTemplate::from_compact_json)
         }),
         agent: fields.change("agentId", |fields| fields.optional("agentId", AgentId::parse)),
         label: fields.change("label", |fields| fields.optional("label", Label::parse)),

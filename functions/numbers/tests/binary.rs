@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use domain::number::CarrierNumberId;
+use domain::carrier::CarrierNumberId;
 use serde_json::{Value, json};
 use tests::TestApp;
 use tests::deployed::Deployed;

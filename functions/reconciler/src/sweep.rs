@@ -24,7 +24,7 @@ use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use domain::number::CarrierNumberId;
+use domain::carrier::CarrierNumberId;
 use domain::{Error, Result, chain};
 use serde::{Deserialize, Serialize};
 use table::Place;

@@ -37,7 +37,7 @@ impl Task {
 mod tests {
     use super::*;
     use crate::sweep::From;
-    use domain::number::CarrierNumberId;
+    use domain::carrier::CarrierNumberId;
     use serde_json::json;
     use std::num::NonZeroU32;
 

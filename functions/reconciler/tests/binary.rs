@@ -51,7 +51,7 @@ async fn the_weekly_event_sweeps_and_changes_nothing() {
     let app = TestApp::approved().await;
     app.buy("+14155550142").send().await.ok();
     let lost = app.buy("+14155550143").send().await.ok();
-    let carrier = domain::number::CarrierNumberId::parse(lost["providerResourceId"].as_str().unwrap()).unwrap();
+    let carrier = domain::carrier::CarrierNumberId::parse(lost["providerResourceId"].as_str().unwrap()).unwrap();
     app.reconciler.carrier.release(&carrier).await.unwrap();
     // An order that is due, which a sweep leaves to the next settling run.
     let doubtful = app.buy("+14155550500").send().await.ok();

@@ -12,9 +12,7 @@ mod wire;
 
 use std::time::Duration;
 
-use domain::carrier::{CarrierOrderId, Offer, Ordered, Refusal, Release, Search};
-use domain::number::CarrierNumberId;
-use domain::settlement::OrderStanding;
+use domain::carrier::{CarrierNumberId, CarrierOrderId, Offer, OrderStanding, Ordered, Refusal, Release, Search};
 use domain::{E164, Error, OrganizationId, PhoneNumberId, Result};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -23,7 +21,6 @@ pub use self::brand::BrandId;
 
 use self::answers::{Offered, Placed, Setup, Standing};
 use self::deployment::Deployment;
-pub use self::listing::{HeldNumber, HeldPage};
 use self::wire::{Failure, Link};
 use runtime::settings::SettingsError;
 use runtime::{Secret, Start};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::api_key::Grant;
 use crate::kyb::{Status, Submission};
-use crate::number::{PhoneNumber, Routing};
+use crate::number::{Billing, PhoneNumber, Routing, SmsAssignment};
 use crate::{ApiKeyId, KybId, OrganizationId, PhoneNumberId, Timestamp};
 
 /// How long an event is kept: 400 days, so that a yearly audit finds the whole year before it.
@@ -183,7 +183,7 @@ impl Event {
             at: new.updated_at,
             actor: actor.clone(),
             action: reached(new.status()),
-            changed: form.into_iter().map(|(field, _)| field).chain(attestation).collect(),
+            changed: form.into_iter().map(|(field, _)| field.path()).chain(attestation).collect(),
         }
     }
 
@@ -262,26 +262,40 @@ type Difference = (&'static str, bool);
 
 /// What callers decide about a number.
 fn routing(old: &Routing, new: &Routing) -> [Difference; 4] {
+    // Whole, so that a new field is not forgotten here.
+    let Routing { direction, template, agent, label } = new;
     [
-        ("direction", old.direction != new.direction),
-        ("dispatchMetadataTemplate", old.template != new.template),
-        ("agentId", old.agent != new.agent),
-        ("label", old.label != new.label),
+        ("direction", old.direction != *direction),
+        ("dispatchMetadataTemplate", old.template != *template),
+        ("agentId", old.agent != *agent),
+        ("label", old.label != *label),
     ]
 }
 
 /// What the carrier, the credits and the SMS registration decide about a number.
 fn state(old: &PhoneNumber, new: &PhoneNumber) -> [Difference; 8] {
-    let (bill, sms) = ((&old.billing, &new.billing), (&old.sms, &new.sms));
+    // Whole, so that a new field is not forgotten here. Identity and price never change; `routing` compares the rest.
+    let PhoneNumber {
+        id: _,
+        organization: _,
+        e164: _,
+        source: _, // as `settled` and `resource` tell it
+        routing: _,
+        billing: Billing { upfront: _, monthly: _, next_charge_at, last_charged_at, suspended_at },
+        sms: SmsAssignment { profile_id, campaign_id, status, updated_at: _ },
+        created_at: _,
+        updated_at: _,
+        version: _,
+    } = new;
     [
         ("setupStatus", old.settled() != new.settled()),
         ("providerResourceId", old.resource() != new.resource()),
-        ("nextChargeAt", bill.0.next_charge_at != bill.1.next_charge_at),
-        ("lastChargedAt", bill.0.last_charged_at != bill.1.last_charged_at),
-        ("billingSuspendedAt", bill.0.suspended_at != bill.1.suspended_at),
-        ("sms10dlcProfileId", sms.0.profile_id != sms.1.profile_id),
-        ("smsCampaignId", sms.0.campaign_id != sms.1.campaign_id),
-        ("smsAssignmentStatus", sms.0.status != sms.1.status),
+        ("nextChargeAt", old.billing.next_charge_at != *next_charge_at),
+        ("lastChargedAt", old.billing.last_charged_at != *last_charged_at),
+        ("billingSuspendedAt", old.billing.suspended_at != *suspended_at),
+        ("sms10dlcProfileId", old.sms.profile_id != *profile_id),
+        ("smsCampaignId", old.sms.campaign_id != *campaign_id),
+        ("smsAssignmentStatus", old.sms.status != *status),
     ]
 }
 
@@ -292,9 +306,10 @@ fn differing(fields: &[Difference]) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::carrier::CarrierNumberId;
     use crate::kyb::{Declaration, Filing, SubmittedBy};
     use crate::number::tests::managed;
-    use crate::number::{CarrierNumberId, Change, Direction, DispatchTemplate, Patch};
+    use crate::number::{Change, Direction, DispatchTemplate, Patch};
     use crate::{AgentId, Label, Name, Prose};
 
     const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
@@ -354,7 +369,7 @@ mod tests {
             (Patch { direction: Some(Direction::Outbound), label: label(), ..Patch::default() }, vec!["label"]),
             (
                 Patch {
-                    template: Change::Set(DispatchTemplate::parse("{}".into()).unwrap()),
+                    template: Change::Set(DispatchTemplate::from_compact_json("{}".into()).unwrap()),
                     agent: Change::Set(AgentId::parse("agent_1").unwrap()),
                     ..Patch::default()
                 },

@@ -1,6 +1,6 @@
-//! What the carrier offers, and what its answers mean for a purchase.
+//! The carrier's vocabulary: what it offers, orders, holds and releases, whichever carrier it is.
 
-use crate::{E164, Source, number::CarrierNumberId};
+use crate::{E164, OrganizationId, PhoneNumberId, Source, Timestamp};
 
 /// A number that can be ordered now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,27 @@ pub struct Search {
     pub locality: Option<String>,
     /// 1 to 50.
     pub limit: u8,
+}
+
+/// The carrier's id of a number it gave us: a decimal string, larger than a JSON number can hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarrierNumberId(String);
+
+impl CarrierNumberId {
+    /// # Errors
+    /// A sentence when the text is not 1 to 64 decimal digits. An order-line id (a UUID) is refused here.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be the carrier's number id: decimal digits")
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The carrier's id of an order. It is part of a path, so it holds only what needs no escaping there.
@@ -77,4 +98,58 @@ pub enum Refusal {
     /// The order was certainly not accepted for a reason that is not the caller's: the carrier is down or throttles,
     /// or our own account there is empty or refused.
     NotAccepted(Source),
+}
+
+/// How an order that was sent under our reference stands at the carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderStanding {
+    /// The carrier lists no such order, which is no proof that it never will.
+    Unlisted,
+    /// Pending, or in a state that we do not know.
+    Open,
+    Done,
+    /// The carrier has given it up: a definite no.
+    Failed,
+    /// The carrier lists several orders under our reference, or another one than ours. None of them speaks for ours.
+    Several,
+}
+
+/// A number as the carrier holds it for us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldNumber {
+    pub id: CarrierNumberId,
+    pub e164: E164,
+    /// The row that it was ordered for; `None` when this service has not ordered it.
+    pub reference: Option<PhoneNumberId>,
+    /// What it is tagged with, as far as that can be organizations.
+    pub owners: Vec<OrganizationId>,
+    /// Whether it is tagged with this deployment and with no other one.
+    pub tagged_here: bool,
+    /// The later one of purchase and creation; `None` when the carrier does not say.
+    pub since: Option<Timestamp>,
+}
+
+/// One page of what the carrier holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldPage {
+    /// The ids of all numbers on the page, whoever ordered them.
+    pub ids: Vec<CarrierNumberId>,
+    /// The numbers that this service has ordered.
+    pub ours: Vec<HeldNumber>,
+    /// How many numbers carry no reference of ours.
+    pub foreign: u32,
+    /// How many entries carry a reference of ours and cannot be understood otherwise.
+    pub unreadable: u32,
+    pub last: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_line_id_is_never_taken_for_a_number_id() {
+        assert!(CarrierNumberId::parse("6d1e3f4a-8c6d-4f9e-9f6b-2f7a4f0b9d11").is_err());
+        assert!(CarrierNumberId::parse("").is_err());
+    }
 }

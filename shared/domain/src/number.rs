@@ -1,6 +1,6 @@
 //! A phone number that an organization has registered.
 
-use crate::carrier::CarrierOrderId;
+use crate::carrier::{CarrierNumberId, CarrierOrderId};
 use crate::{
     AgentId, E164, Error, Label, MicroUsd, Name, OrganizationId, PhoneNumberId, Result, SipConnectionId, Timestamp,
 };
@@ -52,16 +52,16 @@ pub struct DispatchTemplate(String);
 
 impl DispatchTemplate {
     /// The longest template, in bytes of compact JSON.
-    pub const MOST: usize = 16 * 1024;
+    pub const LIMIT_BYTES: usize = 16 * 1024;
 
-    /// Takes compact JSON that is known to be well-formed.
+    /// Takes JSON that has been parsed and compacted, and only checks that it is an object of allowed size.
     ///
     /// # Errors
     /// A sentence for the caller when it is not an object or is too large.
-    pub fn parse(compact: String) -> Result<Self, &'static str> {
+    pub fn from_compact_json(compact: String) -> Result<Self, &'static str> {
         if !compact.starts_with('{') {
             Err("must be a JSON object")
-        } else if compact.len() > Self::MOST {
+        } else if compact.len() > Self::LIMIT_BYTES {
             Err("must be at most 16 KiB of compact JSON")
         } else {
             Ok(Self(compact))
@@ -70,27 +70,6 @@ impl DispatchTemplate {
 
     #[must_use]
     pub fn as_json(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The carrier's id of a number it gave us: a decimal string, larger than a JSON number can hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CarrierNumberId(String);
-
-impl CarrierNumberId {
-    /// # Errors
-    /// A sentence when the text is not 1 to 64 decimal digits. An order-line id (a UUID) is refused here.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("must be the carrier's number id: decimal digits")
-        }
-    }
-
-    #[must_use]
-    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -442,12 +421,6 @@ pub(crate) mod tests {
 
     fn resource() -> CarrierNumberId {
         CarrierNumberId::parse("2718281828459045235").unwrap()
-    }
-
-    #[test]
-    fn an_order_line_id_is_never_taken_for_a_number_id() {
-        assert!(CarrierNumberId::parse("6d1e3f4a-8c6d-4f9e-9f6b-2f7a4f0b9d11").is_err());
-        assert!(CarrierNumberId::parse("").is_err());
     }
 
     #[test]

@@ -2,24 +2,10 @@
 
 use std::time::Duration;
 
-use crate::number::CarrierNumberId;
+use crate::carrier::{CarrierNumberId, OrderStanding};
 
 /// After this long without a word from the carrier, a person decides.
 pub const HANDED_OVER_AFTER: Duration = Duration::from_hours(24);
-
-/// How an order that was sent under our reference stands at the carrier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderStanding {
-    /// The carrier lists no such order, which is no proof that it never will.
-    Unlisted,
-    /// Pending, or in a state that we do not know.
-    Open,
-    Done,
-    /// The carrier has given it up: a definite no.
-    Failed,
-    /// The carrier lists several orders under our reference, or another one than ours. None of them speaks for ours.
-    Several,
-}
 
 /// What is done about an order in doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]

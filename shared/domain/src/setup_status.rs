@@ -172,8 +172,9 @@ fn connection_issue(source: &Source, connections: &[SipConnection]) -> Option<&'
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::carrier::CarrierNumberId;
     use crate::number::tests::managed;
-    use crate::number::{CarrierNumberId, Direction, DispatchTemplate};
+    use crate::number::{Direction, DispatchTemplate};
     use crate::organization::HoldReason;
     use crate::{AgentId, Name, SipConnectionId};
 
@@ -221,7 +222,7 @@ mod tests {
         number.routing.agent = Some(AgentId::parse("a").unwrap());
         assert_eq!(status(&number, &[], None).status, Status::Ready);
         number.routing.agent = None;
-        number.routing.template = Some(DispatchTemplate::parse("{}".into()).unwrap());
+        number.routing.template = Some(DispatchTemplate::from_compact_json("{}".into()).unwrap());
         assert!(status(&number, &[], None).inbound_ready);
     }
 

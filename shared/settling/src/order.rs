@@ -1,8 +1,8 @@
 use clients::telnyx::Telnyx;
 use domain::audit::{Action, Actor};
-use domain::carrier::CarrierOrderId;
+use domain::carrier::{CarrierOrderId, OrderStanding};
 use domain::number::PhoneNumber;
-use domain::settlement::{OrderStanding, Settlement};
+use domain::settlement::Settlement;
 use domain::{Result, Timestamp};
 use table::Table;
 

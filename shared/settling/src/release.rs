@@ -1,7 +1,7 @@
 use clients::telnyx::Telnyx;
 use domain::audit::Actor;
-use domain::carrier::Release;
-use domain::number::{CarrierNumberId, PhoneNumber};
+use domain::carrier::{CarrierNumberId, Release};
+use domain::number::PhoneNumber;
 use domain::{Error, Result, Timestamp};
 use table::Table;
 

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use domain::carrier::CarrierOrderId;
+use domain::carrier::{CarrierNumberId, CarrierOrderId};
 use domain::number::{
-    Billing, CarrierNumberId, Direction, DispatchTemplate, Order, PhoneNumber, Routing, SmsAssignment,
-    SmsAssignmentStatus, Source, Trunk,
+    Billing, Direction, DispatchTemplate, Order, PhoneNumber, Routing, SmsAssignment, SmsAssignmentStatus, Source,
+    Trunk,
 };
 use domain::{AgentId, E164, Error, Label, MicroUsd, Name, OrganizationId, PhoneNumberId, Result, SipConnectionId};
 use serde::{Deserialize, Serialize};
@@ -64,36 +64,40 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
         Some(Trunk::Connection(id)) => (Some(id.to_string()), None),
         Some(Trunk::Legacy(id)) => (None, Some(id.to_string())),
     };
-    let PhoneNumber { routing, billing, sms, .. } = number;
+    // Whole, so that a new field is not forgotten here.
+    let PhoneNumber { id, organization, e164, source, routing, billing, sms, created_at, updated_at, version } = number;
+    let Routing { direction, template, agent, label } = routing;
+    let Billing { upfront, monthly, next_charge_at, last_charged_at, suspended_at } = billing;
+    let SmsAssignment { profile_id, campaign_id, status: sms_status, updated_at: sms_updated_at } = sms;
     let attributes = NumberItem {
-        id: number.id.to_string(),
-        organization_id: number.organization.to_string(),
-        e164: number.e164.to_string(),
-        source: text(number.source.as_str()),
+        id: id.to_string(),
+        organization_id: organization.to_string(),
+        e164: e164.to_string(),
+        source: text(source.as_str()),
         order_state: order_state.map(text),
         order_id: number.placed_order().map(|id| text(id.as_str())),
         resource_id: number.resource().map(|id| text(id.as_str())),
         sip_connection_id,
         sip_trunk_id,
         sip_provider_name: provider_name.map(Name::to_string),
-        direction: text(routing.direction.as_str()),
-        template: routing.template.as_ref().map(|template| text(template.as_json())),
-        agent_id: routing.agent.as_ref().map(AgentId::to_string),
-        label: routing.label.as_ref().map(Label::to_string),
-        upfront_micro_usd: billing.upfront.micros(),
-        monthly_micro_usd: billing.monthly.micros(),
-        next_charge_at: billing.next_charge_at.map(|at| at.to_string()),
-        last_charged_at: billing.last_charged_at.map(|at| at.to_string()),
-        billing_suspended_at: billing.suspended_at.map(|at| at.to_string()),
-        sms_profile_id: sms.profile_id.clone(),
-        sms_campaign_id: sms.campaign_id.clone(),
-        sms_status: sms.status.map(|status| text(status.as_str())),
-        sms_updated_at: sms.updated_at.map(|at| at.to_string()),
-        created_at: number.created_at.to_string(),
-        updated_at: number.updated_at.to_string(),
-        version: number.version,
+        direction: text(direction.as_str()),
+        template: template.as_ref().map(|template| text(template.as_json())),
+        agent_id: agent.as_ref().map(AgentId::to_string),
+        label: label.as_ref().map(Label::to_string),
+        upfront_micro_usd: upfront.micros(),
+        monthly_micro_usd: monthly.micros(),
+        next_charge_at: next_charge_at.map(|at| at.to_string()),
+        last_charged_at: last_charged_at.map(|at| at.to_string()),
+        billing_suspended_at: suspended_at.map(|at| at.to_string()),
+        sms_profile_id: profile_id.clone(),
+        sms_campaign_id: campaign_id.clone(),
+        sms_status: sms_status.map(|status| text(status.as_str())),
+        sms_updated_at: sms_updated_at.map(|at| at.to_string()),
+        created_at: created_at.to_string(),
+        updated_at: updated_at.to_string(),
+        version: *version,
     };
-    to_item(Key::number(&number.organization, &number.id), work(number), &attributes)
+    to_item(Key::number(organization, id), work(number), &attributes)
 }
 
 fn work(number: &PhoneNumber) -> Option<Work> {
@@ -116,7 +120,7 @@ impl TryFrom<NumberItem> for PhoneNumber {
 
     fn try_from(item: NumberItem) -> Result<Self> {
         let source = source(&item)?;
-        let template = item.template.map(DispatchTemplate::parse).transpose();
+        let template = item.template.map(DispatchTemplate::from_compact_json).transpose();
         let agent = item.agent_id.as_deref().map(AgentId::parse).transpose();
         let label = item.label.as_deref().map(Label::parse).transpose();
         Ok(Self {
@@ -187,7 +191,7 @@ mod tests {
             E164::parse("+12015551234").unwrap(),
             Routing {
                 direction: Direction::Both,
-                template: Some(DispatchTemplate::parse(r#"{"a":1e999}"#.into()).unwrap()),
+                template: Some(DispatchTemplate::from_compact_json(r#"{"a":1e999}"#.into()).unwrap()),
                 agent: Some(AgentId::parse("agent_1").unwrap()),
                 label: Some(Label::parse("").unwrap()),
             },

@@ -76,7 +76,7 @@ impl Fields {
     pub fn routing(&mut self) -> Routing {
         Routing {
             direction: self.optional("direction", Direction::parse).unwrap_or_default(),
-            template: self.json("dispatchMetadataTemplate", DispatchTemplate::parse),
+            template: self.json("dispatchMetadataTemplate", DispatchTemplate::from_compact_json),
             agent: self.optional("agentId", AgentId::parse),
             label: self.optional("label", Label::parse),
         }

@@ -1,4 +1,4 @@
-use domain::number::{self, PhoneNumber, Source, Trunk};
+use domain::number::{self, Billing, PhoneNumber, Routing, SmsAssignment, SmsAssignmentStatus, Source, Trunk};
 use domain::organization::Organization;
 use domain::setup_status::{self, SetupStatus, Surroundings, Suspension};
 use domain::sip_connection::SipConnection;
@@ -207,7 +207,14 @@ impl PhoneNumberRow {
         let hold = organization.hold.as_ref();
         let setup_status = SetupStatus::of(number, Surroundings { sip_connections, hold, sip_host });
         let suspension = Suspension::of(number, hold);
-        let (trunk, provider_name) = match &number.source {
+        // Whole, so that a new field is not forgotten here.
+        let PhoneNumber { id, organization, e164, source, routing, billing, sms, created_at, updated_at, version: _ } =
+            number;
+        let Routing { direction, template, agent, label } = routing;
+        // `suspension` tells the rest; `next_charge_at` of a free number is calculated.
+        let Billing { upfront: _, monthly: _, next_charge_at: _, last_charged_at, suspended_at: _ } = billing;
+        let SmsAssignment { profile_id, campaign_id, status: sms_status, updated_at: sms_updated_at } = sms;
+        let (trunk, provider_name) = match source {
             Source::Managed(_) => (None, None),
             Source::SipTrunk { trunk, provider_name } => (Some(trunk), provider_name.as_ref()),
         };
@@ -219,36 +226,34 @@ impl PhoneNumberRow {
         let resource = number.resource().map(|id| id.as_str().to_owned());
         let text = |at: Timestamp| at.to_string();
         Self {
-            id: number.id.to_string(),
-            organization_id: number.organization.to_string(),
-            e164: number.e164.to_string(),
-            source: (&number.source).into(),
+            id: id.to_string(),
+            organization_id: organization.to_string(),
+            e164: e164.to_string(),
+            source: source.into(),
             provider_resource_id: resource.clone(),
             telnyx_phone_number_id: resource,
             sip_trunk_id: legacy,
             sip_connection_installation_id: connection,
             sip_provider_name: provider_name.map(ToString::to_string),
-            direction: number.routing.direction.into(),
-            dispatch_metadata_template: number
-                .routing
-                .template
+            direction: (*direction).into(),
+            dispatch_metadata_template: template
                 .as_ref()
                 .and_then(|template| RawValue::from_string(template.as_json().to_owned()).ok()),
-            agent_id: number.routing.agent.as_ref().map(ToString::to_string),
-            label: number.routing.label.as_ref().map(ToString::to_string),
-            sms10dlc_profile_id: number.sms.profile_id.clone(),
-            sms_campaign_id: number.sms.campaign_id.clone(),
-            sms_assignment_status: number.sms.status.map(domain::number::SmsAssignmentStatus::as_str),
-            sms_assignment_updated_at: number.sms.updated_at.map(text),
+            agent_id: agent.as_ref().map(ToString::to_string),
+            label: label.as_ref().map(ToString::to_string),
+            sms10dlc_profile_id: profile_id.clone(),
+            sms_campaign_id: campaign_id.clone(),
+            sms_assignment_status: sms_status.map(SmsAssignmentStatus::as_str),
+            sms_assignment_updated_at: sms_updated_at.map(text),
             setup_status: setup_status.into(),
             next_charge_at: text(number.next_charge_at(now)),
-            last_charged_at: number.billing.last_charged_at.map(text),
+            last_charged_at: last_charged_at.map(text),
             suspended_at: suspension.since().map(text),
             suspension_reason: suspension.reason().map(SuspensionReason::from),
             billing_suspended_at: suspension.billing_at.map(text),
             compliance_suspended_at: suspension.compliance_at.map(text),
-            created_at: text(number.created_at),
-            updated_at: text(number.updated_at),
+            created_at: text(*created_at),
+            updated_at: text(*updated_at),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::audit::Actor;
-use domain::carrier::CarrierOrderId;
-use domain::number::{CarrierNumberId, PhoneNumber, Prices, Routing};
+use domain::carrier::{CarrierNumberId, CarrierOrderId};
+use domain::number::{PhoneNumber, Prices, Routing};
 use domain::organization::PurchasePolicy;
 use domain::{Clock, E164, MicroUsd, PhoneNumberId, Timestamp};
 use futures_util::{StreamExt, stream};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use clients::telnyx::HeldNumber;
-use domain::number::{CarrierNumberId, Order, Source};
+use domain::carrier::{CarrierNumberId, HeldNumber};
+use domain::number::{Order, Source};
 use domain::{Clock, E164, Error, PhoneNumberId, Result, Timestamp, chain};
 use table::Holder;
 

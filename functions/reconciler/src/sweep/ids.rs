@@ -1,6 +1,6 @@
 //! The carrier's ids in an event, which are parsed as what comes from the carrier is.
 
-use domain::number::CarrierNumberId;
+use domain::carrier::CarrierNumberId;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use clients::telnyx::HeldNumber;
-use domain::number::{CarrierNumberId, PhoneNumber};
+use domain::carrier::{CarrierNumberId, HeldNumber};
+use domain::number::PhoneNumber;
 use domain::{E164, PhoneNumberId};
 use runtime::alarm::Alarm;
 use serde::Serialize;

@@ -6,8 +6,7 @@
 //! Every field may be missing or null whatever the published description says, and words may be added to every list of
 //! words. One entry that cannot be read does not spoil a list.
 
-use domain::carrier::{CarrierOrderId, Offer, Refusal, Release};
-use domain::number::CarrierNumberId;
+use domain::carrier::{CarrierNumberId, CarrierOrderId, Offer, Refusal, Release};
 use domain::{E164, OrganizationId, PhoneNumberId, Source};
 use reqwest::StatusCode;
 use serde_json::Value;

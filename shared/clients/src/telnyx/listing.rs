@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use domain::number::CarrierNumberId;
+use domain::carrier::{CarrierNumberId, HeldNumber, HeldPage};
 use domain::{E164, OrganizationId, PhoneNumberId, Result, Timestamp};
 use serde_json::Value;
 
@@ -17,37 +17,8 @@ use super::{Telnyx, unavailable};
 const PAGE_SIZE: u32 = 250;
 /// A full page takes longer than a question about one number.
 const PAGE: Duration = Duration::from_secs(10);
-/// We tag with one; people may have added some that look like one.
-const MOST_OWNERS: usize = 10;
-
-/// A number as the carrier holds it for us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldNumber {
-    pub id: CarrierNumberId,
-    pub e164: E164,
-    /// The row that it was ordered for; `None` when this service has not ordered it.
-    pub reference: Option<PhoneNumberId>,
-    /// What it is tagged with, as far as that can be organizations.
-    pub owners: Vec<OrganizationId>,
-    /// Whether it is tagged with this deployment and with no other one.
-    pub tagged_here: bool,
-    /// The later one of purchase and creation; `None` when the carrier does not say.
-    pub since: Option<Timestamp>,
-}
-
-/// One page of what the carrier holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeldPage {
-    /// The ids of all numbers on the page, whoever ordered them.
-    pub ids: Vec<CarrierNumberId>,
-    /// The numbers that this service has ordered.
-    pub ours: Vec<HeldNumber>,
-    /// How many numbers carry no reference of ours.
-    pub foreign: u32,
-    /// How many entries carry a reference of ours and cannot be understood otherwise.
-    pub unreadable: u32,
-    pub last: bool,
-}
+/// How many tags that look like organizations are read of one number. We add one; people may have added others.
+const OWNERS_READ: usize = 10;
 
 impl Telnyx {
     /// A page of all numbers that the carrier holds for the account, from page 1, in the order of their purchase. The
@@ -144,7 +115,7 @@ fn read_number(entry: &Value, here: &Deployment) -> Option<HeldNumber> {
         id: id(entry)?,
         e164: E164::parse(entry["phone_number"].as_str()?).ok()?,
         reference: reference(entry),
-        owners: owners.take(MOST_OWNERS).collect(),
+        owners: owners.take(OWNERS_READ).collect(),
         tagged_here: here.owns(tags(entry)),
         since: moments.into_iter().flatten().max(),
     })

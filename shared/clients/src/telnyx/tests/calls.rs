@@ -5,9 +5,7 @@ use std::io;
 use std::sync::Once;
 use std::time::Duration;
 
-use domain::carrier::{CarrierOrderId, Ordered, Refusal, Release, Search};
-use domain::number::CarrierNumberId;
-use domain::settlement::OrderStanding;
+use domain::carrier::{CarrierNumberId, CarrierOrderId, OrderStanding, Ordered, Refusal, Release, Search};
 use domain::{Error, Source};
 use reqwest::StatusCode;
 use serde_json::{Value, json};

@@ -1,8 +1,7 @@
 //! What each answer means, row by row.
 
 use domain::OrganizationId;
-use domain::carrier::{CarrierOrderId, Refusal, Release};
-use domain::number::CarrierNumberId;
+use domain::carrier::{CarrierNumberId, CarrierOrderId, Refusal, Release};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
