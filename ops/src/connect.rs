@@ -21,16 +21,16 @@ use crate::options::{Options, Services};
 /// The local run's table, when only its engine's address is known.
 const LOCAL_TABLE: &str = "phone-numbers";
 /// How long one try of a call may take. Nobody waits behind a gateway here.
-const TRY: Duration = Duration::from_secs(10);
+const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a command may call.
 pub(crate) struct Connection {
     config: SdkConfig,
     table: String,
-    place: Place,
+    place: Target,
 }
 
-enum Place {
+enum Target {
     Aws(Services),
     Local(Box<Ready>),
     /// A DynamoDB engine with nothing around it.
@@ -56,12 +56,12 @@ impl Connection {
             None => Self::aws(options.table, options.profile, options.region, options.services).await,
             Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
                 let table = options.table.unwrap_or_else(|| LOCAL_TABLE.to_owned());
-                Ok(Self { config: Account::local(url).sdk_config(), table, place: Place::Engine })
+                Ok(Self { config: Account::local(url).sdk_config(), table, place: Target::Engine })
             }
             Some(file) => {
                 let ready = read_ready_file(Path::new(&file))?;
                 let config = Account::local(ready.dynamo_db_url.clone()).sdk_config();
-                Ok(Self { config, table: ready.table_name.clone(), place: Place::Local(Box::new(ready)) })
+                Ok(Self { config, table: ready.table_name.clone(), place: Target::Local(Box::new(ready)) })
             }
         }
     }
@@ -75,7 +75,8 @@ impl Connection {
         let missing = "Which table? Name it with --table or TABLE_NAME (the stack's output TableName), or work on the \
                        local run with --local.";
         let table = table.ok_or_else(|| Failure::new(missing))?;
-        let time_outs = TimeoutConfig::builder().operation_attempt_timeout(TRY).operation_timeout(TRY * 3).build();
+        let time_outs =
+            TimeoutConfig::builder().operation_attempt_timeout(TRY_TIMEOUT).operation_timeout(TRY_TIMEOUT * 3).build();
         let mut loader =
             aws_config::defaults(BehaviorVersion::latest()).http_client(over_http()).timeout_config(time_outs);
         if let Some(profile) = profile {
@@ -88,7 +89,7 @@ impl Connection {
         if config.region().is_none() {
             return Err(Failure::new("Which AWS region? Name it with --region, AWS_REGION or in your AWS profile."));
         }
-        Ok(Self { config, table, place: Place::Aws(services) })
+        Ok(Self { config, table, place: Target::Aws(services) })
     }
 
     pub(crate) fn table(&self) -> Table {
@@ -98,54 +99,54 @@ impl Connection {
     /// The carrier.
     pub(crate) fn carrier(&self) -> Result<Telnyx, Failure> {
         match &self.place {
-            Place::Aws(services) => {
+            Target::Aws(services) => {
                 let secret = self.stored(services.telnyx_secret.as_ref(), "--telnyx-secret", "TelnyxSecretArn")?;
                 Ok(Telnyx::new(&services.telnyx_url, secret, &self.table))
             }
-            Place::Local(ready) => {
+            Target::Local(ready) => {
                 Ok(Telnyx::new(&ready.carrier_url, Secret::given(&ready.carrier_secret), &self.table))
             }
-            Place::Engine => Err(unknown("the carrier")),
+            Target::Engine => Err(unknown("the carrier")),
         }
     }
 
     /// The chat in which staff review.
     pub(crate) fn slack(&self) -> Result<Slack, Failure> {
         match &self.place {
-            Place::Aws(services) => {
+            Target::Aws(services) => {
                 let secret = self.stored(services.slack_secret.as_ref(), "--slack-secret", "SlackSecretArn")?;
                 Ok(Slack::new(&services.slack_url, secret))
             }
-            Place::Local(ready) => Ok(Slack::new(&ready.slack_api_url, Secret::given(&ready.slack_secret))),
-            Place::Engine => Err(unknown("Slack")),
+            Target::Local(ready) => Ok(Slack::new(&ready.slack_api_url, Secret::given(&ready.slack_secret))),
+            Target::Engine => Err(unknown("Slack")),
         }
     }
 
     /// The queue of notifications.
     pub(crate) fn queue(&self) -> Result<Queue<SubmissionHandle>, Failure> {
         match &self.place {
-            Place::Aws(services) => {
+            Target::Aws(services) => {
                 let url = services.queue_url.clone();
                 let url = url.ok_or_else(|| unnamed("--queue-url", "NotificationsQueueUrl"))?;
                 Ok(Queue::new(&self.config, url))
             }
-            Place::Local(ready) => {
+            Target::Local(ready) => {
                 let config = Account::local(ready.queue_url.clone()).sdk_config();
                 Ok(Queue::new(&config, ready.queue_url.clone()))
             }
-            Place::Engine => Err(unknown("the queue")),
+            Target::Engine => Err(unknown("the queue")),
         }
     }
 
     /// SQS, with the queue of notifications that failed again and again.
     pub(crate) fn dead_letters(&self) -> Result<(aws_sdk_sqs::Client, String), Failure> {
         match &self.place {
-            Place::Aws(services) => {
+            Target::Aws(services) => {
                 let url = services.dead_letter_queue_url.clone();
                 let url = url.ok_or_else(|| unnamed("--dead-letter-queue-url", "NotificationsDeadLetterQueueUrl"))?;
                 Ok((aws_sdk_sqs::Client::new(&self.config), url))
             }
-            Place::Local(_) | Place::Engine => Err(Failure::new(
+            Target::Local(_) | Target::Engine => Err(Failure::new(
                 "The local run has no queue of dead letters: it logs what it puts aside, and its work index brings it up \
                  again.",
             )),

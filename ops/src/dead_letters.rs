@@ -11,15 +11,15 @@ use crate::output::Output;
 use crate::session::{Session, Undo};
 
 /// SQS hands out at most ten messages at once.
-const BATCH: i32 = 10;
+const MESSAGES_PER_RECEIVE: i32 = 10;
 /// How long a message that is being looked at is out of everybody else's sight, in seconds, should this process end
 /// before it puts the message back.
-const LOOK: i32 = 30;
+const LOOK_HIDES_S: i32 = 30;
 /// How long SQS looks for messages, in seconds. Without this it asks some of its servers only, and may find none of a few.
-const WAIT: i32 = 2;
+const LONG_POLL_S: i32 = 2;
 /// How often the queue is asked how far a redrive is, and how many times at most.
-const PAUSE: Duration = Duration::from_secs(1);
-const MOST_PAUSES: u32 = 300;
+const PAUSE_BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const PAUSES_LIMIT: u32 = 300;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -49,9 +49,9 @@ pub(crate) async fn run(command: Command, session: &mut Session<'_, '_>) -> Resu
 async fn look(sqs: &Client, url: &str, limit: usize) -> Result<Vec<Value>, Failure> {
     let (mut letters, mut handles) = (Vec::new(), Vec::new());
     while letters.len() < limit {
-        let wanted = i32::try_from(limit - letters.len()).unwrap_or(BATCH).min(BATCH);
-        let call = sqs.receive_message().queue_url(url).max_number_of_messages(wanted).visibility_timeout(LOOK);
-        let call = call.wait_time_seconds(WAIT);
+        let wanted = i32::try_from(limit - letters.len()).unwrap_or(MESSAGES_PER_RECEIVE).min(MESSAGES_PER_RECEIVE);
+        let call = sqs.receive_message().queue_url(url).max_number_of_messages(wanted).visibility_timeout(LOOK_HIDES_S);
+        let call = call.wait_time_seconds(LONG_POLL_S);
         let call = call.message_system_attribute_names(MessageSystemAttributeName::All);
         let messages = call.send().await.map_err(failed)?.messages.unwrap_or_default();
         if messages.is_empty() {
@@ -98,7 +98,7 @@ async fn redrive(session: &mut Session<'_, '_>, sqs: &Client, url: &str) -> Resu
     let arn = attributes.get(&QueueAttributeName::QueueArn).cloned();
     let arn = arn.ok_or_else(|| Failure::new("SQS does not say what the queue's ARN is."))?;
     sqs.start_message_move_task().source_arn(&arn).send().await.map_err(failed)?;
-    for _ in 0..MOST_PAUSES {
+    for _ in 0..PAUSES_LIMIT {
         let tasks = sqs.list_message_move_tasks().source_arn(&arn).max_results(1).send().await.map_err(failed)?;
         let Some(task) = tasks.results.unwrap_or_default().into_iter().next() else { break };
         let moved = task.approximate_number_of_messages_moved;
@@ -117,7 +117,7 @@ async fn redrive(session: &mut Session<'_, '_>, sqs: &Client, url: &str) -> Resu
                 return Err(Failure::new(format!("The redrive is {state} after {moved} messages: {why}.")));
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(PAUSE_BETWEEN_LOOKS).await;
     }
     Ok(Output::changed(true, "The redrive goes on in AWS; look again in a while.", json!({ "moved": null })))
 }

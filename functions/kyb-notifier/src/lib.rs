@@ -19,10 +19,10 @@ use table::Table;
 use tokio::time::timeout;
 
 /// How long reading a submission may take.
-const READ: Duration = Duration::from_secs(4);
+const READ_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long telling Slack may take, from reading the secret to Slack's answer.
-const POST: Duration = Duration::from_secs(8);
+const POST_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// # Errors
 /// A setting is missing or malformed.
@@ -43,7 +43,7 @@ impl Notifier {
         let submission = &case.submission;
         let (organization, id) = (&submission.organization, &submission.id);
         let Message { text, blocks } = message(case);
-        let posted = timeout(POST, self.slack.post(&text, &blocks)).await;
+        let posted = timeout(POST_TIMEOUT, self.slack.post(&text, &blocks)).await;
         let posted = posted.unwrap_or_else(|late| Err(SlackError::Failed(late.into())));
         let delivery = posted.map_err(|error| after(submission, error))?;
         let awaited = self.record(submission, Some(&delivery)).await?;
@@ -67,7 +67,7 @@ impl Notifier {
             Ok::<_, Box<dyn Error + Send + Sync>>(self.slack.rewrite(delivery, &case).await?)
         };
         // The decision stands whatever comes of this, and a click on a button shows it too.
-        if let Err(error) = timeout(POST, shown).await.unwrap_or_else(|late| Err(late.into())) {
+        if let Err(error) = timeout(POST_TIMEOUT, shown).await.unwrap_or_else(|late| Err(late.into())) {
             tracing::warn!(
                 organization.id = %organization, kyb.submission.id = %id, error.cause = chain(&*error),
                 "a message about a decided verification could not be rewritten"
@@ -90,7 +90,7 @@ impl Notifier {
 impl Worker for Notifier {
     type Message = SubmissionHandle;
 
-    /// The function is stopped after 30 s, and a message may take 18 s when everything is slow: `READ`, `POST`, and 6 s to
+    /// The function is stopped after 30 s, and a message may take 18 s when everything is slow: `READ_TIMEOUT`, `POST_TIMEOUT`, and 6 s to
     /// record, three tries of 2 s. A post that is not recorded is repeated. Slack takes about one a second for one channel.
     const LIMITS: Limits = Limits {
         last_start: Duration::from_secs(10),
@@ -100,7 +100,7 @@ impl Worker for Notifier {
 
     async fn work(&self, message: SubmissionHandle) -> Result<(), Again> {
         let SubmissionHandle { organization, submission: id } = message;
-        let read = timeout(READ, self.table.case(&organization, &id)).await;
+        let read = timeout(READ_TIMEOUT, self.table.case(&organization, &id)).await;
         match read.unwrap_or_else(|late| Err(domain::Error::Busy(late.into()))) {
             Ok(Some(case)) if case.submission.delivery.is_none() && case.submission.status() == Status::Submitted => {
                 self.announce(&case).await

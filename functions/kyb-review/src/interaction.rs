@@ -105,11 +105,11 @@ struct View {
 /// What stands in a form, by `block_id`, then by `action_id`.
 #[derive(Deserialize)]
 struct Filled {
-    values: HashMap<String, HashMap<String, Answer>>,
+    values: HashMap<String, HashMap<String, Input>>,
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct Input {
     value: Option<String>,
     selected_options: Option<Vec<Choice>>,
 }

@@ -3,7 +3,7 @@
 
 use clients::slack::Escaped;
 use domain::kyb::{Delivery, Field, RejectionIssue, Submission};
-use domain::{Prose, Source};
+use domain::{Cause, Prose};
 use runtime::message::SubmissionHandle;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ pub(crate) struct Ticket {
 }
 
 /// Asks why a submission is rejected, and which of its fields are to blame.
-pub(crate) fn form(submission: &Submission, place: &Delivery) -> Result<Value, Source> {
+pub(crate) fn form(submission: &Submission, place: &Delivery) -> Result<Value, Cause> {
     let Delivery { channel, ts } = place.clone();
     let ticket = serde_json::to_string(&Ticket { handle: SubmissionHandle::of(submission), channel, ts })?;
     let name = Escaped::line(submission.filing.business_name().as_str()).clip(NAME_CHARS);
@@ -56,7 +56,7 @@ pub(crate) fn form(submission: &Submission, place: &Delivery) -> Result<Value, S
                 "hint": plain(CONSEQUENCE),
                 "element": {
                     "type": "plain_text_input", "action_id": REASON, "multiline": true, "min_length": 1,
-                    "max_length": Prose::MOST, "focus_on_load": true,
+                    "max_length": Prose::LIMIT_CHARS, "focus_on_load": true,
                 },
             },
             {

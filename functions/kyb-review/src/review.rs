@@ -16,8 +16,8 @@ use crate::modal::{self, REASON};
 
 /// How long deciding may take, from the arrival of the call; the rest is for showing it. Slack's three seconds also
 /// have to cover the way here and back.
-const DECIDE: Duration = Duration::from_millis(1_500);
-const ANSWER: Duration = Duration::from_millis(2_400);
+const DECIDED_WITHIN: Duration = Duration::from_millis(1_500);
+const ANSWERED_WITHIN: Duration = Duration::from_millis(2_400);
 
 const NOT_A_REVIEWER: &str =
     "You are not among those who may decide about verifications. Ask whoever runs this app to add you.";
@@ -35,7 +35,7 @@ pub(crate) struct Deadlines {
 impl Deadlines {
     pub(crate) fn from_now() -> Self {
         let now = Instant::now();
-        Self { decided: now + DECIDE, answered: now + ANSWER }
+        Self { decided: now + DECIDED_WITHIN, answered: now + ANSWERED_WITHIN }
     }
 }
 

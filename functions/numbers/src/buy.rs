@@ -119,7 +119,7 @@ async fn purchase_number(
     if !app.carrier.still_offers(&e164).await? {
         // It may be gone because somebody here has just bought it, which callers are told first.
         app.table.purchase_gates(organization, &e164, agent.as_ref()).await?.judge(app.prices, app.policy)?;
-        return Err(Error::Unavailable);
+        return Err(Error::NumberUnavailable);
     }
     if started.elapsed() > app.latest_order {
         return Err(Error::Busy("the gates took so long that the order's answer would reach nobody".into()));
@@ -142,7 +142,7 @@ async fn order(app: &App, number: PhoneNumber, actor: &Actor) -> Result<PhoneNum
         Ordered::No(refusal) => {
             let refunded = Box::pin(app.table.refund_purchase(number.clone(), actor, app.clock.now())).await;
             match (refunded, refusal) {
-                (Ok(()), Refusal::Taken) => Err(Error::Unavailable),
+                (Ok(()), Refusal::Taken) => Err(Error::NumberUnavailable),
                 (Ok(()), Refusal::NotAccepted(source)) => Err(Error::CarrierUnavailable(source)),
                 (Err(error), _) => Ok(unrecorded(number, &error)),
             }

@@ -7,10 +7,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// Bytes of the seal that a cursor carries: 128 bits are beyond guessing.
-const SEAL: usize = 16;
+const SEAL_BYTES: usize = 16;
 
 pub(crate) fn seal(last: &PhoneNumberId, key: &[u8; 32]) -> String {
-    let mut bytes = mac(last.as_str().as_bytes(), key).finalize().into_bytes()[..SEAL].to_vec();
+    let mut bytes = mac(last.as_str().as_bytes(), key).finalize().into_bytes()[..SEAL_BYTES].to_vec();
     bytes.extend_from_slice(last.as_str().as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -18,7 +18,7 @@ pub(crate) fn seal(last: &PhoneNumberId, key: &[u8; 32]) -> String {
 /// A cursor that has the right form. It is not to be trusted before its seal is verified.
 #[derive(Clone)]
 pub(crate) struct Cursor {
-    seal: [u8; SEAL],
+    seal: [u8; SEAL_BYTES],
     last: PhoneNumberId,
 }
 

@@ -13,9 +13,9 @@ use crate::cursor::{self, Cursor};
 
 /// Bytes of rows in one answer, counted as they stand inside Lambda's own JSON, where quotes are escaped. Lambda
 /// stops at 6 MB (its quota for synchronous answers); the rest is for headers.
-const MOST_BYTES: usize = 5_500_000;
+const ANSWER_LIMIT_BYTES: usize = 5_500_000;
 /// The largest page.
-const MOST_ROWS: usize = 200;
+const PAGE_LIMIT_ROWS: usize = 200;
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
 #[derive(Default)]
@@ -93,7 +93,7 @@ pub(crate) async fn list(State(app): State<App>, Read(caller): Read, params: Par
     let page = Page {
         after: listing.cursor.as_ref().map(|cursor| cursor.last().clone()),
         limit: listing.limit,
-        bytes: MOST_BYTES,
+        bytes: ANSWER_LIMIT_BYTES,
     };
     let view = app.table.numbers(&caller.organization, &listing.filter, &page).await?;
     if let Some(cursor) = &listing.cursor
@@ -107,7 +107,7 @@ pub(crate) async fn list(State(app): State<App>, Read(caller): Read, params: Par
 
 fn parse(mut params: Params) -> ApiResult<Listing> {
     let limit = params.optional("limit", |text| match text.parse() {
-        Ok(limit @ 1..=MOST_ROWS) => Ok(limit),
+        Ok(limit @ 1..=PAGE_LIMIT_ROWS) => Ok(limit),
         _ => Err("must be a whole number from 1 to 200"),
     });
     let source = params.optional("source", |text| match text {
@@ -134,7 +134,7 @@ fn answer(app: &App, listing: &Listing, view: &View<Vec<PhoneNumber>>) -> ApiRes
         let row = PhoneNumberRow::new(number, &view.sip_connections, &view.organization, &app.sip_host, now);
         let row = serde_json::to_string(&row).map_err(Error::internal)?;
         bytes += escaped_len(&row);
-        more = at >= wanted || (bytes > MOST_BYTES && at > 0);
+        more = at >= wanted || (bytes > ANSWER_LIMIT_BYTES && at > 0);
         if more {
             break;
         }

@@ -32,9 +32,9 @@ use tokio::time::Instant;
 pub use task::Task;
 
 /// Rows looked at in one run.
-const MOST: usize = 200;
+const ROWS_PER_RUN: usize = 200;
 /// No row is begun after this: the next run comes after a minute, and one row takes at most some 20 s.
-const RUN: Duration = Duration::from_secs(35);
+const LAST_ROW_BEGINS_WITHIN: Duration = Duration::from_secs(35);
 /// Whom the audit trail names for what is settled here.
 const ACTOR: Actor = Actor::System("reconciler");
 
@@ -92,7 +92,7 @@ impl Reconciler {
     async fn handle(self, event: Value) -> std::result::Result<Value, runtime::Error> {
         Ok(match Task::read(event)? {
             Task::Settle {} => serde_json::to_value(self.run().await?)?,
-            Task::Sweep(order) => serde_json::to_value(self.sweep(&order, Instant::now() + sweep::SWEEP).await)?,
+            Task::Sweep(order) => serde_json::to_value(self.sweep(&order, Instant::now() + sweep::SWEEP_TIME).await)?,
         })
     }
 
@@ -101,9 +101,9 @@ impl Reconciler {
     /// # Errors
     /// What is due cannot be read. Trouble with single rows is counted and logged instead.
     pub async fn run(&self) -> Result<Report> {
-        let deadline = Instant::now() + RUN;
+        let deadline = Instant::now() + LAST_ROW_BEGINS_WITHIN;
         let (mut report, mut throttled) = (Report::default(), false);
-        for due in self.table.due(self.clock.now(), MOST).await? {
+        for due in self.table.due(self.clock.now(), ROWS_PER_RUN).await? {
             if Instant::now() >= deadline {
                 break;
             }

@@ -36,13 +36,13 @@ use self::at_carrier::Orphan;
 use crate::{Reconciler, Task};
 
 /// No step of a sweep is begun after this; the function's time-out is five minutes.
-pub const SWEEP: Duration = Duration::from_mins(4);
+pub const SWEEP_TIME: Duration = Duration::from_mins(4);
 /// How many orphans of each side a report names at least, and how many others of the carrier's side.
-const NAMED: usize = 100;
+const NAMED_IN_REPORT: usize = 100;
 /// How many numbers one sweep releases, unless told otherwise.
-const MOST: u32 = 10;
+const RELEASES_BY_DEFAULT: u32 = 10;
 /// More than this cannot be allowed: an answer and a log entry name each of them.
-const MOST_ALLOWED: u32 = 500;
+const RELEASES_LIMIT: u32 = 500;
 /// How often a question is asked again that the carrier has not answered.
 const RETRIES: u32 = 2;
 
@@ -62,14 +62,14 @@ pub struct SweepOrder {
 impl Default for SweepOrder {
     /// Dry, and from the beginning.
     fn default() -> Self {
-        Self { apply: false, most: MOST, from: From::beginning() }
+        Self { apply: false, most: RELEASES_BY_DEFAULT, from: From::beginning() }
     }
 }
 
 fn read_most<'de, D: serde::Deserializer<'de>>(text: D) -> Result<u32, D::Error> {
     let most = u32::deserialize(text)?;
-    if most > MOST_ALLOWED {
-        return Err(serde::de::Error::custom(format!("most may be {MOST_ALLOWED} at the most")));
+    if most > RELEASES_LIMIT {
+        return Err(serde::de::Error::custom(format!("most may be {RELEASES_LIMIT} at the most")));
     }
     Ok(most)
 }
@@ -169,7 +169,7 @@ impl Sweep<'_> {
     }
 
     fn most(&self) -> usize {
-        usize::try_from(self.order.most.min(MOST_ALLOWED)).unwrap_or(usize::MAX)
+        usize::try_from(self.order.most.min(RELEASES_LIMIT)).unwrap_or(usize::MAX)
     }
 
     /// Asks the carrier something: again when it did not answer, and after a while when it throttles and that while

@@ -52,7 +52,7 @@ pub use self::rate::RateLimit;
 use self::rate::Window;
 
 /// How much each log keeps: a process that runs for weeks must not grow with it.
-const LOGGED: usize = 10_000;
+const CALLS_LOGGED: usize = 10_000;
 
 /// How the carrier behaves.
 #[derive(Clone, Debug)]
@@ -206,7 +206,7 @@ impl Carrier {
 
 /// Adds to a log, which forgets its oldest entry when it is full.
 fn push(log: &mut VecDeque<String>, entry: String) {
-    if log.len() == LOGGED {
+    if log.len() == CALLS_LOGGED {
         log.pop_front();
     }
     log.push_back(entry);

@@ -25,9 +25,9 @@ use tokio::time::{Instant, sleep_until};
 use crate::template::Delivery;
 
 /// The longest that a sender may have a message wait.
-const LONGEST_DELAY_S: u64 = 900;
+const DELAY_LIMIT_S: u64 = 900;
 /// The most characters of a message's group.
-const LONGEST_GROUP: usize = 128;
+const GROUP_LIMIT_CHARS: usize = 128;
 
 /// All queues of a run, by name. Clones are the same queues.
 #[derive(Clone, Default)]
@@ -288,11 +288,11 @@ async fn receive(State(queues): State<Queues>, headers: HeaderMap, body: String)
 fn wrong(send: &SendMessage) -> Option<&'static str> {
     let group = send.message_group_id.as_deref();
     let badly_grouped = group.is_some_and(|group| {
-        !(1..=LONGEST_GROUP).contains(&group.len()) || !group.bytes().all(|byte| byte.is_ascii_graphic())
+        !(1..=GROUP_LIMIT_CHARS).contains(&group.len()) || !group.bytes().all(|byte| byte.is_ascii_graphic())
     });
     if send.message_body.is_empty() {
         Some("MessageBody must not be empty.")
-    } else if send.delay_seconds.is_some_and(|delay| delay > LONGEST_DELAY_S) {
+    } else if send.delay_seconds.is_some_and(|delay| delay > DELAY_LIMIT_S) {
         Some("DelaySeconds must be from 0 to 900.")
     } else if badly_grouped {
         Some("MessageGroupId must have 1 to 128 letters, digits and punctuation marks.")

@@ -10,7 +10,7 @@ pub mod verification;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Source;
+use domain::Cause;
 use domain::kyb::{Case, Delivery};
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub enum SlackError {
     Refused(String),
     /// The secret could not be read, or Slack could not be reached or did not make sense.
     #[error("Slack did not take the call")]
-    Failed(#[source] Source),
+    Failed(#[source] Cause),
 }
 
 /// A bot in one Slack workspace that posts to one channel. Cloning is cheap and shares the connections.
@@ -194,7 +194,7 @@ fn proven(named: bool, otherwise: &'static str) -> Result<(), SlackError> {
     if named { Ok(()) } else { Err(failed(otherwise)) }
 }
 
-fn failed(source: impl Into<Source>) -> SlackError {
+fn failed(source: impl Into<Cause>) -> SlackError {
     SlackError::Failed(source.into())
 }
 

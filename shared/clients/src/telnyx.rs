@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 pub use self::brand::BrandId;
 
-use self::answers::{Offered, Placed, Setup, Standing};
+use self::answers::{Offered, Placed, Progress, Setup};
 use self::deployment::Deployment;
 use self::wire::{Failure, Link};
 use runtime::settings::SettingsError;
@@ -192,16 +192,16 @@ impl Telnyx {
     async fn follow(
         &self,
         order: &CarrierOrderId,
-        mut standing: Standing,
+        mut standing: Progress,
         number: &E164,
         reference: &PhoneNumberId,
         deadline: Instant,
     ) -> Ordered {
         let mut pauses = self.pauses(deadline);
-        let mut obstacle: Option<domain::Source> = None;
+        let mut obstacle: Option<domain::Cause> = None;
         loop {
             // A pending order was answered a moment ago, and a number that is not listed yet is not listed at once.
-            if standing == Standing::Open || obstacle.is_some() {
+            if standing == Progress::Open || obstacle.is_some() {
                 pauses.next().await;
             }
             let left = self.question(deadline);
@@ -209,16 +209,16 @@ impl Telnyx {
                 let source = obstacle.unwrap_or_else(|| "the order is still pending".into());
                 return Ordered::InDoubt { order: Some(order.clone()), source };
             }
-            if standing == Standing::Open {
+            if standing == Progress::Open {
                 match self.order_standing(order, left).await {
-                    Ok(Standing::Open) => obstacle = None,
+                    Ok(Progress::Open) => obstacle = None,
                     Ok(news) => (standing, obstacle) = (news, None),
                     Err(failure) => obstacle = Some(failure.into()),
                 }
             }
             match standing {
-                Standing::Open => {}
-                Standing::Failed => match self.orders(reference, self.question(deadline)).await {
+                Progress::Open => {}
+                Progress::Failed => match self.orders(reference, self.question(deadline)).await {
                     // A list that lacks an order that we know of is behind, and may lack another one, too.
                     Ok(orders) if !orders.contains(order) => obstacle = Some("the order is not listed yet".into()),
                     Ok(orders) if orders.len() == 1 => return Ordered::No(Refusal::Taken),
@@ -231,7 +231,7 @@ impl Telnyx {
                     }
                     Err(failure) => obstacle = Some(failure.into()),
                 },
-                Standing::Done => match self.owned(number, reference, self.question(deadline)).await {
+                Progress::Done => match self.owned(number, reference, self.question(deadline)).await {
                     Ok(Some(resource)) => return Ordered::Yes(resource),
                     Ok(None) => obstacle = Some("the ordered number is not listed yet".into()),
                     Err(failure) => obstacle = Some(failure.into()),
@@ -247,7 +247,7 @@ impl Telnyx {
         answers::orders(listed, reference)
     }
 
-    async fn order_standing(&self, order: &CarrierOrderId, limit: Duration) -> Result<Standing, Failure> {
+    async fn order_standing(&self, order: &CarrierOrderId, limit: Duration) -> Result<Progress, Failure> {
         let path = format!("number_orders/{}", order.as_str());
         answers::standing(self.link.call(limit, |to| to.get(&path)).await, order)
     }
@@ -330,11 +330,11 @@ impl Telnyx {
             Ok([order]) => {
                 let standing = self.order_standing(&order, self.limits.question).await.map_err(unavailable)?;
                 let standing = match standing {
-                    Standing::Done => OrderStanding::Done,
+                    Progress::Done => OrderStanding::Done,
                     // A list that lacks one order may lack another one, too, which delivers.
-                    Standing::Failed if behind.is_some() => OrderStanding::Open,
-                    Standing::Failed => OrderStanding::Failed,
-                    Standing::Open => OrderStanding::Open,
+                    Progress::Failed if behind.is_some() => OrderStanding::Open,
+                    Progress::Failed => OrderStanding::Failed,
+                    Progress::Open => OrderStanding::Open,
                 };
                 Ok((standing, Some(order)))
             }

@@ -9,7 +9,7 @@ use crate::number::{Billing, PhoneNumber, Routing, SmsAssignment};
 use crate::{ApiKeyId, KybId, OrganizationId, PhoneNumberId, Timestamp};
 
 /// How long an event is kept: 400 days, so that a yearly audit finds the whole year before it.
-pub const KEPT: Duration = Duration::from_hours(400 * 24);
+pub const KEPT_FOR: Duration = Duration::from_hours(400 * 24);
 
 /// What was done, in the past tense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,7 +242,7 @@ impl Event {
     /// When the event may be forgotten.
     #[must_use]
     pub fn kept_until(&self) -> Timestamp {
-        self.at.plus(KEPT)
+        self.at.plus(KEPT_FOR)
     }
 }
 
@@ -410,7 +410,7 @@ mod tests {
         let event = Event::verification_filed(Some(&first), &second, &system());
         assert_eq!(event.changed, ["declaration.useCase", "attestationAccepted"]);
         let by = SubmittedBy { api_key: ApiKeyId::new(NOW, 1), user_id: None, email: None };
-        let later = NOW.plus(KEPT);
+        let later = NOW.plus(KEPT_FOR);
         let filed = filing("Surveys");
         let third = Submission::submit(Some(&second), &organization, KybId::new(NOW, 2), filed, by, later).unwrap();
         let event = Event::verification_filed(Some(&second), &third, &system());

@@ -1,6 +1,6 @@
 //! The carrier's vocabulary: what it offers, orders, holds and releases, whichever carrier it is.
 
-use crate::{E164, OrganizationId, PhoneNumberId, Source, Timestamp};
+use crate::{Cause, E164, OrganizationId, PhoneNumberId, Timestamp};
 
 /// A number that can be ordered now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub enum Ordered {
     InDoubt {
         /// The order, where the carrier has confirmed that it took one.
         order: Option<CarrierOrderId>,
-        source: Source,
+        source: Cause,
     },
 }
 
@@ -97,7 +97,7 @@ pub enum Refusal {
     Taken,
     /// The order was certainly not accepted for a reason that is not the caller's: the carrier is down or throttles,
     /// or our own account there is empty or refused.
-    NotAccepted(Source),
+    NotAccepted(Cause),
 }
 
 /// How an order that was sent under our reference stands at the carrier.

@@ -5,7 +5,7 @@ use crate::{MicroUsd, PhoneNumberId};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong under a fault. It is logged once, where the answer is made, and never sent.
-pub type Source = Box<dyn std::error::Error + Send + Sync>;
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// An error with everything that caused it, in one line: the outermost text alone often says only that it failed. This is
 /// what logs say as `error.cause`.
@@ -66,7 +66,7 @@ pub enum Error {
     #[error("Not enough prepaid credits: {required} USD needed, {balance} USD left")]
     InsufficientCredits { required: MicroUsd, balance: MicroUsd },
     #[error("The carrier no longer offers this phone number; search for another")]
-    Unavailable,
+    NumberUnavailable,
     #[error("This phone number's order or release is still being settled; try again in a few minutes")]
     NumberBusy,
     #[error("This organization has reached its limit of {0} imported phone numbers")]
@@ -82,22 +82,22 @@ pub enum Error {
     KybNotApproved(&'static str),
 
     #[error("The carrier cannot be reached right now; nothing was charged, try again")]
-    CarrierUnavailable(#[source] Source),
+    CarrierUnavailable(#[source] Cause),
     #[error("The carrier cannot be reached right now; nothing was charged, try again")]
     CarrierThrottled {
         retry_after: Duration,
         #[source]
-        source: Source,
+        source: Cause,
     },
     #[error("The service is busy; try again")]
-    Busy(#[source] Source),
+    Busy(#[source] Cause),
     #[error("Internal error")]
-    Internal(#[source] Source),
+    Internal(#[source] Cause),
 }
 
 impl Error {
     /// A fault of ours, with what caused it.
-    pub fn internal(source: impl Into<Source>) -> Self {
+    pub fn internal(source: impl Into<Cause>) -> Self {
         Self::Internal(source.into())
     }
 

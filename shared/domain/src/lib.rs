@@ -24,7 +24,7 @@ mod text;
 mod time;
 
 pub use e164::E164;
-pub use error::{Error, Issue, Issues, Result, Source, chain};
+pub use error::{Cause, Error, Issue, Issues, Result, chain};
 pub use id::{AgentId, ApiKeyId, BookingReference, KybId, OrganizationId, PhoneNumberId, SipConnectionId};
 pub use money::MicroUsd;
 pub use randomness::{Randomness, SystemRandomness};

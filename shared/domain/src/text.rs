@@ -9,7 +9,7 @@ macro_rules! bounded_text {
 
         impl $name {
             /// The longest text accepted, in characters.
-            pub const MOST: usize = $most;
+            pub const LIMIT_CHARS: usize = $most;
 
             /// # Errors
             /// A sentence that names the rule which the text breaks.

@@ -15,11 +15,11 @@ use reqwest::Client;
 
 use crate::http::client;
 
-const CONNECT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One client, whose connections all SDK clients of a configuration share. `endpoint_url` is empty for AWS itself.
 pub(crate) fn http_client(endpoint_url: &str) -> SharedHttpClient {
-    let connector = SharedHttpConnector::new(Connector(client(endpoint_url, CONNECT)));
+    let connector = SharedHttpConnector::new(Connector(client(endpoint_url, CONNECT_TIMEOUT)));
     http_client_fn(move |_, _| connector.clone())
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::{Client, Response, redirect, retry};
 
 /// Below the idle time after which servers close a connection: a request must not go out on one that is closing.
-const IDLE: Duration = Duration::from_secs(20);
+const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(20);
 
 /// Why an answer could not be read to its end.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub fn client(base_url: &str, connect: Duration) -> Result<Client, Arc<reqwest::
     let mut client = Client::builder()
         .user_agent(concat!("phone-numbers/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(connect)
-        .pool_idle_timeout(IDLE)
+        .pool_idle_timeout(IDLE_CONNECTION_KEPT)
         .retry(retry::never())
         .redirect(redirect::Policy::none())
         .no_proxy();

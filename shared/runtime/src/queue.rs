@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use aws_sdk_sqs::Client;
 use aws_types::SdkConfig;
-use domain::Source;
+use domain::Cause;
 
 use crate::function::Start;
 use crate::message::Message;
@@ -48,7 +48,7 @@ impl<M: Message> Queue<M> {
     ///
     /// # Errors
     /// SQS did not take it.
-    pub async fn send(&self, message: &M) -> Result<String, Source> {
+    pub async fn send(&self, message: &M) -> Result<String, Cause> {
         let body = serde_json::to_string(message)?;
         let group = message.organization().map(ToString::to_string);
         let call = self.client.send_message().queue_url(&self.url).message_body(body).set_message_group_id(group);

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
-use domain::Source;
+use domain::Cause;
 
 /// A secret, read when it is first needed and kept until the other side refuses it.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ impl Secret {
     ///
     /// # Errors
     /// Secrets Manager does not answer, or the secret has no text.
-    pub async fn read(&self) -> Result<Arc<str>, Source> {
+    pub async fn read(&self) -> Result<Arc<str>, Cause> {
         let (client, id, cached) = match &*self.0 {
             Inner::Given(value) => return Ok(value.clone()),
             Inner::Stored { client, id, cached } => (client, id, cached),

@@ -8,7 +8,7 @@ use domain::{Error, Result};
 use crate::Table;
 use crate::item::{Item, key_attributes};
 use crate::keys::Key;
-use crate::trouble::{RETRIES, back_off, retrying, unavailable};
+use crate::trouble::{RETRIES, back_off, busy_or_fault, retrying};
 
 /// The most keys that DynamoDB reads in one batch.
 pub(crate) const BATCH: usize = 100;
@@ -29,7 +29,7 @@ impl Table {
         for tries in 0..=RETRIES {
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
             let call = self.client.batch_get_item().request_items(&self.name, wanted.map_err(Error::internal)?);
-            let answer = retrying(|| call.clone().send()).await.map_err(unavailable)?;
+            let answer = retrying(|| call.clone().send()).await.map_err(busy_or_fault)?;
             items.extend(answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default());
             // What DynamoDB was too busy for, or what did not fit into 16 MB.
             let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));

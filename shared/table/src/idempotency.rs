@@ -12,7 +12,7 @@ use crate::keys::Key;
 use crate::transaction::{Condition, Transaction};
 
 /// A caller whose request is still running is asked to come again after this long.
-const COME_AGAIN: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -197,7 +197,7 @@ pub(crate) fn still_held(failed: &[&str]) -> Result<()> {
 }
 
 const fn taken_over() -> Error {
-    Error::IdempotencyInProgress { retry_after: COME_AGAIN }
+    Error::IdempotencyInProgress { retry_after: RETRY_AFTER }
 }
 
 fn request_key(request: &KeyedRequest) -> Key {

@@ -10,7 +10,7 @@ use crate::keys::{Key, Work};
 use crate::transaction::Condition;
 
 /// How long the queue has to deliver a notification before it is queued again.
-const DELIVERY: Duration = Duration::from_mins(2);
+const DELIVERED_WITHIN: Duration = Duration::from_mins(2);
 
 impl Table {
     /// Records what became of the queue message. A submission that has been delivered or decided meanwhile keeps
@@ -71,7 +71,7 @@ impl Table {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::KybNotUnderReview`] when there is nothing to decide (any more).
     pub async fn announce_again(&self, organization: &OrganizationId, id: &KybId, now: Timestamp) -> Result<()> {
-        let Work { shard, due } = Work::unsettled(now.plus(DELIVERY), id.as_str());
+        let Work { shard, due } = Work::unsettled(now.plus(DELIVERED_WITHIN), id.as_str());
         let condition = Condition::new("id = :id AND kybStatus = :submitted")
             .text(":id", id.as_str())
             .text(":submitted", Status::Submitted.as_str())
@@ -100,7 +100,7 @@ impl Table {
 pub(crate) fn work(submission: &Submission) -> Option<Work> {
     let awaiting = awaiting_decision(submission)?;
     Some(match submission.delivery {
-        None => Work::unsettled(submission.updated_at.plus(DELIVERY), submission.id.as_str()),
+        None => Work::unsettled(submission.updated_at.plus(DELIVERED_WITHIN), submission.id.as_str()),
         Some(_) => awaiting,
     })
 }

@@ -47,7 +47,7 @@ use runtime::Start;
 use runtime::settings::SettingsError;
 use serde::de::DeserializeOwned;
 use transaction::Condition;
-use trouble::{retrying, unavailable};
+use trouble::{busy_or_fault, retrying};
 
 pub use audit::{EventPage, RecordedEvent};
 pub use credits::{Booked, Booking, LedgerLine};
@@ -108,7 +108,7 @@ impl Table {
     async fn fetch(&self, key: Key) -> Result<Option<Item>> {
         let call = self.client.get_item().table_name(&self.name).set_key(Some(key_attributes(key).into()));
         let call = call.consistent_read(true);
-        Ok(retrying(|| call.clone().send()).await.map_err(unavailable)?.item)
+        Ok(retrying(|| call.clone().send()).await.map_err(busy_or_fault)?.item)
     }
 
     async fn get<T: DeserializeOwned>(&self, key: Key) -> Result<Option<T>> {
@@ -117,7 +117,7 @@ impl Table {
 
     async fn put(&self, item: Item) -> Result<()> {
         let call = self.client.put_item().table_name(&self.name).set_item(Some(item));
-        retrying(|| call.clone().send()).await.map(drop).map_err(unavailable)
+        retrying(|| call.clone().send()).await.map(drop).map_err(busy_or_fault)
     }
 
     /// True when written, false when the condition did not hold.
@@ -134,7 +134,7 @@ impl Table {
             Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(false)
             }
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(busy_or_fault(error)),
         }
     }
 
@@ -166,7 +166,7 @@ impl Table {
             {
                 Ok(false)
             }
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(busy_or_fault(error)),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::item::{Item, corrupt, from_item, optional_time, time, to_item};
 use crate::keys::{Key, Work};
 
 /// How long an order or a release may take before somebody else looks after it: longer than the request that began it.
-const UNSETTLED: Duration = Duration::from_mins(1);
+const SETTLED_WITHIN: Duration = Duration::from_mins(1);
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -103,8 +103,8 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
 fn work(number: &PhoneNumber) -> Option<Work> {
     let id = number.id.as_str();
     match &number.source {
-        Source::Managed(Order::Ordering { .. }) => Some(Work::unsettled(number.created_at.plus(UNSETTLED), id)),
-        Source::Managed(Order::Releasing { .. }) => Some(Work::unsettled(number.updated_at.plus(UNSETTLED), id)),
+        Source::Managed(Order::Ordering { .. }) => Some(Work::unsettled(number.created_at.plus(SETTLED_WITHIN), id)),
+        Source::Managed(Order::Releasing { .. }) => Some(Work::unsettled(number.updated_at.plus(SETTLED_WITHIN), id)),
         Source::Managed(Order::Active { .. }) | Source::SipTrunk { .. } => {
             number.billing.next_charge_at.map(|due| Work::charge(due, id))
         }

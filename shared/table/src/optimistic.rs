@@ -18,11 +18,11 @@ use crate::trouble::back_off;
 /// Of those who write one row at the same time, one wins each round, so eight at once all succeed. More are a flood, and
 /// its callers are better told to come again. [`back_off`] waits between two rounds, at most 2.4 s in all.
 ///
-const TRIES: u32 = 8;
+const ROUNDS_LIMIT: u32 = 8;
 
 /// No round begins as late as this, however many are left, because a call that is answered at its third try takes up to 6 s,
 /// and a round has two. So a write ends some 18 s after it began, within the 29 s after which a Lambda is stopped.
-const LATEST_ROUND: Duration = Duration::from_secs(6);
+const LAST_ROUND_BEGINS_WITHIN: Duration = Duration::from_secs(6);
 
 /// The rounds of one optimistic write. The caller loops: it reads, asks [`Rounds::landed`] about the round before,
 /// decides, and ends the round with [`Rounds::wrote`] or [`Rounds::raced`].
@@ -70,7 +70,7 @@ impl Rounds {
     /// [`Error::Busy`] when this was the last round, or the next one would begin too late.
     pub(crate) async fn raced(&mut self) -> Result<()> {
         self.ended += 1;
-        let over = self.ended >= TRIES || self.began.elapsed() >= LATEST_ROUND;
+        let over = self.ended >= ROUNDS_LIMIT || self.began.elapsed() >= LAST_ROUND_BEGINS_WITHIN;
         if over && !self.is_lost() {
             return Err(Error::Busy(self.contended.into()));
         }
@@ -175,7 +175,7 @@ mod tests {
     async fn a_race_that_never_ends_is_busy_after_the_last_round() {
         let begun = Instant::now();
         let (written, writes) = write(false, |_| Ok(refused())).await;
-        assert_eq!((cause(written).as_str(), writes), (CONTENDED, TRIES));
+        assert_eq!((cause(written).as_str(), writes), (CONTENDED, ROUNDS_LIMIT));
         assert!(begun.elapsed() < Duration::from_millis(2400), "{:?}", begun.elapsed());
     }
 
@@ -183,7 +183,7 @@ mod tests {
     async fn a_write_that_is_lost_in_the_last_round_is_still_looked_for() {
         for there in [true, false] {
             let mut rounds = Rounds::of(CONTENDED);
-            for _ in 1..TRIES {
+            for _ in 1..ROUNDS_LIMIT {
                 assert!(!rounds.wrote(Ok(refused())).await.unwrap());
                 assert!(!rounds.landed(false).unwrap());
             }
@@ -196,14 +196,14 @@ mod tests {
     async fn no_round_begins_when_the_others_have_taken_long() {
         let mut rounds = Rounds::of(CONTENDED);
         assert!(!rounds.wrote(Ok(refused())).await.unwrap());
-        tokio::time::sleep(LATEST_ROUND).await;
+        tokio::time::sleep(LAST_ROUND_BEGINS_WITHIN).await;
         assert_eq!(cause(rounds.wrote(Ok(refused())).await.map(drop)), CONTENDED);
     }
 
     #[tokio::test(start_paused = true)]
     async fn rounds_that_find_nothing_to_write_count_as_lost_races() {
         let mut rounds = Rounds::of(CONTENDED);
-        for _ in 1..TRIES {
+        for _ in 1..ROUNDS_LIMIT {
             rounds.raced().await.unwrap();
         }
         assert_eq!(cause(rounds.raced().await), CONTENDED);

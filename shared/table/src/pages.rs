@@ -7,7 +7,7 @@ use domain::{OrganizationId, Result};
 use crate::Table;
 use crate::item::Item;
 use crate::keys::partition;
-use crate::trouble::{retrying, unavailable};
+use crate::trouble::{busy_or_fault, retrying};
 
 /// A query and how far it has been read. A page is read when it is asked for, so whoever has enough just stops.
 pub(crate) struct Pages {
@@ -59,7 +59,7 @@ impl Pages {
             return Ok(None);
         }
         let query = query.set_exclusive_start_key(self.after.take());
-        let page = retrying(|| query.clone().send()).await.map_err(unavailable)?;
+        let page = retrying(|| query.clone().send()).await.map_err(busy_or_fault)?;
         self.over = page.last_evaluated_key.is_none();
         self.after = page.last_evaluated_key;
         Ok(Some(page.items.unwrap_or_default()))

@@ -9,7 +9,7 @@ use domain::{Error, Result};
 
 use crate::Table;
 use crate::keys::{EXPIRES_AT, PK, SK, WORK_DUE, WORK_INDEX, WORK_SHARD};
-use crate::trouble::unavailable;
+use crate::trouble::busy_or_fault;
 
 impl Table {
     /// Creates the table, unless it is there already. In AWS the template does this.
@@ -49,7 +49,7 @@ impl Table {
             Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
                 Ok(())
             }
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(busy_or_fault(error)),
         }
     }
 
@@ -60,7 +60,7 @@ impl Table {
             .build()
             .map_err(Error::internal)?;
         let call = self.client.update_time_to_live().table_name(&self.name).time_to_live_specification(expiry);
-        call.send().await.map(drop).map_err(unavailable)
+        call.send().await.map(drop).map_err(busy_or_fault)
     }
 }
 

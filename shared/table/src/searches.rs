@@ -11,7 +11,7 @@ use crate::transaction::Condition;
 
 const WINDOW: Duration = Duration::from_mins(1);
 /// Searches that an organization may make within a window. A window begins with the first search after the one before.
-const MOST: u32 = 60;
+const SEARCHES_PER_WINDOW: u32 = 60;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,7 +31,7 @@ impl Table {
         let oldest = Timestamp::from_millis(now.millis() - i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX) + 1);
         let within = Condition::new("windowStartsAt >= :oldest AND searches < :most")
             .text(":oldest", &oldest.to_string())
-            .number(":most", MOST)
+            .number(":most", SEARCHES_PER_WINDOW)
             .number(":one", 1);
         let key = Key::searches(organization);
         // The usual case is one write; a window has to be opened once a minute, and others may be opening it too.
@@ -46,7 +46,7 @@ impl Table {
                 None => Condition::absent(),
                 Some(window) => {
                     let start = time("windowStartsAt", &window.window_starts_at)?;
-                    if start >= oldest && window.searches >= MOST {
+                    if start >= oldest && window.searches >= SEARCHES_PER_WINDOW {
                         return Err(Error::RateLimited { retry_after: start.plus(WINDOW).since(now) });
                     }
                     Condition::new("windowStartsAt = :old").text(":old", &window.window_starts_at)

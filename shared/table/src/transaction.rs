@@ -8,7 +8,7 @@ use domain::{Error, Result};
 use crate::Table;
 use crate::item::{Item, key_attributes};
 use crate::keys::{Key, PK};
-use crate::trouble::{Patience, Trouble, unavailable};
+use crate::trouble::{Patience, Trouble, busy_or_fault};
 
 /// What has to hold for one write, and the values that its text names.
 #[derive(Clone, Debug, Default)]
@@ -155,10 +155,10 @@ impl<'a> Transaction<'a> {
         let mut patience = Patience::new();
         loop {
             let Err(error) = Box::pin(call.clone().send()).await else { return Ok(Outcome::Committed) };
-            let (trouble, failed) = match Verdict::of(&error, &names) {
-                Verdict::Refused(failed) => return Ok(Outcome::Refused(failed)),
-                Verdict::Contended(failed) => (Trouble::Contention, failed),
-                Verdict::Unavailable(trouble) => (trouble, Vec::new()),
+            let (trouble, failed) = match Failure::of(&error, &names) {
+                Failure::Refused(failed) => return Ok(Outcome::Refused(failed)),
+                Failure::Contended(failed) => (Trouble::Contention, failed),
+                Failure::Unavailable(trouble) => (trouble, Vec::new()),
             };
             if !patience.allows(trouble).await {
                 return if failed.is_empty() { Err(contended(error)) } else { Ok(Outcome::Refused(failed)) };
@@ -169,20 +169,20 @@ impl<'a> Transaction<'a> {
 
 /// A cancelled transaction has no code of its own that says why.
 fn contended(error: SdkError<TransactWriteItemsError>) -> Error {
-    match Verdict::of(&error, &[]) {
-        Verdict::Contended(_) => Error::Busy("DynamoDB: transactions keep conflicting".into()),
-        Verdict::Refused(_) | Verdict::Unavailable(_) => unavailable(error),
+    match Failure::of(&error, &[]) {
+        Failure::Contended(_) => Error::Busy("DynamoDB: transactions keep conflicting".into()),
+        Failure::Refused(_) | Failure::Unavailable(_) => busy_or_fault(error),
     }
 }
 
-enum Verdict {
+enum Failure {
     Refused(Vec<&'static str>),
     /// Some steps met contention; these others are known to have failed.
     Contended(Vec<&'static str>),
     Unavailable(Trouble),
 }
 
-impl Verdict {
+impl Failure {
     fn of(error: &SdkError<TransactWriteItemsError>, names: &[&'static str]) -> Self {
         let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
             return Self::Unavailable(Trouble::of(error));

@@ -99,7 +99,7 @@ where
 /// The table cannot be asked right now, or we ask it wrongly. The cause is its code and what lies under it, because an
 /// `SdkError` alone says "service error", and its `Debug` would spell out the answer's body.
 #[expect(clippy::needless_pass_by_value, reason = "it stands where errors are mapped")]
-pub(crate) fn unavailable<E>(error: SdkError<E>) -> Error
+pub(crate) fn busy_or_fault<E>(error: SdkError<E>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {

@@ -13,9 +13,9 @@ use table::Table;
 use crate::{ApiError, ApiResult};
 
 /// How long a key that was looked up is taken as valid without asking again.
-const FRESH: Duration = Duration::from_mins(1);
+const CACHED_FOR: Duration = Duration::from_mins(1);
 /// Keys remembered at once. A warm function serves one request at a time, so this is far more than it meets.
-const MOST: usize = 10_000;
+const CACHED_KEYS: usize = 10_000;
 
 /// When each valid key was looked up, and what it allows.
 type Known = HashMap<ApiKeyHash, (Timestamp, Arc<Grant>)>;
@@ -45,7 +45,7 @@ impl Reception {
         let found = self.table.api_key(&hash).await?;
         let grant = Arc::new(found.filter(|grant| grant.revoked_at.is_none()).ok_or(ApiError::Unauthorized)?);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST {
+        if known.len() >= CACHED_KEYS {
             known.clear();
         }
         known.insert(hash, (now, grant.clone()));
@@ -56,7 +56,7 @@ impl Reception {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, grant) = known.get(hash)?;
         // A clock that was set back must not keep a revoked key alive.
-        (now >= *since && now.since(*since) < FRESH).then(|| grant.clone())
+        (now >= *since && now.since(*since) < CACHED_FOR).then(|| grant.clone())
     }
 }
 

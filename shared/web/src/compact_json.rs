@@ -1,5 +1,5 @@
 /// Nesting allowed in a template. Readers of our answers commonly stop at 128 levels, and the answer adds a few.
-const DEEPEST: usize = 100;
+const NESTING_LIMIT: usize = 100;
 
 /// Removes the white space between the tokens of well-formed JSON. Numbers and strings stay as they were written.
 ///
@@ -20,7 +20,7 @@ pub(crate) fn compact(json: &str) -> Result<String, &'static str> {
                 '}' | ']' => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            if depth > DEEPEST {
+            if depth > NESTING_LIMIT {
                 return Err("must be nested at most 100 levels deep");
             }
         }

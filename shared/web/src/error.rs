@@ -114,7 +114,7 @@ impl ApiError {
             Error::AlreadyRegistered { .. } => Code::AlreadyRegistered,
             Error::AgentAlreadyLinked => Code::AgentAlreadyLinked,
             Error::InsufficientCredits { .. } => Code::InsufficientCredits,
-            Error::Unavailable => Code::NumberUnavailable,
+            Error::NumberUnavailable => Code::NumberUnavailable,
             Error::NumberBusy => Code::NumberBusy,
             Error::ImportLimitReached(_) => Code::ImportLimitReached,
             Error::KybUnderReview => Code::KybUnderReview,

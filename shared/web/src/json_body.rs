@@ -8,7 +8,7 @@ use crate::fields::{Fields, RawFields};
 use crate::{ApiError, ApiResult};
 
 /// The largest body accepted, in bytes.
-const MOST: usize = 64 * 1024;
+const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// A request body that is a JSON object.
 pub struct JsonBody {
@@ -21,7 +21,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> ApiResult<Self> {
-        let bytes = to_bytes(request.into_body(), MOST).await.map_err(|error| {
+        let bytes = to_bytes(request.into_body(), BODY_LIMIT_BYTES).await.map_err(|error| {
             let cause = std::error::Error::source(&error);
             let too_large = cause.is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
             if too_large { ApiError::PayloadTooLarge } else { whole("could not be read to its end").into() }

@@ -31,7 +31,7 @@ const SUBMIT: &str = "/v1/phone-numbers/kyb/submit";
 const SLACK: &str = "/slack/interactions";
 
 /// The largest body that is read, in bytes.
-const MOST_BODY: usize = 64 * 1024;
+const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Ids of the right form that nobody has.
 const NOBODYS_NUMBER: &str = "pn_01kwdfkd000000000000000001";
@@ -461,12 +461,12 @@ async fn a_body_over_64_kib_is_refused_with_and_without_its_length() {
     let padded = |bytes: usize| format!("{{\"x\":\"{}\"}}", "y".repeat(bytes - 8));
     for route in routes_with_a_body() {
         let send = |body: String| route.call(&app).text(body).send();
-        send(padded(MOST_BODY + 1)).await.refused(413, "PAYLOAD_TOO_LARGE");
-        let blank = format!("{}{}", route.body(0), " ".repeat(MOST_BODY));
+        send(padded(BODY_LIMIT_BYTES + 1)).await.refused(413, "PAYLOAD_TOO_LARGE");
+        let blank = format!("{}{}", route.body(0), " ".repeat(BODY_LIMIT_BYTES));
         send(blank).await.refused(413, "PAYLOAD_TOO_LARGE");
-        let (status, text) = send_chunked(&app, &route, padded(MOST_BODY + 1)).await;
+        let (status, text) = send_chunked(&app, &route, padded(BODY_LIMIT_BYTES + 1)).await;
         assert!(status == 413 && text.contains("PAYLOAD_TOO_LARGE"), "{} in chunks: {text}", route.name());
-        let (status, text) = send_chunked(&app, &route, padded(MOST_BODY)).await;
+        let (status, text) = send_chunked(&app, &route, padded(BODY_LIMIT_BYTES)).await;
         assert!(status != 413 && status < 500, "{} in chunks that fit: {text}", route.name());
     }
     let changes = stored(&app).await.difference(&before).cloned().collect::<Vec<_>>();

@@ -16,7 +16,7 @@ use domain::audit::Actor;
 use domain::carrier::CarrierNumberId;
 use domain::number::{PhoneNumber, Routing};
 use domain::{Clock, PhoneNumberId};
-use reconciler::sweep::{CarrierSide, Finding, From, SWEEP, SweepOrder, SweepReport, TableSide};
+use reconciler::sweep::{CarrierSide, Finding, From, SWEEP_TIME, SweepOrder, SweepReport, TableSide};
 use reconciler::{Reconciler, Task};
 use reqwest::Method;
 use runtime::Secret;
@@ -35,7 +35,7 @@ fn applied() -> SweepOrder {
 }
 
 async fn sweep(reconciler: &Reconciler, order: &SweepOrder) -> SweepReport {
-    reconciler.sweep(order, Instant::now() + SWEEP).await
+    reconciler.sweep(order, Instant::now() + SWEEP_TIME).await
 }
 
 /// Sweeps without changing anything.

@@ -10,11 +10,11 @@ use domain::{Clock, E164, Error, PhoneNumberId, Result, Timestamp, chain};
 use table::Holder;
 
 use super::report::{Finding, FoundAtCarrier};
-use super::{From, NAMED, Stopped, Sweep, in_time, stops};
+use super::{From, NAMED_IN_REPORT, Stopped, Sweep, in_time, stops};
 use crate::Reconciler;
 
 /// Younger numbers are not orphans yet: their order may be in flight, or wait for the reconciler.
-const YOUNG: Duration = Duration::from_hours(24);
+const YOUNG_UNTIL: Duration = Duration::from_hours(24);
 
 /// A number that is to be released once the whole list has been read.
 pub(super) struct Orphan {
@@ -54,7 +54,7 @@ impl Standing {
 }
 
 /// What a second look at a number says.
-enum Verdict {
+enum SecondLook {
     /// The carrier does not hold it any more, or not for us.
     Gone,
     Matched,
@@ -62,7 +62,7 @@ enum Verdict {
     Wrong(FoundAtCarrier),
 }
 
-impl Verdict {
+impl SecondLook {
     fn is_orphan(&self) -> bool {
         matches!(self, Self::Wrong(found) if found.finding == Finding::Orphan)
     }
@@ -115,7 +115,7 @@ impl Sweep<'_> {
         }
         let has_place = if may_be_orphan {
             // One more than may be released says that none is.
-            self.orphans.len() < NAMED.max(self.most() + 1)
+            self.orphans.len() < NAMED_IN_REPORT.max(self.most() + 1)
         } else {
             self.report.at_carrier.has_place()
         };
@@ -181,7 +181,7 @@ impl Sweep<'_> {
         let verdict = self.ask(attempt).await?;
         self.failed.remove(id.as_str());
         let released = verdict.is_orphan();
-        if let Verdict::Wrong(found) = &verdict
+        if let SecondLook::Wrong(found) = &verdict
             && released
         {
             let number = &found.number_id;
@@ -192,7 +192,7 @@ impl Sweep<'_> {
             );
         }
         // Gone by another sweep, or by an attempt whose answer was lost.
-        let gone = released || matches!(verdict, Verdict::Gone);
+        let gone = released || matches!(verdict, SecondLook::Gone);
         if !reported {
             self.count(verdict);
         }
@@ -203,24 +203,24 @@ impl Sweep<'_> {
     }
 
     /// What is wrong with a number, after both sides were asked again, the table last.
-    async fn judge(&self, id: &CarrierNumberId) -> Result<Verdict> {
+    async fn judge(&self, id: &CarrierNumberId) -> Result<SecondLook> {
         let Reconciler { carrier, table, clock, .. } = self.reconciler;
-        let Some(number) = carrier.held_number(id).await? else { return Ok(Verdict::Gone) };
-        let Some(reference) = number.reference.clone() else { return Ok(Verdict::Gone) };
+        let Some(number) = carrier.held_number(id).await? else { return Ok(SecondLook::Gone) };
+        let Some(reference) = number.reference.clone() else { return Ok(SecondLook::Gone) };
         let age = age(&number, &reference, clock.as_ref());
         let by_tags = self.by_tags(&number, &reference).await?;
         let holders = table.holders(&BTreeSet::from([number.e164.clone()])).await?;
         let finding = match Standing::of(&number, holders.get(&number.e164)) {
-            Standing::Matched => return Ok(Verdict::Matched),
-            Standing::Settling => return Ok(Verdict::Settling),
+            Standing::Matched => return Ok(SecondLook::Matched),
+            Standing::Settling => return Ok(SecondLook::Settling),
             Standing::Disputed => Finding::Disputed,
             Standing::Unknown => match age {
                 None => Finding::Disputed,
-                Some(age) if age < YOUNG => Finding::Young,
+                Some(age) if age < YOUNG_UNTIL => Finding::Young,
                 Some(_) => by_tags,
             },
         };
-        Ok(Verdict::Wrong(FoundAtCarrier::new(finding, &number, &reference, age)))
+        Ok(SecondLook::Wrong(FoundAtCarrier::new(finding, &number, &reference, age)))
     }
 
     /// What is wrong with a number whose phone number nobody here has, as far as its tags tell: every number that was set
@@ -238,13 +238,13 @@ impl Sweep<'_> {
         Ok(if known && number.tagged_here { Finding::Orphan } else { Finding::Stranger })
     }
 
-    fn count(&mut self, verdict: Verdict) {
+    fn count(&mut self, verdict: SecondLook) {
         let side = &mut self.report.at_carrier;
         match verdict {
-            Verdict::Gone => {}
-            Verdict::Matched => side.matched += 1,
-            Verdict::Settling => side.settling += 1,
-            Verdict::Wrong(found) => side.add(found),
+            SecondLook::Gone => {}
+            SecondLook::Matched => side.matched += 1,
+            SecondLook::Settling => side.settling += 1,
+            SecondLook::Wrong(found) => side.add(found),
         }
     }
 

@@ -8,7 +8,7 @@ use domain::{E164, PhoneNumberId};
 use runtime::alarm::Alarm;
 use serde::Serialize;
 
-use super::NAMED;
+use super::NAMED_IN_REPORT;
 use crate::Task;
 
 /// What a sweep has found.
@@ -150,7 +150,7 @@ impl CarrierSide {
 
     /// Whether one more that is no orphan can be named. Orphans have places of their own.
     pub(super) fn has_place(&self) -> bool {
-        self.found.iter().filter(|found| found.finding != Finding::Orphan).count() < NAMED
+        self.found.iter().filter(|found| found.finding != Finding::Orphan).count() < NAMED_IN_REPORT
     }
 
     pub(super) fn release(&mut self, id: &CarrierNumberId) {
@@ -164,7 +164,7 @@ impl CarrierSide {
 impl TableSide {
     pub(super) fn add(&mut self, row: &PhoneNumber, resource: &CarrierNumberId) {
         self.orphans += 1;
-        if self.found.len() == NAMED {
+        if self.found.len() == NAMED_IN_REPORT {
             self.more += 1;
             return;
         }

@@ -19,13 +19,13 @@ use super::query::Filters;
 use super::{Carrier, inventory, wire};
 
 /// How long an answer that never comes keeps its connection: longer than every caller waits.
-const NEVER: Duration = Duration::from_mins(1);
+const NO_ANSWER_FOR: Duration = Duration::from_mins(1);
 
 /// The largest body that is read, in bytes.
-const LARGEST_BODY: usize = 64 * 1024;
+const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// How long the orders of slow numbers stay pending.
-const SLOW: Duration = Duration::from_mins(1);
+const SLOW_ORDER_TAKES: Duration = Duration::from_mins(1);
 
 type Parameters = Query<Vec<(String, String)>>;
 type Answer = Result<Json<Value>, Problem>;
@@ -73,7 +73,7 @@ async fn log_attempt(carrier: &Carrier, request: Request) -> Result<Request, Pro
         return Ok(request);
     }
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| Problem::bad_request("The body cannot be read."))?;
+    let body = to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| Problem::bad_request("The body cannot be read."))?;
     if let Some(reference) = read_object(&body).ok().and_then(|body| text(&body["customer_reference"])) {
         carrier.log_attempt(reference);
     }
@@ -133,7 +133,7 @@ async fn place(State(carrier): State<Carrier>, body: Bytes) -> Answer {
         )
         | None => {}
     }
-    let settle_after = if magic == Some(Magic::Slow) { SLOW } else { carrier.0.options.settle_after };
+    let settle_after = if magic == Some(Magic::Slow) { SLOW_ORDER_TAKES } else { carrier.0.options.settle_after };
     let now = carrier.now();
     let order = carrier.change(|book| {
         let fails = match magic {
@@ -242,7 +242,7 @@ async fn balance() -> Answer {
 
 /// An answer that nobody waits for.
 async fn never() -> Answer {
-    tokio::time::sleep(NEVER).await;
+    tokio::time::sleep(NO_ANSWER_FOR).await;
     Err(Problem::late())
 }
 

@@ -14,7 +14,7 @@ use super::store::Message;
 use super::{Failure, Note, Slack, blocks, lock};
 
 /// The most characters of a message's `text`; Slack cuts or refuses what is longer.
-const MOST_TEXT: usize = 40_000;
+const TEXT_LIMIT_CHARS: usize = 40_000;
 
 /// Why a method does not do what it is asked for.
 enum Refused {
@@ -114,7 +114,7 @@ impl Slack {
         let channel = some_text(note.channel, "channel_not_found")?;
         let user = some_text(note.user, "user_not_in_channel")?;
         let text = some_text(note.text, "no_text")?;
-        if blocks::units(&text) > MOST_TEXT {
+        if blocks::units(&text) > TEXT_LIMIT_CHARS {
             return Err(Refused::Code("msg_too_long"));
         }
         let mut notes = lock(&self.0.notes);
@@ -176,14 +176,14 @@ fn checked(
     if text.trim().is_empty() && blocks.as_array().is_some_and(Vec::is_empty) {
         return Err(Refused::Code("no_text"));
     }
-    if blocks::units(&text) > MOST_TEXT {
+    if blocks::units(&text) > TEXT_LIMIT_CHARS {
         return Err(Refused::Code("msg_too_long"));
     }
     let faults = blocks::faults(&blocks);
     if !faults.is_empty() {
         return Err(Refused::Faults("invalid_blocks", faults));
     }
-    if blocks::total(&blocks) > blocks::MOST_TOGETHER {
+    if blocks::total(&blocks) > blocks::ALL_TEXT_LIMIT_CHARS {
         return Err(Refused::Code("msg_blocks_too_long"));
     }
     Ok((channel, text, blocks))

@@ -6,37 +6,37 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-const MOST_BLOCKS: usize = 50;
-const MOST_HEADER: usize = 150;
-const MOST_SECTION: usize = 3_000;
-const MOST_FIELDS: usize = 10;
-const MOST_FIELD: usize = 2_000;
-const MOST_CONTEXT: usize = 10;
-const MOST_BUTTONS: usize = 25;
-const MOST_BUTTON: usize = 75;
-const MOST_BUTTON_VALUE: usize = 2_000;
+const MESSAGE_BLOCKS_LIMIT: usize = 50;
+const HEADER_LIMIT_CHARS: usize = 150;
+const SECTION_LIMIT_CHARS: usize = 3_000;
+const SECTION_FIELDS_LIMIT: usize = 10;
+const FIELD_LIMIT_CHARS: usize = 2_000;
+const CONTEXT_ELEMENTS_LIMIT: usize = 10;
+const BUTTONS_LIMIT: usize = 25;
+const BUTTON_LIMIT_CHARS: usize = 75;
+const BUTTON_VALUE_LIMIT_CHARS: usize = 2_000;
 /// Of what names a block, an action or a view.
-const MOST_ID: usize = 255;
-const MOST_VIEW_BLOCKS: usize = 100;
-const MOST_TITLE: usize = 24;
-const MOST_METADATA: usize = 3_000;
-const MOST_LABEL: usize = 2_000;
-const MOST_INPUT: u64 = 3_000;
-const MOST_OPTIONS: usize = 100;
-const MOST_OPTION: usize = 75;
-const MOST_OPTION_VALUE: usize = 150;
+const ID_LIMIT_CHARS: usize = 255;
+const VIEW_BLOCKS_LIMIT: usize = 100;
+const TITLE_LIMIT_CHARS: usize = 24;
+const METADATA_LIMIT_CHARS: usize = 3_000;
+const LABEL_LIMIT_CHARS: usize = 2_000;
+const INPUT_LIMIT_CHARS: u64 = 3_000;
+const OPTIONS_LIMIT: usize = 100;
+const OPTION_LIMIT_CHARS: usize = 75;
+const OPTION_VALUE_LIMIT_CHARS: usize = 150;
 
 const MESSAGE_BLOCKS: [&str; 5] = ["header", "section", "context", "divider", "actions"];
 const VIEW_BLOCKS: [&str; 5] = ["header", "section", "context", "divider", "input"];
 
 /// The most text in all blocks together. Slack limits it but does not say at how much; messages of 11,300 characters
 /// are known to have been refused.
-pub(super) const MOST_TOGETHER: usize = 11_000;
+pub(super) const ALL_TEXT_LIMIT_CHARS: usize = 11_000;
 
 /// What Slack would object to in a message, each with a JSON pointer to the place. Empty for blocks that it takes.
 pub(super) fn faults(blocks: &Value) -> Vec<String> {
     let mut faults = Faults::default();
-    faults.blocks("/blocks", blocks, MOST_BLOCKS, &MESSAGE_BLOCKS);
+    faults.blocks("/blocks", blocks, MESSAGE_BLOCKS_LIMIT, &MESSAGE_BLOCKS);
     faults.0
 }
 
@@ -46,18 +46,18 @@ pub(super) fn view_faults(view: &Value) -> Vec<String> {
     if view["type"] != "modal" {
         faults.add("/view/type", "must be modal");
     }
-    faults.text("/view/title", &view["title"], &["plain_text"], MOST_TITLE);
+    faults.text("/view/title", &view["title"], &["plain_text"], TITLE_LIMIT_CHARS);
     let blocks = view["blocks"].as_array().map(Vec::as_slice).unwrap_or_default();
     let asks = blocks.iter().any(|block| block["type"] == "input");
     for name in ["submit", "close"] {
         if view.get(name).is_some() || (asks && name == "submit") {
-            faults.text(&format!("/view/{name}"), &view[name], &["plain_text"], MOST_TITLE);
+            faults.text(&format!("/view/{name}"), &view[name], &["plain_text"], TITLE_LIMIT_CHARS);
         }
     }
-    for (name, most) in [("private_metadata", MOST_METADATA), ("callback_id", MOST_ID)] {
+    for (name, most) in [("private_metadata", METADATA_LIMIT_CHARS), ("callback_id", ID_LIMIT_CHARS)] {
         faults.optional_string(&format!("/view/{name}"), view.get(name), most);
     }
-    faults.blocks("/view/blocks", &view["blocks"], MOST_VIEW_BLOCKS, &VIEW_BLOCKS);
+    faults.blocks("/view/blocks", &view["blocks"], VIEW_BLOCKS_LIMIT, &VIEW_BLOCKS);
     faults.0
 }
 
@@ -96,8 +96,8 @@ impl Faults {
             self.block(&at, block, known);
             match block.get("block_id").map(Value::as_str) {
                 None => {}
-                Some(Some(id)) if units(id) > MOST_ID => {
-                    self.add(&at, &format!("block_id must be less than {} characters", MOST_ID + 1));
+                Some(Some(id)) if units(id) > ID_LIMIT_CHARS => {
+                    self.add(&at, &format!("block_id must be less than {} characters", ID_LIMIT_CHARS + 1));
                 }
                 Some(Some(id)) if ids.insert(id) => {}
                 Some(_) => self.add(&at, "block_id must be a string that no other block has"),
@@ -109,9 +109,11 @@ impl Faults {
         match block["type"].as_str().filter(|kind| known.contains(kind)) {
             Some("actions") => self.actions(at, block),
             Some("input") => self.input(at, block),
-            Some("header") => self.text(&format!("{at}/text"), &block["text"], &["plain_text"], MOST_HEADER),
+            Some("header") => self.text(&format!("{at}/text"), &block["text"], &["plain_text"], HEADER_LIMIT_CHARS),
             Some("section") => self.section(at, block),
-            Some("context") => self.texts(&format!("{at}/elements"), &block["elements"], MOST_CONTEXT, MOST_SECTION),
+            Some("context") => {
+                self.texts(&format!("{at}/elements"), &block["elements"], CONTEXT_ELEMENTS_LIMIT, SECTION_LIMIT_CHARS)
+            }
             Some("divider") => {}
             _ => self.add(&format!("{at}/type"), "unsupported type"),
         }
@@ -119,8 +121,8 @@ impl Faults {
 
     fn actions(&mut self, at: &str, block: &Value) {
         let elements = block["elements"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if elements.is_empty() || elements.len() > MOST_BUTTONS {
-            self.add(&format!("{at}/elements"), &format!("must be an array of 1 to {MOST_BUTTONS} items"));
+        if elements.is_empty() || elements.len() > BUTTONS_LIMIT {
+            self.add(&format!("{at}/elements"), &format!("must be an array of 1 to {BUTTONS_LIMIT} items"));
         }
         let mut ids = HashSet::new();
         for (index, button) in elements.iter().enumerate() {
@@ -128,12 +130,12 @@ impl Faults {
             if button["type"] != "button" {
                 self.add(&format!("{at}/type"), "unsupported type");
             }
-            self.text(&format!("{at}/text"), &button["text"], &["plain_text"], MOST_BUTTON);
-            self.string(&format!("{at}/action_id"), &button["action_id"], MOST_ID);
+            self.text(&format!("{at}/text"), &button["text"], &["plain_text"], BUTTON_LIMIT_CHARS);
+            self.string(&format!("{at}/action_id"), &button["action_id"], ID_LIMIT_CHARS);
             if !ids.insert(button["action_id"].as_str()) {
                 self.add(&format!("{at}/action_id"), "must be a string that no other action of the block has");
             }
-            self.optional_string(&format!("{at}/value"), button.get("value"), MOST_BUTTON_VALUE);
+            self.optional_string(&format!("{at}/value"), button.get("value"), BUTTON_VALUE_LIMIT_CHARS);
             if button.get("style").is_some_and(|style| style != "primary" && style != "danger") {
                 self.add(&format!("{at}/style"), "must be primary or danger");
             }
@@ -141,21 +143,21 @@ impl Faults {
     }
 
     fn input(&mut self, at: &str, block: &Value) {
-        self.text(&format!("{at}/label"), &block["label"], &["plain_text"], MOST_LABEL);
+        self.text(&format!("{at}/label"), &block["label"], &["plain_text"], LABEL_LIMIT_CHARS);
         if let Some(hint) = block.get("hint") {
-            self.text(&format!("{at}/hint"), hint, &["plain_text"], MOST_LABEL);
+            self.text(&format!("{at}/hint"), hint, &["plain_text"], LABEL_LIMIT_CHARS);
         }
         if block.get("optional").is_some_and(|optional| !optional.is_boolean()) {
             self.add(&format!("{at}/optional"), "must be true or false");
         }
         let (at, element) = (format!("{at}/element"), &block["element"]);
-        self.string(&format!("{at}/action_id"), &element["action_id"], MOST_ID);
+        self.string(&format!("{at}/action_id"), &element["action_id"], ID_LIMIT_CHARS);
         match element["type"].as_str() {
             Some("plain_text_input") => {
                 for name in ["min_length", "max_length"] {
                     let length = element.get(name);
-                    if length.is_some_and(|length| length.as_u64().is_none_or(|length| length > MOST_INPUT)) {
-                        self.add(&format!("{at}/{name}"), &format!("must be a number up to {MOST_INPUT}"));
+                    if length.is_some_and(|length| length.as_u64().is_none_or(|length| length > INPUT_LIMIT_CHARS)) {
+                        self.add(&format!("{at}/{name}"), &format!("must be a number up to {INPUT_LIMIT_CHARS}"));
                     }
                 }
             }
@@ -166,12 +168,12 @@ impl Faults {
 
     fn options(&mut self, at: &str, options: &Value) {
         let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
-        if options.is_empty() || options.len() > MOST_OPTIONS {
-            self.add(at, &format!("must be an array of 1 to {MOST_OPTIONS} items"));
+        if options.is_empty() || options.len() > OPTIONS_LIMIT {
+            self.add(at, &format!("must be an array of 1 to {OPTIONS_LIMIT} items"));
         }
         for (index, option) in options.iter().enumerate() {
-            self.text(&format!("{at}/{index}/text"), &option["text"], &["plain_text"], MOST_OPTION);
-            self.string(&format!("{at}/{index}/value"), &option["value"], MOST_OPTION_VALUE);
+            self.text(&format!("{at}/{index}/text"), &option["text"], &["plain_text"], OPTION_LIMIT_CHARS);
+            self.string(&format!("{at}/{index}/value"), &option["value"], OPTION_VALUE_LIMIT_CHARS);
         }
     }
 
@@ -192,10 +194,10 @@ impl Faults {
             self.add(at, "must have text or fields");
         }
         if let Some(text) = block.get("text") {
-            self.text(&format!("{at}/text"), text, &["plain_text", "mrkdwn"], MOST_SECTION);
+            self.text(&format!("{at}/text"), text, &["plain_text", "mrkdwn"], SECTION_LIMIT_CHARS);
         }
         if let Some(fields) = block.get("fields") {
-            self.texts(&format!("{at}/fields"), fields, MOST_FIELDS, MOST_FIELD);
+            self.texts(&format!("{at}/fields"), fields, SECTION_FIELDS_LIMIT, FIELD_LIMIT_CHARS);
         }
     }
 

@@ -15,7 +15,7 @@ use super::api::as_sent;
 use super::{Slack, blocks, lock};
 
 /// How long Slack waits for the app's answer, and how long a trigger opens a view.
-const PATIENCE: Duration = Duration::from_secs(3);
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 
 /// The app behind the buttons.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(clicks: Option<Clicks>) -> Self {
-        let mut http = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
+        let mut http = reqwest::Client::builder().timeout(ANSWERED_WITHIN).no_proxy();
         if clicks.as_ref().is_some_and(|clicks| clicks.url.starts_with("http://")) {
             // On this machine; reading the system's certificates for it only takes time.
             http = http.tls_certs_only([]);
@@ -76,7 +76,7 @@ impl Desk {
             return Err("exchanged_trigger_id");
         }
         let clicked = lock(&self.triggers).remove(trigger).ok_or("invalid_trigger_id")?;
-        if clicked.elapsed() > PATIENCE {
+        if clicked.elapsed() > ANSWERED_WITHIN {
             return Err("expired_trigger_id");
         }
         let id = format!("V{:010X}", rand::random::<u32>());

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Older messages are forgotten, because each new one writes the whole file.
-const MOST_MESSAGES: usize = 500;
+const MESSAGES_KEPT: usize = 500;
 
 /// A message as staff see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ impl Store {
             blocks,
         };
         let mut messages = self.messages.clone();
-        messages.drain(..messages.len().saturating_sub(MOST_MESSAGES - 1));
+        messages.drain(..messages.len().saturating_sub(MESSAGES_KEPT - 1));
         messages.push(message.clone());
         self.keep(messages)?;
         self.last_ts = ts;
@@ -159,11 +159,11 @@ mod tests {
     #[test]
     fn the_oldest_messages_make_room() {
         let mut store = Store::open(None).unwrap();
-        for number in 0..=MOST_MESSAGES {
+        for number in 0..=MESSAGES_KEPT {
             store.add("C000000001", number.to_string(), json!([])).unwrap();
         }
         let kept = store.newest_first();
-        assert_eq!((kept.len(), kept[MOST_MESSAGES - 1].text.as_str()), (MOST_MESSAGES, "1"));
+        assert_eq!((kept.len(), kept[MESSAGES_KEPT - 1].text.as_str()), (MESSAGES_KEPT, "1"));
     }
 
     #[test]

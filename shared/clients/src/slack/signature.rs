@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::{Source, Timestamp};
+use domain::{Cause, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ pub const TIMESTAMP: &str = "x-slack-request-timestamp";
 pub const SIGNATURE: &str = "x-slack-signature";
 
 /// How far Slack's clock and ours may be apart. What is older may have been recorded by somebody.
-const MOST_APART: Duration = Duration::from_mins(5);
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
 
 /// How long a newly read secret is trusted to be the newest. Anybody can send a wrong signature, and must not be able
 /// to make us ask Secrets Manager each time.
@@ -29,7 +29,7 @@ pub enum Unsigned {
     Forged,
     /// The secret could not be read, so nobody can tell.
     #[error("Slack's signing secret cannot be read")]
-    Failed(#[source] Source),
+    Failed(#[source] Cause),
 }
 
 /// What Slack signs its requests with. Clones share what they have read.
@@ -102,7 +102,7 @@ impl<'a> Signed<'a> {
         let timestamp = text(TIMESTAMP)?;
         // Digits only: whatever else a number's parser takes is not what Slack sends.
         let seconds: i64 = timestamp.parse().ok().filter(|_| timestamp.bytes().all(|byte| byte.is_ascii_digit()))?;
-        if now.seconds().abs_diff(seconds) > MOST_APART.as_secs() {
+        if now.seconds().abs_diff(seconds) > CLOCK_TOLERANCE.as_secs() {
             return None;
         }
         let mut signature = [0; 32];

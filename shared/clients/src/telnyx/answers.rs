@@ -7,7 +7,7 @@
 //! words. One entry that cannot be read does not spoil a list.
 
 use domain::carrier::{CarrierNumberId, CarrierOrderId, Offer, Refusal, Release};
-use domain::{E164, OrganizationId, PhoneNumberId, Source};
+use domain::{Cause, E164, OrganizationId, PhoneNumberId};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub(super) const NOT_OURS: &[&str] = &[DELETED, "ported-out", "port-failed", "pu
 
 /// How an order stands at the carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Progress {
     Done,
     Failed,
     /// Pending, or a word that we do not know: asking again tells.
@@ -44,10 +44,10 @@ pub(super) enum Placed {
     /// The carrier has the order, under this id.
     Accepted {
         order: CarrierOrderId,
-        standing: Standing,
+        standing: Progress,
     },
     No(Refusal),
-    InDoubt(Source),
+    InDoubt(Cause),
 }
 
 /// The one table of what an answer to `POST /number_orders` means.
@@ -67,7 +67,7 @@ pub(super) fn placed(answer: Result<Answer, Failure>, reference: &PhoneNumberId)
     let unknown_number =
         || problems.iter().any(|problem| problem.is(UNPROCESSABLE) && problem.detail.contains("recognize the number"));
     match answer.status.as_u16() {
-        200..=299 => match (read_standing(&answer), placed_order(&answer, reference)) {
+        200..=299 => match (read_progress(&answer), placed_order(&answer, reference)) {
             (standing, Ok(order)) => Placed::Accepted { order, standing },
             (_, Err(failure)) => Placed::InDoubt(failure.into()),
         },
@@ -90,10 +90,10 @@ fn placed_order(answer: &Answer, reference: &PhoneNumberId) -> Result<CarrierOrd
 }
 
 /// How an order stands, from the answer to `GET /number_orders/{id}`.
-pub(super) fn standing(answer: Result<Answer, Failure>, order: &CarrierOrderId) -> Result<Standing, Failure> {
+pub(super) fn standing(answer: Result<Answer, Failure>, order: &CarrierOrderId) -> Result<Progress, Failure> {
     let answer = successful(answer?)?;
     if order_id(&answer.body["data"]["id"])? == *order {
-        Ok(read_standing(&answer))
+        Ok(read_progress(&answer))
     } else {
         Err(Failure::Garbled("it is not the order asked for"))
     }
@@ -109,11 +109,11 @@ pub(super) fn orders(
     ours.map(|entry| order_id(&entry["id"])).collect()
 }
 
-fn read_standing(answer: &Answer) -> Standing {
+fn read_progress(answer: &Answer) -> Progress {
     match answer.body["data"]["status"].as_str() {
-        Some("success") => Standing::Done,
-        Some("failure") => Standing::Failed,
-        _ => Standing::Open,
+        Some("success") => Progress::Done,
+        Some("failure") => Progress::Failed,
+        _ => Progress::Open,
     }
 }
 

@@ -9,7 +9,7 @@ use super::wire::{Answer, Failure, text};
 use super::{Telnyx, unavailable};
 
 /// What is kept of one field, in characters: more than any form takes.
-const LONGEST: usize = 2_000;
+const TEXT_LIMIT_CHARS: usize = 2_000;
 
 /// The registry's name for a brand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,5 +74,5 @@ fn read(answer: &Answer, asked: &BrandId) -> Result<Option<Brand>, Failure> {
 }
 
 fn clipped(text: &str) -> String {
-    text.trim().chars().filter(|character| !character.is_control()).take(LONGEST).collect()
+    text.trim().chars().filter(|character| !character.is_control()).take(TEXT_LIMIT_CHARS).collect()
 }

@@ -14,9 +14,9 @@ use super::wire::{Answer, Failure, text};
 use super::{Telnyx, unavailable};
 
 /// The most entries that the carrier puts on a page.
-const PAGE_SIZE: u32 = 250;
+const NUMBERS_PER_PAGE: u32 = 250;
 /// A full page takes longer than a question about one number.
-const PAGE: Duration = Duration::from_secs(10);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many tags that look like organizations are read of one number. We add one; people may have added others.
 const OWNERS_READ: usize = 10;
 
@@ -30,10 +30,10 @@ impl Telnyx {
     pub async fn held(&self, page: u32) -> Result<HeldPage> {
         let query = [
             ("page[number]", page.to_string()),
-            ("page[size]", PAGE_SIZE.to_string()),
+            ("page[size]", NUMBERS_PER_PAGE.to_string()),
             ("sort", "purchased_at".to_owned()),
         ];
-        let answer = self.link.call(PAGE, |to| to.get("phone_numbers").query(&query)).await;
+        let answer = self.link.call(PAGE_TIMEOUT, |to| to.get("phone_numbers").query(&query)).await;
         answer.and_then(|answer| read_page(answer, page, &self.deployment)).map_err(unavailable)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Source;
+use domain::Cause;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,19 +17,19 @@ const LONGEST_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// Connecting takes milliseconds, or does not work. A failure to connect is the one that proves that nothing was sent,
 /// so it comes well before the time-out of the whole call.
-const CONNECT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why there is no usable answer. The texts hold no token, no address and no phone number.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("the carrier's secret cannot be used")]
-    Secret(#[source] Source),
+    Secret(#[source] Cause),
     /// The request has certainly not left.
     #[error("the carrier cannot be reached")]
-    NotSent(#[source] Source),
+    NotSent(#[source] Cause),
     /// The request may have been carried out.
     #[error("the carrier did not answer")]
-    NoAnswer(#[source] Source),
+    NoAnswer(#[source] Cause),
     #[error("the carrier answered {status} ({codes})")]
     Refused { status: StatusCode, codes: String, retry_after: Option<Duration> },
     #[error("the carrier's answer cannot be understood: {0}")]
@@ -72,7 +72,7 @@ impl Failure {
 /// What the secret says.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Account {
+struct Credentials {
     api_key: String,
     connection_id: Option<String>,
 }
@@ -90,7 +90,7 @@ pub(super) struct Link {
 pub(super) struct Target<'a> {
     http: &'a Client,
     base_url: &'a str,
-    account: &'a Account,
+    account: &'a Credentials,
 }
 
 impl Target<'_> {
@@ -122,7 +122,7 @@ impl Target<'_> {
 
 impl Link {
     pub(super) fn new(base_url: &str, secret: Secret) -> Self {
-        let http = runtime::http::client(base_url, CONNECT);
+        let http = runtime::http::client(base_url, CONNECT_TIMEOUT);
         Self { http, base_url: base_url.trim_end_matches('/').into(), secret }
     }
 
@@ -137,7 +137,7 @@ impl Link {
         let http = self.http.as_ref().map_err(|error| Failure::NotSent(error.clone().into()))?;
         let read = timeout_at(deadline, self.secret.read()).await;
         let text = read.map_err(|late| Failure::Secret(late.into()))?.map_err(Failure::Secret)?;
-        let Ok(account) = serde_json::from_str::<Account>(&text) else {
+        let Ok(account) = serde_json::from_str::<Credentials>(&text) else {
             // The parser's own words would quote the secret. Forgotten, a mended one is read at the next call.
             self.secret.refused(&text);
             return Err(Failure::Secret("it is not JSON with an apiKey".into()));

@@ -6,7 +6,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use domain::carrier::{CarrierNumberId, CarrierOrderId, OrderStanding, Ordered, Refusal, Release, Search};
-use domain::{Error, Source};
+use domain::{Cause, Error};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -82,14 +82,14 @@ fn set_up() -> Reply {
     says(200, &json!({ "data": number }).to_string())
 }
 
-fn in_doubt(ordered: Ordered) -> Source {
+fn in_doubt(ordered: Ordered) -> Cause {
     match ordered {
         Ordered::InDoubt { source, .. } => source,
         other => panic!("not in doubt: {other:?}"),
     }
 }
 
-fn not_accepted(ordered: Ordered) -> Source {
+fn not_accepted(ordered: Ordered) -> Cause {
     match ordered {
         Ordered::No(Refusal::NotAccepted(source)) => source,
         other => panic!("not refused: {other:?}"),

@@ -5,7 +5,7 @@ use domain::carrier::{CarrierNumberId, CarrierOrderId, Refusal, Release};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::answers::{self, Offered, Placed, Setup, Standing};
+use super::super::answers::{self, Offered, Placed, Progress, Setup};
 use super::super::deployment::Deployment;
 use super::super::wire::{Answer, Failure};
 use super::{NUMBER, NUMBER_ID, all_of_it, number, reference};
@@ -97,9 +97,9 @@ fn a_call_without_an_answer_is_a_no_only_when_nothing_was_sent() {
 
 fn meaning(placed: &Placed) -> &'static str {
     match placed {
-        Placed::Accepted { standing: Standing::Done, .. } => "done",
-        Placed::Accepted { standing: Standing::Open, .. } => "open",
-        Placed::Accepted { standing: Standing::Failed, .. } => "failed",
+        Placed::Accepted { standing: Progress::Done, .. } => "done",
+        Placed::Accepted { standing: Progress::Open, .. } => "open",
+        Placed::Accepted { standing: Progress::Failed, .. } => "failed",
         Placed::No(Refusal::Taken) => "taken",
         Placed::No(Refusal::NotAccepted(source)) => {
             assert!(!all_of_it(source.as_ref()).contains("4155550123"));
@@ -116,7 +116,7 @@ fn meaning(placed: &Placed) -> &'static str {
 fn a_followed_order_is_open_until_the_carrier_says_otherwise() {
     let asked = CarrierOrderId::parse(ORDER).unwrap();
     for (word, expected) in
-        [("pending", Standing::Open), ("success", Standing::Done), ("failure", Standing::Failed), ("?", Standing::Open)]
+        [("pending", Progress::Open), ("success", Progress::Done), ("failure", Progress::Failed), ("?", Progress::Open)]
     {
         assert_eq!(answers::standing(Ok(answer(200, order(word))), &asked).unwrap(), expected);
     }
