@@ -1,3 +1,5 @@
+//! The whole deployment in one process: engine, sandboxes, queues, schedules and every function.
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;

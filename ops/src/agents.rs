@@ -1,3 +1,5 @@
+//! `ops agents`: the agents that numbers can be linked to.
+
 use clap::Subcommand;
 use domain::{AgentId, Error, OrganizationId};
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! `ops brand`: the SMS brand from which a verification is prefilled.
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};

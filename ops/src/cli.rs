@@ -1,3 +1,5 @@
+//! The command line: its nouns, global options and examples.
+
 use clap::{Parser, Subcommand};
 
 use crate::options::Options;

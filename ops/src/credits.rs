@@ -1,3 +1,5 @@
+//! `ops credits`: balance, ledger, grants and adjustments.
+
 use clap::Subcommand;
 use domain::credits::LedgerEntry;
 use domain::{BookingReference, Error, MicroUsd, OrganizationId};

@@ -1,3 +1,5 @@
+//! `ops dead-letters`: messages that a worker gave up on.
+
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};

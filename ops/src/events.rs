@@ -1,3 +1,5 @@
+//! `ops events`: the audit events of one subject.
+
 use clap::Args;
 use domain::{ApiKeyId, KybId, OrganizationId, PhoneNumberId};
 use serde_json::json;

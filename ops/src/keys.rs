@@ -1,3 +1,5 @@
+//! `ops keys`: API keys.
+
 use std::io::BufRead;
 
 use clap::{Subcommand, ValueEnum};

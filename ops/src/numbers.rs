@@ -1,3 +1,5 @@
+//! `ops numbers`: a number across organizations, and freeing its claim.
+
 use clap::Subcommand;
 use domain::number::{Order, PhoneNumber, Source, Trunk};
 use domain::{E164, Error, OrganizationId, PhoneNumberId};

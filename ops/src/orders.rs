@@ -1,3 +1,5 @@
+//! `ops orders`: orders whose outcome is in doubt.
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand};

@@ -1,3 +1,5 @@
+//! `ops organizations`: tenants and what they may do.
+
 use clap::{Subcommand, ValueEnum};
 use domain::organization::{Organization, PurchasePolicy};
 use domain::{Name, OrganizationId};

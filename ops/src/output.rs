@@ -1,3 +1,5 @@
+//! What a command prints: a table, a thing or a sentence, or all of them as JSON.
+
 use std::iter::repeat_n;
 
 use serde_json::{Map, Value, json};

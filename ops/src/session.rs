@@ -1,3 +1,5 @@
+//! What every command works with: the table, the clock, the operator's name, and the question before a change.
+
 use domain::audit::Actor;
 use domain::organization::Organization;
 use domain::{Name, OrganizationId, Timestamp};

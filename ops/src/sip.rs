@@ -1,3 +1,5 @@
+//! `ops sip`: SIP connections that numbers are imported through.
+
 use clap::Subcommand;
 use domain::sip_connection::SipConnection;
 use domain::{Error, Name, OrganizationId, SipConnectionId};

@@ -1,3 +1,5 @@
+//! `ops verifications`: business verifications and staff's decisions.
+
 use clap::{Args, Subcommand};
 use domain::kyb::{Decision, Field, Notification, RegistrationId, RejectionIssue, Review, Status, Submission};
 use domain::{Error, KybId, OrganizationId, Prose};

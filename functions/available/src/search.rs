@@ -1,3 +1,5 @@
+//! `GET /v1/phone-numbers/available`: asks the carrier for numbers that can be bought.
+
 use axum::Json;
 use axum::extract::State;
 use domain::Name;

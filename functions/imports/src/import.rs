@@ -1,3 +1,5 @@
+//! `POST /v1/phone-numbers/import`: registers a number of the customer's own.
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;

@@ -51,7 +51,7 @@ impl Notifier {
         let waited = waited.and_then(|millis| u64::try_from(millis).ok());
         tracing::info!(
             organization.id = %organization, kyb.submission.id = %id, kyb.announced_after_ms = waited,
-            slack.message.ts = delivery.ts, "staff were told of a business verification"
+            slack.message.ts = delivery.ts, "verification posted to Slack"
         );
         if !awaited {
             self.show_decision(submission, &delivery).await;
@@ -70,7 +70,7 @@ impl Notifier {
         if let Err(error) = timeout(POST_TIMEOUT, shown).await.unwrap_or_else(|late| Err(late.into())) {
             tracing::warn!(
                 organization.id = %organization, kyb.submission.id = %id, error.cause = chain(&*error),
-                "a message about a decided verification could not be rewritten"
+                "a message about a decided verification could not be updated"
             );
         }
     }
@@ -80,7 +80,7 @@ impl Notifier {
             tracing::warn!(
                 organization.id = %submission.organization, kyb.submission.id = %submission.id,
                 error.cause = chain(&error), slack.posted = delivery.is_some(),
-                "the end of an announcement could not be recorded"
+                "the Slack message of a verification could not be recorded"
             );
             Again::Later
         })
@@ -132,7 +132,7 @@ fn after(submission: &Submission, error: SlackError) -> Again {
         SlackError::RateLimited { retry_after } => {
             tracing::warn!(
                 organization.id = %organization, kyb.submission.id = %id,
-                slack.retry_after_s = retry_after.as_secs(), "Slack asks to wait"
+                slack.retry_after_s = retry_after.as_secs(), "Slack throttles this channel"
             );
             Again::After(retry_after)
         }
@@ -140,14 +140,14 @@ fn after(submission: &Submission, error: SlackError) -> Again {
         SlackError::Refused(code) => {
             tracing::error!(
                 organization.id = %organization, kyb.submission.id = %id, slack.error = code,
-                "Slack refuses to announce a business verification"
+                "Slack refuses to post a verification"
             );
             Again::Later
         }
         SlackError::Failed(_) => {
             tracing::warn!(
                 organization.id = %organization, kyb.submission.id = %id, error.cause = chain(&error),
-                "Slack could not be told of a business verification"
+                "a verification could not be posted to Slack"
             );
             Again::Later
         }

@@ -97,7 +97,7 @@ async fn logs_are_json_lines_that_hold_neither_tokens_nor_what_customers_or_mess
         lambda.invoke(&with_poison(batch(&submission))).await;
     }
     let log = lambda.log(&["xoxb", "Customer Text", "customer text", "message text"]);
-    let told = log.iter().find(|line| line["message"] == "staff were told of a business verification").unwrap();
+    let told = log.iter().find(|line| line["message"] == "verification posted to Slack").unwrap();
     assert_eq!(told["kyb.submission.id"], submission.id.as_str());
     assert!(log.iter().any(|line| line["sqs.message_id"] == "poison"));
 }

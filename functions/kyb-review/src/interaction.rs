@@ -127,7 +127,7 @@ pub(crate) fn read(body: &[u8]) -> Interaction {
         Some(Ok(Payload::ViewSubmission(submitted))) => rejection(submitted).map(Interaction::Rejection),
         Some(Ok(Payload::Other)) => None,
         Some(Err(_)) | None => {
-            tracing::warn!("Slack has sent an interaction that cannot be understood");
+            tracing::warn!("an interaction from Slack cannot be read");
             None
         }
     }

@@ -1,3 +1,5 @@
+//! What happens when staff approve or reject: who may, what is stored, and what the message then shows.
+
 use std::time::Duration;
 
 use axum::Json;
@@ -109,12 +111,12 @@ impl App {
             Ok(decided) => {
                 tracing::info!(
                     organization.id = %organization, kyb.submission.id = %submission,
-                    kyb.status = decided.status().as_str(), slack.user.id = %user, "a business verification was decided"
+                    kyb.status = decided.status().as_str(), slack.user.id = %user, "verification decided"
                 );
                 Ok(())
             }
             Err(error) => {
-                // Who was second is no fault; all else is.
+                // Losing to another reviewer is expected; anything else is logged.
                 if !matches!(error, Error::KybNotUnderReview(_) | Error::NotFound) {
                     tracing::warn!(
                         organization.id = %organization, kyb.submission.id = %submission, error.cause = %chain(&error),

@@ -240,7 +240,7 @@ async fn logs_are_json_lines_that_hold_neither_secrets_nor_what_customers_or_sta
     lambda.call(&forged).await.refused(401, "UNAUTHORIZED");
     let secrets = ["xoxb", "sandbox-signing-secret", "Customer Text", "customer text", "another business", "abababab"];
     let log = lambda.log(&secrets);
-    let decided = log.iter().find(|line| line["message"] == "a business verification was decided").unwrap();
+    let decided = log.iter().find(|line| line["message"] == "verification decided").unwrap();
     assert_eq!((&decided["kyb.status"], &decided["slack.user.id"]), (&json!("rejected"), &json!(REVIEWER)));
     let warned = log.iter().find(|line| line["level"] == "WARN").unwrap();
     assert_eq!(warned["kyb.submission.id"], submission.id.as_str());

@@ -1,3 +1,5 @@
+//! `PUT /v1/phone-numbers/kyb/draft`: saves a verification that is not submitted yet.
+
 use axum::Json;
 use axum::extract::State;
 use domain::KybId;

@@ -1,3 +1,5 @@
+//! `GET /v1/phone-numbers/kyb`: the current verification and its prefill.
+
 use axum::Json;
 use axum::extract::State;
 use web::{ApiResult, Read};

@@ -1,3 +1,5 @@
+//! `POST /v1/phone-numbers/kyb/submit`: submits a verification and queues its message to staff.
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -142,7 +144,7 @@ async fn announce(app: &App, submission: &Submission) -> Notification {
     if let Err(cause) = app.table.record_notification(submission, &notification).await {
         tracing::warn!(
             kyb.submission.id = %submission.id, error.cause = %chain(&cause),
-            "a queued notification could not be recorded"
+            "the job id of a queued notification could not be recorded"
         );
     }
     notification

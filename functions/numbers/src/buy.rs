@@ -1,3 +1,5 @@
+//! `POST /v1/phone-numbers`: pays for a number and orders it from the carrier.
+
 use axum::extract::State;
 use axum::response::Response;
 use domain::audit::{Action, Actor};

@@ -1,3 +1,5 @@
+//! `GET /v1/phone-numbers/{id}`: one number.
+
 use axum::extract::State;
 use domain::Error;
 use web::{ApiResult, NumberPath, Read};

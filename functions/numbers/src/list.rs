@@ -1,3 +1,5 @@
+//! `GET /v1/phone-numbers`: the organization's numbers, whole or in pages.
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Response, header};

@@ -1,3 +1,5 @@
+//! `DELETE /v1/phone-numbers/{id}`: releases a number at the carrier, or forgets an imported one.
+
 use axum::Json;
 use axum::extract::State;
 use domain::audit::{Action, Actor};

@@ -1,3 +1,5 @@
+//! `PATCH /v1/phone-numbers/{id}`: changes where a number's calls go.
+
 use axum::extract::State;
 use domain::number::{Direction, DispatchTemplate, Patch};
 use domain::{AgentId, Label};

@@ -135,7 +135,7 @@ impl Reconciler {
                 reconciler.released = report.released,
                 reconciler.queued = report.queued,
                 reconciler.failed = report.failed,
-                "what was due has been looked at"
+                "reconciler run finished"
             );
         }
         Ok(report)
@@ -204,7 +204,7 @@ impl Reconciler {
         let id = number.id.clone();
         finish_release(&self.table, &self.carrier, number, &ACTOR, self.clock.now()).await?;
         report.released += 1;
-        tracing::info!(number.id = %id, "a release that had stopped half-way was finished");
+        tracing::info!(number.id = %id, "an interrupted release was finished");
         Ok(())
     }
 
@@ -231,7 +231,7 @@ impl Reconciler {
         tracing::error!(
             alarm = Alarm::OrdersHandedOver.as_str(), number.id = %number.id, organization.id = %number.organization, number.reason = ?reason,
             number.age_s = self.age(number).as_secs(),
-            "an order or a release waits for a person to decide"
+            "an order or a release needs a person"
         );
     }
 

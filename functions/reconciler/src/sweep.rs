@@ -9,11 +9,10 @@
 //! every active number is in, 100 rows a batch, and asks the carrier only about those that the list lacked. So 10,000
 //! numbers cost 40 calls to the carrier and some 450 to the table.
 //!
-//! Nothing is believed at first sight, because lists are behind: whatever looks like an orphan is read again, at the
-//! carrier by its id and here strongly, before it is reported. Nothing is released before the whole list was read, in
-//! one run or in several that hand on what they have found, because how many orphans there are says whether they are
-//! ones; and each is read once more directly before each attempt. Giving a number back twice is harmless, and so are two
-//! sweeps at once.
+//! The carrier's list and our index are eventually consistent, so every suspect is read again before it is reported: at
+//! the carrier by its id, and here strongly. Nothing is released until the whole list is read, in one run or in several
+//! that pass on what they found: too many orphans mean a wrong table, not orphans. Each is read once more directly before
+//! it is released. Releasing a number twice is harmless, and so are two sweeps at once.
 
 mod at_carrier;
 mod ids;
@@ -115,7 +114,7 @@ impl Reconciler {
         report.at_carrier.failed = u32::try_from(sweep.failed.len()).unwrap_or(u32::MAX);
         report.complete = stopped.is_none();
         if let Some(Stopped { from, cause }) = stopped {
-            tracing::warn!(error.cause = %chain(&cause), "a sweep was stopped before its end");
+            tracing::warn!(error.cause = %chain(&cause), "a sweep stopped before its end");
             report.next = Some(Task::Sweep(SweepOrder { from, ..order.clone() }));
         }
         report.log();

@@ -192,7 +192,7 @@ impl Carrier {
         let mut next = state.book.clone();
         let outcome = change(&mut next)?;
         next.write(file).map_err(|error| {
-            tracing::error!(%error, "The sandbox carrier cannot write its file");
+            tracing::error!(%error, "the sandbox carrier cannot write its file");
             Problem::unexpected()
         })?;
         state.book = next;

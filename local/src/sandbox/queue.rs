@@ -226,7 +226,7 @@ impl Queue {
         }
         let kept = state.kept.remove(at);
         if failed {
-            tracing::error!(messaging.message.id = id, "a message was put aside as a dead letter");
+            tracing::error!(messaging.message.id = id, "a message went to the dead-letter queue");
             state.dead.push(kept.message.body.unwrap_or_default());
         }
     }

@@ -34,7 +34,7 @@ const TOKEN_REFUSED: [&str; 5] = ["invalid_auth", "not_authed", "token_revoked",
 #[derive(Debug, thiserror::Error)]
 pub enum SlackError {
     /// Nothing was done; Slack wants to be left alone for this long (whole seconds, at least one).
-    #[error("Slack asks to wait {} s", retry_after.as_secs())]
+    #[error("Slack throttles this channel {} s", retry_after.as_secs())]
     RateLimited { retry_after: Duration },
     /// Slack's own code for what is wrong, such as `channel_not_found`. Repeating the call does not help.
     #[error("Slack refused the call: {0}")]

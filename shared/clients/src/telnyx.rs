@@ -263,7 +263,7 @@ impl Telnyx {
 
     /// Sets an owned number up: routes it to the connection that the secret names, and tags it with the organization
     /// that it belongs to, so that the carrier's invoices can be told apart, and with this deployment, so that no other
-    /// one takes it for an orphan of its own. Again changes nothing. At most 4 s.
+    /// one takes it for an orphan of its own. Idempotent. At most 4 s.
     ///
     /// # Errors
     /// [`Error::CarrierUnavailable`] when the carrier has not confirmed it.

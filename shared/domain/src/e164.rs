@@ -1,3 +1,5 @@
+//! Phone numbers in E.164 form (ITU-T E.164).
+
 use std::fmt;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, enums::Region};

@@ -1,3 +1,5 @@
+//! Why something is not done, and the text of an error with all its causes.
+
 use std::time::Duration;
 
 use crate::{MicroUsd, PhoneNumberId};

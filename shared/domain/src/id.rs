@@ -1,3 +1,5 @@
+//! Ids: those that this service makes, which sort by time, and those that others give.
+
 use std::fmt;
 
 use ulid::Ulid;

@@ -1,3 +1,5 @@
+//! Amounts of US dollars, without rounding.
+
 use std::fmt;
 use std::ops::{Add, Neg};
 

@@ -1,3 +1,5 @@
+//! A tenant: whether it may buy, under which policy, and what holds it.
+
 use crate::{Error, OrganizationId, Result, Timestamp, kyb};
 
 /// Which state of the business verification is enough to buy.

@@ -1,3 +1,5 @@
+//! Randomness as an argument, so that tests can repeat it.
+
 /// Where ids and tokens get what makes them unlike all others. Tests bring their own, so that a run can be repeated;
 /// everything else uses [`SystemRandomness`].
 pub trait Randomness: Send + Sync {

@@ -1,3 +1,5 @@
+//! A customer's SIP connection, through which its own numbers are reached.
+
 use crate::{Name, SipConnectionId};
 
 /// A SIP connection that the organization has installed on the platform.

@@ -1,3 +1,5 @@
+//! Texts with a length limit, as customers write them.
+
 use std::fmt;
 
 /// Text with a bound, counted in characters (Unicode scalar values).

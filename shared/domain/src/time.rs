@@ -1,3 +1,5 @@
+//! Moments in UTC to the millisecond, months by the calendar, and the clock as an argument.
+
 use std::fmt;
 use std::time::Duration;
 

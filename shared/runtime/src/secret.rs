@@ -1,3 +1,5 @@
+//! A secret in Secrets Manager, read once and again when it was refused.
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_secretsmanager::Client;

@@ -89,7 +89,7 @@ pub async fn run_batch<W: Worker>(event: &SqsEvent, worker: &W) -> SqsBatchRespo
     }
     if !response.batch_item_failures.is_empty() {
         let (failed, all) = (response.batch_item_failures.len(), event.records.len());
-        tracing::warn!(batch.failed = failed, batch.size = all, "part of the batch has to come again");
+        tracing::warn!(batch.failed = failed, batch.size = all, "part of the batch failed and will be delivered again");
     }
     response
 }
@@ -134,7 +134,7 @@ impl Pace {
             return Err(Again::Later);
         };
         let given_up = |_| {
-            tracing::warn!(sqs.message_id = message.message_id, "a message took too long and was given up");
+            tracing::warn!(sqs.message_id = message.message_id, "a message timed out");
             Again::Later
         };
         // Boxed because the futures of the AWS SDK are nested so deeply that the compiler gives up on the whole.

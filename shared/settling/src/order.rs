@@ -1,3 +1,5 @@
+//! Settles an order whose outcome is in doubt.
+
 use clients::telnyx::Telnyx;
 use domain::audit::{Action, Actor};
 use domain::carrier::{CarrierOrderId, OrderStanding};
@@ -54,7 +56,7 @@ pub async fn settle_order(
         Settlement::GiveBack => {
             let id = number.id.clone();
             table.refund_purchase(number, actor, now).await?;
-            tracing::info!(number.id = %id, "an order in doubt had failed; the purchase was refunded");
+            tracing::info!(number.id = %id, "an order in doubt has failed at the carrier; the purchase was refunded");
             Ok(Settled::Refunded)
         }
         Settlement::Wait | Settlement::HandOver => {

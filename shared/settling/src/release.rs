@@ -1,3 +1,5 @@
+//! Finishes a release at the carrier and in the table.
+
 use clients::telnyx::Telnyx;
 use domain::audit::Actor;
 use domain::carrier::{CarrierNumberId, Release};

@@ -1,3 +1,5 @@
+//! Agents, and the link of each to at most one number.
+
 use std::collections::HashMap;
 
 use domain::audit::{Action, Actor};

@@ -1,3 +1,5 @@
+//! API keys by their hash, and by their id for operators.
+
 use domain::api_key::{ApiKeyHash, Grant, Scope};
 use domain::audit::{Actor, Event};
 use domain::{ApiKeyId, Error, OrganizationId, Result, Timestamp};

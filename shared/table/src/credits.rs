@@ -1,3 +1,5 @@
+//! Balance, ledger and operators' bookings of an organization.
+
 use domain::credits::LedgerEntry;
 use domain::{BookingReference, Error, MicroUsd, OrganizationId, Result, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -143,7 +143,7 @@ impl Key {
         Self { pk: format!("E164#{e164}"), sk: "CLAIM".to_owned() }
     }
 
-    /// Where nothing ever is.
+    /// A key that no item has. Reading it only warms the connection.
     pub(crate) fn nothing() -> Self {
         Self { pk: "NOTHING".to_owned(), sk: "NOTHING".to_owned() }
     }

@@ -1,3 +1,5 @@
+//! The current verification, its history, and the brand.
+
 use domain::audit::{Actor, Event};
 use domain::idempotency::Made;
 use domain::kyb::{Brand, Submission};

@@ -1,3 +1,5 @@
+//! A verification as it is stored.
+
 use domain::kyb::{
     Address, Attestation, BusinessProfile, Country, Declaration, Delivery, Email, Filed, Filing, Notification,
     RegistrationId, RejectionIssue, Representative, Review, State, Status, Submission, SubmittedBy, Website,

@@ -1,3 +1,5 @@
+//! A number as it is stored.
+
 use std::time::Duration;
 
 use domain::carrier::{CarrierNumberId, CarrierOrderId};

@@ -1,3 +1,5 @@
+//! Reading, changing and removing numbers.
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::audit::{Action, Actor, Event};
 use domain::number::{Change, Order, Patch, PhoneNumber, Source};

@@ -1,3 +1,5 @@
+//! Tenants: their switches, policy and hold.
+
 use domain::organization::{Hold, HoldReason, Organization, PurchasePolicy};
 use domain::{Error, OrganizationId, Result};
 use serde::{Deserialize, Serialize};

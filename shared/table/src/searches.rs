@@ -1,3 +1,5 @@
+//! How often an organization has searched within a minute.
+
 use std::time::Duration;
 
 use domain::{Error, OrganizationId, Result, Timestamp};

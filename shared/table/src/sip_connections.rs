@@ -1,3 +1,5 @@
+//! SIP connections of an organization.
+
 use domain::registration::ConnectionStanding;
 use domain::sip_connection::SipConnection;
 use domain::{Error, Name, OrganizationId, Result, SipConnectionId};

@@ -1,3 +1,5 @@
+//! Who calls: the API key, its organization and its scopes.
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Every error code with its status.
+
 use std::fmt;
 
 use axum::http::StatusCode;

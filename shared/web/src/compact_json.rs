@@ -1,3 +1,5 @@
+//! JSON without the white space between its tokens, otherwise as it was sent.
+
 /// Nesting allowed in a template. Readers of our answers commonly stop at 128 levels, and the answer adds a few.
 const NESTING_LIMIT: usize = 100;
 

@@ -1,3 +1,5 @@
+//! Every error as an answer: status, code, sentence and log line.
+
 use std::time::Duration;
 
 use axum::Json;
@@ -178,8 +180,8 @@ impl ApiError {
             Self::Domain(Error::IdempotencyKeySpent { made }) => body.phone_number_id = Some(made.to_string()),
             Self::Domain(Error::AlreadyRegistered { own }) => body.phone_number_id = own.map(|id| id.to_string()),
             Self::Domain(Error::InsufficientCredits { required, balance }) => {
-                body.required_usd = Some(crate::phone_number_row::usd(required));
-                body.balance_usd = Some(crate::phone_number_row::usd(balance));
+                body.required_usd = Some(crate::usd(required));
+                body.balance_usd = Some(crate::usd(balance));
             }
             _ => {}
         }
@@ -195,12 +197,12 @@ impl ApiError {
     fn log(&self, code: Code) {
         match self {
             Self::Domain(Error::Internal(source)) => {
-                tracing::error!(error.code = code.as_str(), error.cause = %chain(source.as_ref()), "a request failed through a fault of ours");
+                tracing::error!(error.code = code.as_str(), error.cause = %chain(source.as_ref()), "request failed: internal error");
             }
             Self::Domain(
                 Error::Busy(source) | Error::CarrierUnavailable(source) | Error::CarrierThrottled { source, .. },
             ) => {
-                tracing::warn!(error.code = code.as_str(), error.cause = %chain(source.as_ref()), "a request failed for now");
+                tracing::warn!(error.code = code.as_str(), error.cause = %chain(source.as_ref()), "request failed: temporary");
             }
             _ => {}
         }

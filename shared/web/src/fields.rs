@@ -1,7 +1,9 @@
+//! Reads a JSON body field by field and names every field that breaks a rule.
+
 use std::collections::BTreeMap;
 
-use domain::number::{Change, Direction, DispatchTemplate, Routing};
-use domain::{AgentId, Issue, Issues, Label};
+use domain::number::Change;
+use domain::{Issue, Issues};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -69,16 +71,6 @@ impl Fields {
             None => Change::Keep,
             Some(raw) if is_null(raw) => Change::Clear,
             Some(_) => read(self).map_or(Change::Keep, Change::Set),
-        }
-    }
-
-    /// What a new number's fields say about its routing.
-    pub fn routing(&mut self) -> Routing {
-        Routing {
-            direction: self.optional("direction", Direction::parse).unwrap_or_default(),
-            template: self.json("dispatchMetadataTemplate", DispatchTemplate::from_compact_json),
-            agent: self.optional("agentId", AgentId::parse),
-            label: self.optional("label", Label::parse),
         }
     }
 

@@ -1,3 +1,5 @@
+//! A function's routes, with their paths for the tests and the local run.
+
 use std::convert::Infallible;
 use std::pin::Pin;
 

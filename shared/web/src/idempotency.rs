@@ -1,3 +1,5 @@
+//! `Idempotency-Key`: a request with a key has its effect once.
+
 use std::marker::PhantomData;
 
 use axum::body::{Body, to_bytes};
@@ -132,7 +134,7 @@ impl<C> Keyed<C> {
                 };
                 if let Err(cause) = freed {
                     // The key can be used again once its lease has ended.
-                    tracing::warn!(error.cause = %chain(&cause), "a failed request's key could not be freed");
+                    tracing::warn!(error.cause = %chain(&cause), "the idempotency key of a failed request could not be freed");
                 }
                 Err(error.into())
             }
@@ -148,7 +150,7 @@ async fn keep(table: &Table, lease: &Lease, response: Response, clock: &dyn Cloc
     let answer = RecordedAnswer { etag, body };
     if let Err(cause) = table.finish_request(lease, &answer, clock.now()).await {
         // It has happened; the same key finds what was made once the lease has ended.
-        tracing::warn!(error.cause = %chain(&cause), "an answer could not be kept for its key");
+        tracing::warn!(error.cause = %chain(&cause), "an answer could not be stored for its idempotency key");
     }
     Ok(Response::from_parts(parts, Body::from(answer.body)))
 }

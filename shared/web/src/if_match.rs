@@ -1,3 +1,5 @@
+//! `If-Match`: the version that a caller has read.
+
 use axum::extract::FromRequestParts;
 use axum::http::{header, request::Parts};
 use domain::Issue;

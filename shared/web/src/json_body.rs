@@ -1,3 +1,5 @@
+//! A request's JSON body, within its size limit.
+
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use domain::Error;

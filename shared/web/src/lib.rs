@@ -10,10 +10,10 @@ mod http;
 mod idempotency;
 mod if_match;
 mod json_body;
-mod number_path;
+mod number;
 mod params;
-mod phone_number_row;
 mod serve;
+mod usd;
 
 pub use caller::{Caller, Compliance, Read, Reception, Write};
 pub use code::Code;
@@ -23,9 +23,9 @@ pub use http::Http;
 pub use idempotency::{Attempt, Keyed};
 pub use if_match::IfMatch;
 pub use json_body::JsonBody;
-pub use number_path::NumberPath;
-pub use params::Params;
-pub use phone_number_row::{
-    Direction, E164, JsonObject, NumberSource, PhoneNumberRow, SetupState, SetupStatusRow, SuspensionReason, usd,
+pub use number::{
+    Direction, E164, JsonObject, NumberPath, NumberSource, PhoneNumberRow, SetupState, SetupStatusRow, SuspensionReason,
 };
+pub use params::Params;
 pub use serve::serve;
+pub use usd::usd;

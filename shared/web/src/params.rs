@@ -1,3 +1,5 @@
+//! Reads query parameters and names every one that breaks a rule.
+
 use std::collections::BTreeMap;
 
 use axum::extract::FromRequestParts;

@@ -1,3 +1,5 @@
+//! What surrounds every route: request id, unknown paths and methods, panics, Lambda.
+
 use std::any::Any;
 
 use axum::extract::{MatchedPath, Request};

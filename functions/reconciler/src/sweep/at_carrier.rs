@@ -114,7 +114,7 @@ impl Sweep<'_> {
             return Ok(());
         }
         let has_place = if may_be_orphan {
-            // One more than may be released says that none is.
+            // Collecting one more than may be released is enough: above the limit nothing is released.
             self.orphans.len() < NAMED_IN_REPORT.max(self.most() + 1)
         } else {
             self.report.at_carrier.has_place()
@@ -185,11 +185,7 @@ impl Sweep<'_> {
             && released
         {
             let number = &found.number_id;
-            tracing::warn!(
-                number.id = number,
-                carrier.id = id.as_str(),
-                "a number at the carrier that nobody here has was released"
-            );
+            tracing::warn!(number.id = number, carrier.id = id.as_str(), "an orphan was released at the carrier");
         }
         // Gone by another sweep, or by an attempt whose answer was lost.
         let gone = released || matches!(verdict, SecondLook::Gone);
@@ -250,7 +246,7 @@ impl Sweep<'_> {
 
     fn fail(&mut self, id: &CarrierNumberId, cause: &Error) {
         self.failed.insert(id.as_str().to_owned());
-        tracing::warn!(carrier.id = id.as_str(), error.cause = %chain(cause), "a number at the carrier could not be judged");
+        tracing::warn!(carrier.id = id.as_str(), error.cause = %chain(cause), "a number at the carrier could not be compared");
     }
 
     /// What another run goes on with: one more than may be released is as good as all of them.

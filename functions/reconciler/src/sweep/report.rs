@@ -126,7 +126,7 @@ impl SweepReport {
                 "the carrier's numbers and the table differ"
             );
         } else if self.complete {
-            tracing::info!(sweep.report = report, "the carrier's numbers and the table have been compared");
+            tracing::info!(sweep.report = report, "sweep finished: the carrier's numbers match the table");
         } else {
             tracing::error!(sweep.report = report, "a sweep is not complete; send the event that its report names");
         }

@@ -1,3 +1,5 @@
+//! Numbers whose last four digits make the sandbox carrier misbehave.
+
 /// What the last four digits of a number bring about: the digits, and what happens.
 pub const MAGIC: &[(&str, &str)] = &[
     ("0202", "the order is accepted and stays pending for a minute; then the number is there"),

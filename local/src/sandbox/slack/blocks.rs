@@ -112,7 +112,7 @@ impl Faults {
             Some("header") => self.text(&format!("{at}/text"), &block["text"], &["plain_text"], HEADER_LIMIT_CHARS),
             Some("section") => self.section(at, block),
             Some("context") => {
-                self.texts(&format!("{at}/elements"), &block["elements"], CONTEXT_ELEMENTS_LIMIT, SECTION_LIMIT_CHARS)
+                self.texts(&format!("{at}/elements"), &block["elements"], CONTEXT_ELEMENTS_LIMIT, SECTION_LIMIT_CHARS);
             }
             Some("divider") => {}
             _ => self.add(&format!("{at}/type"), "unsupported type"),

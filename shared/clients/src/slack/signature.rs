@@ -1,3 +1,5 @@
+//! Proof that a call comes from Slack: <https://docs.slack.dev/authentication/verifying-requests-from-slack>.
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -114,7 +116,7 @@ impl<'a> Signed<'a> {
     fn fits(&self, secret: &str, body: &[u8]) -> Result<bool, Unsigned> {
         let keys: Option<Keys> = serde_json::from_str(secret).ok();
         let key = keys.as_ref().map(|keys| keys.signing_secret.trim()).filter(|key| !key.is_empty());
-        // Everybody knows the empty key.
+        // With an empty key anyone could sign.
         let key = key.ok_or_else(|| Unsigned::Failed("Slack's secret has no string signingSecret".into()))?;
         Ok(code(key, self.timestamp, body).verify_slice(&self.signature).is_ok())
     }

@@ -165,7 +165,7 @@ pub(super) fn offered(answer: Result<Answer, Failure>) -> Result<Vec<Offered>, F
     // "Nothing there" comes as an error, under several statuses. Without an error envelope it is somebody else's.
     if matches!(answer.status.as_u16(), 400 | 404 | 422) && !problems.is_empty() && !says(NOT_PERMITTED) {
         if !says(NOTHING_FITS) {
-            tracing::warn!(carrier.answer = %answer.refused(), "The carrier refused a search; taken as no coverage");
+            tracing::warn!(carrier.answer = %answer.refused(), "the carrier refused a search, which is answered as no coverage");
         }
         return Ok(Vec::new());
     }

@@ -1,3 +1,5 @@
+//! What staff decide about a verification.
+
 use super::Field;
 use crate::Prose;
 

@@ -1,3 +1,5 @@
+//! What a verification says: the full form or the short one, and the brand that prefills it.
+
 use std::str::FromStr;
 
 use email_address::EmailAddress;

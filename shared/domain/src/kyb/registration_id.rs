@@ -1,3 +1,5 @@
+//! A business's registration number, which is shown masked.
+
 use std::fmt;
 
 use crate::Name;

@@ -1,3 +1,5 @@
+//! A verification from its draft to its decision: one method for each transition.
+
 use super::{Decision, Filing, RejectionIssue};
 use crate::organization::{Hold, HoldReason};
 use crate::{ApiKeyId, Error, KybId, OrganizationId, Prose, Result, Timestamp};

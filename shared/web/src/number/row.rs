@@ -1,8 +1,10 @@
+//! A phone number, as callers see it.
+
+use domain::Timestamp;
 use domain::number::{self, Billing, PhoneNumber, Routing, SmsAssignment, SmsAssignmentStatus, Source, Trunk};
 use domain::organization::Organization;
 use domain::setup_status::{self, SetupStatus, Surroundings, Suspension};
 use domain::sip_connection::SipConnection;
-use domain::{MicroUsd, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
@@ -19,7 +21,7 @@ pub struct PhoneNumberRow {
     id: String,
     #[schema(examples("org_verified"))]
     organization_id: String,
-    #[schema(value_type = crate::phone_number_row::E164)]
+    #[schema(value_type = crate::number::E164)]
     e164: String,
     source: NumberSource,
     /// The carrier's id of a managed number; null until the carrier has confirmed the order.
@@ -39,7 +41,7 @@ pub struct PhoneNumberRow {
     sip_provider_name: Option<String>,
     direction: Direction,
     /// Kept and returned exactly as it was sent, less the white space between its tokens.
-    #[schema(value_type = Option<crate::phone_number_row::JsonObject>, required)]
+    #[schema(value_type = Option<crate::number::JsonObject>, required)]
     dispatch_metadata_template: Option<Box<RawValue>>,
     /// The agent that inbound calls go to.
     #[schema(required)]
@@ -281,12 +283,4 @@ impl From<SetupStatus> for SetupStatusRow {
             issues,
         }
     }
-}
-
-/// An amount as a JSON number. The quotient is the nearest double, whose shortest spelling is the amount itself up to
-/// nine billion dollars; nothing is ever calculated with it.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "amounts stay below 2^53 micro-dollars")]
-pub fn usd(amount: MicroUsd) -> f64 {
-    amount.micros() as f64 / 1_000_000.0
 }

@@ -1,3 +1,5 @@
+//! The phone number that a path names.
+
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use domain::{Error, PhoneNumberId};
