@@ -14,7 +14,7 @@ pub struct Registered {
     pub describe: Option<fn() -> utoipa::openapi::OpenApi>,
 }
 
-pub const FUNCTIONS: [Registered; 7] = [
+pub const FUNCTIONS: &[Registered] = &[
     Registered { name: "numbers", start: numbers::start, describe: Some(numbers::Docs::openapi) },
     Registered { name: "available", start: available::start, describe: Some(available::Docs::openapi) },
     Registered { name: "imports", start: imports::start, describe: Some(imports::Docs::openapi) },

@@ -15,6 +15,7 @@ mod gate;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod permission;
+pub mod routes;
 pub mod stack;
 
 use std::sync::Arc;
@@ -84,6 +85,25 @@ pub fn reconciler_of(bundle: &Bundle) -> Reconciler {
 #[must_use]
 pub fn usual_prices() -> Prices {
     Settings::from_reader(|_| None).prices().expect("the default prices")
+}
+
+/// A business verification with every field of the full form.
+#[must_use]
+pub fn full_form() -> Value {
+    json!({
+        "businessProfile": {
+            "legalName": "Acme Voice Inc", "displayName": "Acme", "entityType": "corporation", "country": "US",
+            "registrationId": "12-3456789", "website": "https://acme.example.com",
+            "address": {
+                "street": "1 Main St", "city": "Springfield", "state": "IL", "postalCode": "62701", "country": "US",
+            },
+            "useCase": "Appointment reminders", "expectedUsage": "100 calls a day",
+        },
+        "authorizedRepresentative": {
+            "name": "Ada Park", "title": "CEO", "email": "ada@acme.example.com", "phone": "+12015551234",
+        },
+        "attestationAccepted": true,
+    })
 }
 
 /// The least that a business verification may say.

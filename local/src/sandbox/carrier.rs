@@ -7,23 +7,7 @@
 //!
 //! # Magic numbers
 //!
-//! What the last four digits of a number bring about. Searches offer such a number only when exactly it is searched
-//! for, so nobody meets one by accident.
-//!
-//! | ends with | what happens |
-//! |---|---|
-//! | `0202` | the order is accepted and stays pending for a minute, longer than a purchase waits; then the number is there |
-//! | `0402` | the order is refused because our account at the carrier has no money (402, code 20100) |
-//! | `0404` | it is offered, but the order is refused as taken (422, code 10027) |
-//! | `0408` | the first order is accepted as pending and fails later; the next one succeeds |
-//! | `0409` | the order is accepted as pending and fails later; no number ever appears |
-//! | `0410` | it is gone between one search and the next: an exact search finds nothing, and an order is refused as taken |
-//! | `0429` | the order is throttled (429, code 10011); nothing was ordered |
-//! | `0500` | the order is accepted, but the answer is a 500 |
-//! | `0503` | the carrier is down: every call that names the number answers 503 |
-//! | `0504` | the order is accepted, but the answer never comes |
-//! | `0505` | the order is not accepted, and the answer never comes |
-//! | `0523` | it can be bought; its first release answers 503, the next one succeeds |
+//! What the last four digits of a number bring about is listed at [`Magic`].
 
 mod book;
 mod brands;
@@ -46,7 +30,7 @@ use domain::{Clock, SystemClock, Timestamp};
 
 use self::book::Book;
 pub use self::book::{OwnedNumber, PlacedOrder};
-pub use self::magic::MAGIC;
+pub use self::magic::Magic;
 use self::problem::Problem;
 pub use self::rate::RateLimit;
 use self::rate::Window;

@@ -157,19 +157,7 @@ async fn only_what_exists_and_was_submitted_can_be_decided() {
 #[tokio::test]
 async fn a_registration_id_is_masked_unless_it_is_asked_for() {
     let desk = Desk::with(World::default()).await;
-    let form = json!({
-        "businessProfile": {
-            "legalName": "Acme Voice Inc", "displayName": "Acme", "entityType": "corporation", "country": "US",
-            "registrationId": "12-3456789", "website": "https://acme.example.com",
-            "address": {
-                "street": "1 Main St", "city": "Springfield", "state": "IL", "postalCode": "62701", "country": "US",
-            },
-            "useCase": "Reminders", "expectedUsage": "100 calls a day",
-        },
-        "authorizedRepresentative": { "name": "Ada Park", "title": "CEO", "email": "ada@acme.example.com" },
-        "attestationAccepted": true,
-    });
-    desk.app.post("/v1/phone-numbers/kyb/submit", &form).send().await.ok();
+    desk.app.post("/v1/phone-numbers/kyb/submit", &tests::full_form()).send().await.ok();
     desk.app.bundle.notifications.settled().await;
     let org = desk.org();
     let shown = desk.json(&["verifications", "show", &org]).await;

@@ -47,7 +47,7 @@ pub enum Setter {
 const ENTRANCE: &str = "ENTRANCE";
 
 /// Every variable that [`Settings`] reads, but for the endpoints of single services.
-pub const VARIABLES: [Variable; 22] = [
+pub const VARIABLES: &[Variable] = &[
     Variable { name: "TABLE_NAME", meaning: "the DynamoDB table", default: None, set_by: Setter::Template },
     Variable {
         name: "LOG_LEVEL",

@@ -11,9 +11,7 @@ use reconciler::Report;
 use serde_json::{Value, json};
 use table::{EventPage, RecordedEvent};
 use tests::dynamo::Weather;
-use tests::{Answer, Call, TestApp, approved};
-
-use super::kyb::full_form;
+use tests::{Answer, Call, TestApp, approved, full_form};
 
 const DRAFT: &str = "/v1/phone-numbers/kyb/draft";
 const SUBMIT: &str = "/v1/phone-numbers/kyb/submit";

@@ -162,8 +162,8 @@ async fn a_verification_is_filed_once_while_answers_are_lost() {
     for _ in 0..5 {
         let app = TestApp::empty().await;
         app.dynamo.set(Weather::Forgetful);
-        app.put("/v1/phone-numbers/kyb/draft", &super::kyb::full_form()).send().await.ok();
-        app.post("/v1/phone-numbers/kyb/submit", &super::kyb::full_form()).send().await.ok();
+        app.put("/v1/phone-numbers/kyb/draft", &tests::full_form()).send().await.ok();
+        app.post("/v1/phone-numbers/kyb/submit", &tests::full_form()).send().await.ok();
         app.bundle.notifications.settled().await;
         app.dynamo.set(Weather::Fair);
         assert_eq!(app.get("/v1/phone-numbers/kyb").send().await.ok()["status"], "submitted");

@@ -4,23 +4,10 @@ use std::time::Duration;
 
 use domain::api_key::{ApiKey, Scope};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::dynamo::Weather;
+use tests::routes::{routes, routes_with_a_body};
 use tests::{TestApp, approved};
-
-/// Every route, with a body that it would accept in form.
-const ROUTES: [(&str, &str, &str); 10] = [
-    ("GET", "/v1/phone-numbers", ""),
-    ("POST", "/v1/phone-numbers", r#"{"e164":"+14155550142"}"#),
-    ("GET", "/v1/phone-numbers/pn_01kwdfkd000000000000000001", ""),
-    ("PATCH", "/v1/phone-numbers/pn_01kwdfkd000000000000000001", "{}"),
-    ("DELETE", "/v1/phone-numbers/pn_01kwdfkd000000000000000001", ""),
-    ("GET", "/v1/phone-numbers/available", ""),
-    ("POST", "/v1/phone-numbers/import", r#"{"e164":"+14155550142","sipTrunkId":"t"}"#),
-    ("GET", "/v1/phone-numbers/kyb", ""),
-    ("PUT", "/v1/phone-numbers/kyb/draft", "{}"),
-    ("POST", "/v1/phone-numbers/kyb/submit", "{}"),
-];
 
 fn method(name: &str) -> Method {
     name.parse().unwrap()
@@ -33,10 +20,10 @@ async fn without_a_valid_key_every_route_gives_the_same_answer() {
     let basic = format!("Basic {}", app.key);
     let (rest, last) = app.key.split_at(app.key.len() - 1);
     let mistyped = format!("Bearer {rest}{}", if last == "0" { "1" } else { "0" });
-    for (name, path, body) in ROUTES {
+    for route in routes() {
         for authorization in [None, Some(unknown.as_str()), Some(&basic), Some(&mistyped), Some("Bearer"), Some("")] {
-            let call = app.call(method(name), path).authorization(authorization).text(body);
-            let answer = call.send().await.refused(401, "UNAUTHORIZED");
+            let answer =
+                route.good_call(&app, 0).authorization(authorization).send().await.refused(401, "UNAUTHORIZED");
             assert_eq!(answer, json!({ "error": "Unauthorized", "code": "UNAUTHORIZED", "retryable": false }));
         }
     }
@@ -56,17 +43,12 @@ async fn a_revoked_key_stops_within_a_minute() {
 #[tokio::test]
 async fn a_key_does_only_what_its_scopes_allow() {
     let app = TestApp::approved().await;
-    let needed = |name: &str, path: &str| match (name, path.contains("/kyb")) {
-        ("GET", _) => Scope::Read,
-        (_, true) => Scope::Compliance,
-        (_, false) => Scope::Write,
-    };
     for scope in Scope::ALL {
         let key = app.key_with(&[scope]).await;
-        for (name, path, body) in ROUTES {
-            let answer = app.call(method(name), path).key(&key).text(body).send().await;
-            if needed(name, path) == scope {
-                assert_ne!(answer.status, 403, "{name} {path} with {scope:?}");
+        for route in routes() {
+            let answer = route.good_call(&app, 0).key(&key).send().await;
+            if route.scope == scope {
+                assert_ne!(answer.status, 403, "{} with {scope:?}", route.name());
             } else {
                 answer.refused(403, "SCOPE_REQUIRED");
             }
@@ -100,17 +82,15 @@ async fn unknown_paths_and_wrong_methods_are_answered_in_the_errors_form() {
 #[tokio::test]
 async fn bodies_that_are_no_json_objects_are_refused() {
     let app = TestApp::approved().await;
-    for (name, path, body) in ROUTES {
-        if body.is_empty() {
-            continue;
-        }
+    for route in routes_with_a_body() {
+        let call = || route.call(&app);
         for bad in ["", "{", "[]", "null", "\"x\"", "7", "{\"a\":1}}", "\u{feff}{}", "{'a':1}", "{\"a\":01}"] {
-            let answer = app.call(method(name), path).text(bad).send().await;
+            let answer = call().text(bad).send().await;
             assert_eq!(answer.body["error"], "Invalid request body", "{bad:?}");
             answer.invalid(&[""]);
         }
         let invalid_utf8 = b"{\"e164\":\"\xff\"}".to_vec();
-        app.call(method(name), path).text(invalid_utf8).send().await.refused(400, "VALIDATION_ERROR");
+        call().text(invalid_utf8).send().await.refused(400, "VALIDATION_ERROR");
     }
 }
 
@@ -118,18 +98,15 @@ async fn bodies_that_are_no_json_objects_are_refused() {
 async fn bodies_over_64_kib_are_refused_and_deep_ones_do_no_harm() {
     let app = TestApp::approved().await;
     let padded = |bytes: usize| format!("{{\"x\":\"{}\"}}", "y".repeat(bytes - 8));
-    for (name, path, body) in ROUTES {
-        if body.is_empty() {
-            continue;
-        }
-        app.call(method(name), path).text(padded(64 * 1024 + 1)).send().await.refused(413, "PAYLOAD_TOO_LARGE");
-        assert_ne!(app.call(method(name), path).text(padded(64 * 1024)).send().await.status, 413);
+    for route in routes_with_a_body() {
+        route.call(&app).text(padded(64 * 1024 + 1)).send().await.refused(413, "PAYLOAD_TOO_LARGE");
+        assert_ne!(route.call(&app).text(padded(64 * 1024)).send().await.status, 413);
         let deep = format!(
             "{{\"dispatchMetadataTemplate\":{{\"a\":{}1{}}},\"e164\":\"+12125550199\",\"sipTrunkId\":\"t\"}}",
             "[".repeat(30_000),
             "]".repeat(30_000)
         );
-        let answer = app.call(method(name), path).text(deep).send().await;
+        let answer = route.call(&app).text(deep).send().await;
         assert!(answer.status < 500, "{}", answer.text);
     }
 }
@@ -138,9 +115,9 @@ async fn bodies_over_64_kib_are_refused_and_deep_ones_do_no_harm() {
 async fn every_answer_names_its_request_and_no_two_share_a_name() {
     let app = TestApp::approved().await;
     let mut names = std::collections::HashSet::new();
-    for (name, path, body) in ROUTES {
-        let answer = app.call(method(name), path).text(body).send().await;
-        assert!(names.insert(answer.header("x-request-id").to_owned()), "{name} {path}");
+    for route in routes() {
+        let answer = route.good_call(&app, 0).send().await;
+        assert!(names.insert(answer.header("x-request-id").to_owned()), "{}", route.name());
     }
     assert!(names.iter().all(|name| !name.is_empty()));
     app.bundle.notifications.settled().await;
@@ -151,21 +128,11 @@ async fn a_table_that_is_down_is_answered_as_busy_on_every_route() {
     let app = TestApp::approved().await;
     app.get("/v1/phone-numbers").send().await.ok();
     app.dynamo.set(Weather::Throttled);
-    let bodies = [
-        ("POST", "/v1/phone-numbers/kyb/submit", short_form()),
-        ("PUT", "/v1/phone-numbers/kyb/draft", super::kyb::full_form()),
-    ];
-    for (name, path, body) in ROUTES {
-        let own = bodies.iter().find(|(method, route, _)| (*method, *route) == (name, path));
-        let body = own.map_or_else(|| body.to_owned(), |(_, _, body)| body.to_string());
-        let answer = app.call(method(name), path).text(body).send().await.refused(503, "BUSY");
+    for route in routes() {
+        let answer = route.good_call(&app, 0).send().await.refused(503, "BUSY");
         assert_eq!(answer["error"], "The service is busy; try again");
     }
     app.dynamo.set(Weather::Fair);
-}
-
-fn short_form() -> Value {
-    json!({ "declaration": { "businessName": "Acme", "useCase": "Calls" }, "attestationAccepted": true })
 }
 
 #[tokio::test]

@@ -12,9 +12,7 @@ use serde_json::{Value, json};
 use table::{Begun, Lease};
 use tests::dynamo::Weather;
 use tests::faults::Faults;
-use tests::{Call, TestApp, approved};
-
-use super::kyb::full_form;
+use tests::{Call, TestApp, approved, full_form};
 
 const NUMBER: &str = "+14155550142";
 

@@ -5,35 +5,11 @@ use domain::kyb::{Decision, RejectionIssue, Review};
 use domain::{Clock, KybId, Prose};
 use local::seed::World;
 use serde_json::{Value, json};
-use tests::{TestApp, approved};
+use tests::{TestApp, approved, full_form, short_form};
 
 const KYB: &str = "/v1/phone-numbers/kyb";
 const DRAFT: &str = "/v1/phone-numbers/kyb/draft";
 const SUBMIT: &str = "/v1/phone-numbers/kyb/submit";
-
-pub(crate) fn full_form() -> Value {
-    json!({
-        "businessProfile": {
-            "legalName": "Acme Voice Inc", "displayName": "Acme", "entityType": "corporation", "country": "US",
-            "registrationId": "12-3456789", "website": "https://acme.example.com",
-            "address": {
-                "street": "1 Main St", "city": "Springfield", "state": "IL", "postalCode": "62701", "country": "US",
-            },
-            "useCase": "Appointment reminders", "expectedUsage": "100 calls a day",
-        },
-        "authorizedRepresentative": {
-            "name": "Ada Park", "title": "CEO", "email": "ada@acme.example.com", "phone": "+12015551234",
-        },
-        "attestationAccepted": true,
-    })
-}
-
-fn short_form() -> Value {
-    json!({
-        "declaration": { "businessName": "Acme", "useCase": "Reminders" },
-        "attestationAccepted": true, "attestationVersion": "anything",
-    })
-}
 
 /// Decides the submission under review, as staff would.
 async fn decide(app: &TestApp, decision: &Decision) {

@@ -22,5 +22,6 @@ mod release;
 mod review;
 mod round_trips;
 mod security;
+mod security_slack;
 mod sweep;
 mod update;

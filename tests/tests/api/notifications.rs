@@ -5,9 +5,7 @@ use std::time::Duration;
 use local::sandbox::slack::Failure;
 use local::seed::World;
 use serde_json::json;
-use tests::TestApp;
-
-use super::kyb::full_form;
+use tests::{TestApp, full_form};
 
 const SUBMIT: &str = "/v1/phone-numbers/kyb/submit";
 

@@ -169,10 +169,10 @@ fn whatever_is_searched() {
 
 #[test]
 fn whatever_is_filed() {
-    let mut both = super::kyb::full_form();
+    let mut both = tests::full_form();
     both["declaration"] = json!({ "businessName": "Acme", "useCase": "Reminders" });
     let short = json!({ "declaration": both["declaration"], "attestationAccepted": true, "attestationVersion": "1" });
-    let form = || prop_oneof![body(super::kyb::full_form()), body(both.clone()), body(short.clone())].boxed();
+    let form = || prop_oneof![body(tests::full_form()), body(both.clone()), body(short.clone())].boxed();
     let at = |path: &str| Just(format!("/v1/phone-numbers/kyb{path}")).boxed();
     let strategy = prop_oneof![
         1 => throws(&["GET"], query("/v1/phone-numbers/kyb"), form()),

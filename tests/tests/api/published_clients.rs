@@ -245,20 +245,10 @@ fn path(id: &str) -> String {
 
 /// The full form with every optional field null.
 fn full_form() -> Value {
-    json!({
-        "businessProfile": {
-            "legalName": "Acme Voice Inc", "displayName": "Acme", "entityType": "corporation", "country": "US",
-            "registrationId": null, "website": "https://acme.example.com",
-            "address": {
-                "street": "1 Main St", "city": "Springfield", "state": "IL", "postalCode": "62701", "country": "US",
-            },
-            "useCase": "Appointment reminders", "expectedUsage": "100 calls a day",
-        },
-        "authorizedRepresentative": {
-            "name": "Ada Park", "title": "CEO", "email": "ada@acme.example.com", "phone": null,
-        },
-        "attestationAccepted": true,
-    })
+    let mut form = tests::full_form();
+    form["businessProfile"]["registrationId"] = Value::Null;
+    form["authorizedRepresentative"]["phone"] = Value::Null;
+    form
 }
 
 /// Must be there, and may be null.

@@ -15,9 +15,7 @@ use reconciler::Report;
 use serde_json::{Value, json};
 use tests::dynamo::Weather;
 use tests::faults::{Fault, Faults, Place};
-use tests::{TestApp, with_credit_for};
-
-use super::kyb::full_form;
+use tests::{TestApp, full_form, with_credit_for};
 
 const ACTOR: Actor = Actor::System("tests");
 

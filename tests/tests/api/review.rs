@@ -12,10 +12,8 @@ use local::sandbox::slack::{Failure, Message, Outcome};
 use local::seed::World;
 use serde_json::{Value, json};
 use table::EventPage;
-use tests::TestApp;
 use tests::dynamo::Weather;
-
-use super::kyb::full_form;
+use tests::{TestApp, full_form};
 
 const KYB: &str = "/v1/phone-numbers/kyb";
 const SUBMIT: &str = "/v1/phone-numbers/kyb/submit";

@@ -46,5 +46,5 @@ async fn every_route_keeps_within_its_round_trips() {
 async fn filing_a_verification_reads_once_and_writes_once() {
     let app = TestApp::empty().await;
     app.get("/v1/phone-numbers/kyb").send().await.ok();
-    assert_eq!(rounds!(app, app.put("/v1/phone-numbers/kyb/draft", &super::kyb::full_form())), 2, "draft");
+    assert_eq!(rounds!(app, app.put("/v1/phone-numbers/kyb/draft", &tests::full_form())), 2, "draft");
 }

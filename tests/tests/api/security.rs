@@ -3,27 +3,21 @@
 //! Routes, their parameters, scopes and fields are read from the description, which its own test holds to the code: a
 //! route that is added is covered here, or fails until somebody says what a good request to it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use clients::slack::{SIGNATURE, TIMESTAMP, sign};
 use domain::api_key::{ApiKey, Scope};
 use domain::audit::Actor;
-use domain::kyb::{Decision, Review, Status};
-use domain::{Clock, KybId, OrganizationId, Prose};
-use local::sandbox::slack::Message;
+use domain::{Clock, OrganizationId};
 use local::seed::World;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-use table::EventPage;
 use tests::dynamo::Weather;
-use tests::{Answer, Call, TestApp, approved};
+use tests::routes::{NOBODYS_NUMBER, Route, description, resolved, routes, routes_with_a_body};
+use tests::{Answer, TestApp, approved, full_form};
 
-use super::kyb::full_form;
-
-const DESCRIPTION: &str = include_str!("../../../openapi.json");
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
 const NUMBERS: &str = "/v1/phone-numbers";
@@ -34,7 +28,6 @@ const SLACK: &str = "/slack/interactions";
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Ids of the right form that nobody has.
-const NOBODYS_NUMBER: &str = "pn_01kwdfkd000000000000000001";
 const NOBODYS_AGENT: &str = "agent_nobody";
 const NOBODYS_CONNECTION: &str = "sip_nobody";
 
@@ -43,111 +36,18 @@ fn owner() -> World {
     World { agents: vec!["agent_theirs"], connections: vec![("sip_theirs", true)], ..approved() }
 }
 
-/// One route, as it is described.
-struct Route {
-    method: Method,
-    path: String,
-    scope: Scope,
-    /// The names within its path.
-    parameters: Vec<String>,
-    /// What its body may hold; `None` for a route without one.
-    request: Option<Map<String, Value>>,
-    /// What its answer holds.
-    answer: Map<String, Value>,
-}
-
-impl Route {
-    fn name(&self) -> String {
-        format!("{} {}", self.method, self.path)
-    }
-
-    /// The path about one number.
-    fn about(&self, number: &str) -> String {
-        for parameter in &self.parameters {
-            assert_eq!(parameter, "id", "{}: say what {parameter} names", self.name());
-        }
-        self.path.replace("{id}", number)
-    }
-
-    /// A call about a number that nobody has, where the path names one.
-    fn call(&self, app: &TestApp) -> Call {
-        app.call(self.method.clone(), &self.about(NOBODYS_NUMBER))
-    }
-
-    /// A body that would be carried out; of numbers, the `nth` one.
-    fn body(&self, nth: usize) -> Value {
-        match self.name().as_str() {
-            "POST /v1/phone-numbers" => json!({ "e164": format!("+1415555{:04}", 2_000 + nth) }),
-            "POST /v1/phone-numbers/import" => {
-                json!({ "e164": format!("+1212555{:04}", 2_000 + nth), "sipTrunkId": "trunk" })
-            }
-            "PATCH /v1/phone-numbers/{id}" => json!({ "label": "Desk" }),
-            "PUT /v1/phone-numbers/kyb/draft" | "POST /v1/phone-numbers/kyb/submit" => full_form(),
-            other => panic!("{other}: say what a good body is"),
-        }
-    }
-
-    fn fields(&self) -> impl Iterator<Item = (&String, &Value)> {
-        self.request.iter().flatten()
-    }
-}
-
-fn routes() -> Vec<Route> {
-    let document: Value = serde_json::from_str(DESCRIPTION).unwrap();
-    let mut routes = Vec::new();
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        for (method, operation) in methods.as_object().unwrap() {
-            let scope = operation["security"][0]["bearerAuth"][0].as_str().and_then(Scope::parse);
-            let parameters = operation["parameters"].as_array().into_iter().flatten();
-            let in_path = parameters.filter(|parameter| parameter["in"] == "path");
-            let of = |content: &Value| properties(&document, &content["content"]["application/json"]["schema"]);
-            routes.push(Route {
-                method: method.to_uppercase().parse().unwrap(),
-                path: path.clone(),
-                scope: scope.unwrap_or_else(|| panic!("{method} {path} needs no scope")),
-                parameters: in_path.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect(),
-                request: operation.get("requestBody").map(of),
-                answer: of(&operation["responses"]["200"]),
-            });
-        }
-    }
-    assert!(routes.len() >= 10);
-    routes
-}
-
-/// The fields of a schema, or of all the forms that it may have.
-fn properties(document: &Value, schema: &Value) -> Map<String, Value> {
-    let schema = resolved(document, schema);
-    let mut all = schema["properties"].as_object().cloned().unwrap_or_default();
-    for form in schema["oneOf"].as_array().into_iter().flatten() {
-        all.extend(properties(document, form));
-    }
-    all
-}
-
-fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
-    match schema["$ref"].as_str() {
-        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
-        None => schema,
-    }
-}
-
-fn routes_with_a_body() -> impl Iterator<Item = Route> {
-    routes().into_iter().filter(|route| route.request.is_some())
-}
-
 /// Everything that is stored, in an order of its own.
-async fn stored(app: &TestApp) -> BTreeSet<String> {
+pub(crate) async fn stored(app: &TestApp) -> BTreeSet<String> {
     app.items().await.iter().map(Value::to_string).collect()
 }
 
 /// The organization that a key opens.
-async fn organization_of(app: &TestApp, key: &str) -> OrganizationId {
+pub(crate) async fn organization_of(app: &TestApp, key: &str) -> OrganizationId {
     let hash = ApiKey::parse(key).unwrap().hash();
     app.bundle.table.api_key(&hash).await.unwrap().unwrap().organization
 }
 
-fn id(row: &Value) -> &str {
+pub(crate) fn id(row: &Value) -> &str {
     row["id"].as_str().unwrap()
 }
 
@@ -264,7 +164,7 @@ async fn another_organizations_idempotency_key_repeats_none_of_its_answers() {
 
 /// What a caller could hope to set a field to.
 fn hopes(schema: &Value, rival: &Value) -> Vec<Value> {
-    let document: Value = serde_json::from_str(DESCRIPTION).unwrap();
+    let document = description();
     let forms: Vec<_> = match schema["oneOf"].as_array() {
         Some(forms) => forms.iter().map(|form| resolved(&document, form).clone()).collect(),
         None => vec![resolved(&document, schema).clone()],
@@ -303,7 +203,7 @@ async fn fields_that_a_body_may_not_set_stay_as_they_would_be_without_it() {
     let own = app.buy("+14155550143").send().await.ok();
     let mut seen = 0;
     for route in routes_with_a_body() {
-        let rival = if route.path.contains("/kyb") { &filed } else { &number };
+        let rival = if route.files() { &filed } else { &number };
         let honest = [send_with(&app, &route, &own, Map::new(), 0).await, {
             app.clock.advance(Duration::from_secs(1));
             send_with(&app, &route, &own, Map::new(), 1).await
@@ -337,7 +237,7 @@ async fn send_with(app: &TestApp, route: &Route, own: &Value, more: Map<String, 
     let mut body = route.body(nth);
     body.as_object_mut().unwrap().extend(more);
     let call = app.call(route.method.clone(), &route.about(id(own))).json(&body);
-    let call = if route.path.contains("/kyb") { call.key(&app.stranger(World::default()).await) } else { call };
+    let call = if route.files() { call.key(&app.stranger(World::default()).await) } else { call };
     call.send().await.ok()
 }
 
@@ -435,22 +335,6 @@ async fn each_route_needs_the_scope_that_is_described_and_all_others_together_do
     let after = stored(&app).await;
     let changes: Vec<_> = after.symmetric_difference(&before).collect();
     assert_eq!(changes.len(), 1, "only the one search that was allowed is counted: {changes:#?}");
-}
-
-/// API5:2023 Broken Function Level Authorization: customers' keys open nothing that is staff's.
-#[tokio::test]
-async fn an_api_key_is_no_signature_of_slacks() {
-    let app = TestApp::empty().await;
-    let (row, message) = submit(&app, &app.key).await;
-    let body = payload(&click(&app.organization, id(&row), &message, "approve"));
-    let plain = || app.call(Method::POST, SLACK).header("x-slack-user", "U1").text(body.clone());
-    plain().send().await.refused(401, "UNAUTHORIZED");
-    let now = app.clock.now().seconds().to_string();
-    for key in [app.key.as_str(), "", "sandbox", &app.bundle.slack_secret] {
-        let signed = plain().header(TIMESTAMP, &now).header(SIGNATURE, &sign(key, &now, body.as_bytes()));
-        signed.send().await.refused(401, "UNAUTHORIZED");
-    }
-    assert_eq!(status(&app, &row).await, Status::Submitted);
 }
 
 /// API4:2023 Unrestricted Resource Consumption: what is too large is refused whether or not it says how large it is.
@@ -552,7 +436,7 @@ async fn the_searches_of_a_minute_are_counted_by_organization_and_not_by_key() {
 /// API4:2023 Unrestricted Resource Consumption: no query makes an answer, or the work behind it, longer than described.
 #[tokio::test]
 async fn a_query_cannot_ask_for_more_than_is_described() {
-    let document: Value = serde_json::from_str(DESCRIPTION).unwrap();
+    let document = description();
     let app = TestApp::approved().await;
     let mut limits = 0;
     for route in routes().iter().filter(|route| route.method == Method::GET) {
@@ -626,183 +510,4 @@ async fn answers_are_for_no_other_origin_and_faults_tell_nothing_of_the_inside()
         fair(&answer);
         answer.refused(405, "METHOD_NOT_ALLOWED");
     }
-}
-
-// Slack's calls. What is signed was asked for by staff, but it may come again, late, or about something else.
-
-/// Submits a verification and waits until staff have been told; its row and the message.
-async fn submit(app: &TestApp, key: &str) -> (Value, Message) {
-    let row = app.post(SUBMIT, &full_form()).key(key).send().await.ok();
-    app.bundle.notifications.settled().await;
-    (row, app.bundle.slack.messages().remove(0))
-}
-
-async fn status(app: &TestApp, row: &Value) -> Status {
-    let organization = OrganizationId::parse(row["organizationId"].as_str().unwrap()).unwrap();
-    let id = KybId::parse(id(row)).unwrap();
-    app.bundle.table.submission(&organization, &id).await.unwrap().unwrap().status()
-}
-
-fn click(organization: &OrganizationId, submission: &str, message: &Message, action: &str) -> Value {
-    let value = json!({ "organizationId": organization.as_str(), "submissionId": submission }).to_string();
-    json!({
-        "type": "block_actions", "user": { "id": "U0ROBIN" }, "trigger_id": "1.2.3",
-        "container": { "type": "message", "channel_id": message.channel, "message_ts": message.ts },
-        "actions": [{ "action_id": action, "block_id": "verification", "value": value }],
-    })
-}
-
-/// The form that asks for a rejection's reason, filled in.
-fn rejection(organization: &OrganizationId, submission: &str, message: &Message) -> Value {
-    let ticket = json!({
-        "organizationId": organization.as_str(), "submissionId": submission, "channel": message.channel, "ts": message.ts,
-    });
-    let values = json!({ "reason": { "reason": { "type": "plain_text_input", "value": "No such company" } } });
-    let view = json!({
-        "callback_id": "rejection", "private_metadata": ticket.to_string(), "state": { "values": values },
-    });
-    json!({ "type": "view_submission", "user": { "id": "U0ROBIN" }, "view": view })
-}
-
-fn payload(interaction: &Value) -> String {
-    let escaped: Vec<_> = interaction.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
-    format!("payload={}", escaped.concat())
-}
-
-/// A call that was recorded on its way from Slack: its bytes and its signature.
-struct Recorded {
-    body: String,
-    time: String,
-    signature: String,
-}
-
-impl Recorded {
-    fn now(app: &TestApp, interaction: &Value) -> Self {
-        let secret: Value = serde_json::from_str(&app.bundle.slack_secret).unwrap();
-        let (body, time) = (payload(interaction), app.clock.now().seconds().to_string());
-        let signature = sign(secret["signingSecret"].as_str().unwrap(), &time, body.as_bytes());
-        Self { body, time, signature }
-    }
-
-    async fn send(&self, app: &TestApp) -> Answer {
-        let call = app.call(Method::POST, SLACK).authorization(None).text(self.body.clone());
-        call.header(TIMESTAMP, &self.time).header(SIGNATURE, &self.signature).send().await
-    }
-}
-
-async fn decide(app: &TestApp, organization: &OrganizationId, row: &Value, decision: &Decision) {
-    let review = Review { at: app.clock.now(), reviewer_id: "U0SAM".to_owned(), reviewer_email: None };
-    let actor = Actor::Reviewer { id: "U0SAM".to_owned(), email: None };
-    app.bundle.table.decide(organization, &KybId::parse(id(row)).unwrap(), decision, &review, &actor).await.unwrap();
-}
-
-async fn actions(app: &TestApp, organization: &OrganizationId, row: &Value) -> Vec<String> {
-    let page = EventPage { after: None, limit: 100 };
-    let events = app.bundle.table.events(organization, id(row), &page).await.unwrap();
-    events.into_iter().map(|event| event.action).collect()
-}
-
-fn reason() -> Prose {
-    Prose::parse("Fraud").unwrap()
-}
-
-/// API2:2023 Broken Authentication (replay): an approval that is sent again gives nothing back that was taken since.
-#[tokio::test]
-async fn a_replayed_approval_does_not_approve_again_what_was_revoked_since() {
-    let app = TestApp::with(World { approved: false, ..approved() }).await;
-    let (row, message) = submit(&app, &app.key).await;
-    let approval = Recorded::now(&app, &click(&app.organization, id(&row), &message, "approve"));
-    assert_eq!(approval.send(&app).await.status, 200);
-    app.buy("+14155550142").send().await.ok();
-    decide(&app, &app.organization, &row, &Decision::Revoke { reason: reason() }).await;
-
-    for _ in 0..2 {
-        assert_eq!(approval.send(&app).await.status, 200);
-    }
-    assert_eq!(status(&app, &row).await, Status::Revoked);
-    assert_eq!(actions(&app, &app.organization, &row).await, ["revoked", "approved", "submitted"]);
-    app.buy("+14155550143").send().await.refused(403, "PHONE_NUMBER_KYB_SUSPENDED");
-}
-
-/// API2:2023 Broken Authentication (replay): what was said about one submission is not said about the next.
-#[tokio::test]
-async fn replayed_clicks_and_forms_about_a_decided_submission_leave_its_successor_alone() {
-    let app = TestApp::with(World { approved: false, ..approved() }).await;
-    let (first, message) = submit(&app, &app.key).await;
-    let approval = Recorded::now(&app, &click(&app.organization, id(&first), &message, "approve"));
-    let form = Recorded::now(&app, &rejection(&app.organization, id(&first), &message));
-    assert_eq!(form.send(&app).await.status, 200);
-    assert_eq!(status(&app, &first).await, Status::Rejected);
-    let (second, newest) = submit(&app, &app.key).await;
-    assert_ne!(first["id"], second["id"]);
-
-    for recorded in [&approval, &form] {
-        assert_eq!(recorded.send(&app).await.status, 200);
-    }
-    assert_eq!((status(&app, &first).await, status(&app, &second).await), (Status::Rejected, Status::Submitted));
-    assert_eq!(actions(&app, &app.organization, &second).await, ["submitted"]);
-    app.buy("+14155550142").send().await.refused(403, "PHONE_NUMBER_KYB_SUSPENDED");
-
-    // The successor is still to be decided, and only by a click of its own.
-    let own = Recorded::now(&app, &click(&app.organization, id(&second), &newest, "approve"));
-    assert_eq!(own.send(&app).await.status, 200);
-    assert_eq!(form.send(&app).await.status, 200);
-    assert_eq!((status(&app, &first).await, status(&app, &second).await), (Status::Rejected, Status::Approved));
-    app.buy("+14155550142").send().await.ok();
-}
-
-/// API2:2023 Broken Authentication (replay): five minutes later a recorded call is no call.
-#[tokio::test]
-async fn a_recorded_call_is_refused_once_it_is_old_and_when_it_is_altered() {
-    let app = TestApp::empty().await;
-    let (row, message) = submit(&app, &app.key).await;
-    let approval = Recorded::now(&app, &click(&app.organization, id(&row), &message, "approve"));
-    let other = app.stranger(World::default()).await;
-    let (theirs, _) = submit(&app, &other).await;
-    let mut altered = Recorded::now(&app, &click(&app.organization, id(&row), &message, "approve"));
-    altered.body = payload(&click(&organization_of(&app, &other).await, id(&theirs), &message, "approve"));
-    altered.send(&app).await.refused(401, "UNAUTHORIZED");
-    let mut longer = Recorded::now(&app, &click(&app.organization, id(&row), &message, "approve"));
-    longer.body.push_str("&payload=%7B%7D");
-    longer.send(&app).await.refused(401, "UNAUTHORIZED");
-
-    app.clock.advance(Duration::from_secs(302));
-    approval.send(&app).await.refused(401, "UNAUTHORIZED");
-    let mut renewed = Recorded { time: app.clock.now().seconds().to_string(), ..approval };
-    renewed.send(&app).await.refused(401, "UNAUTHORIZED");
-    renewed.time = format!("0{}", renewed.time);
-    renewed.send(&app).await.refused(401, "UNAUTHORIZED");
-    assert_eq!((status(&app, &row).await, status(&app, &theirs).await), (Status::Submitted, Status::Submitted));
-}
-
-/// API1:2023 Broken Object Level Authorization: a submission is decided under its own organization's id or not at all.
-#[tokio::test]
-async fn a_click_that_pairs_an_organization_with_anothers_submission_decides_nothing() {
-    let app = TestApp::empty().await;
-    let (ours, message) = submit(&app, &app.key).await;
-    let key = app.stranger(World::default()).await;
-    let (theirs, _) = submit(&app, &key).await;
-    let their_organization = organization_of(&app, &key).await;
-    let nobodys = OrganizationId::parse("org_nobody").unwrap();
-    let mut pairs = Vec::new();
-    for organization in [&app.organization, &nobodys] {
-        pairs.push((organization, id(&theirs)));
-    }
-    pairs.push((&their_organization, id(&ours)));
-    pairs.push((&app.organization, "kyb_01kwdfkd000000000000000001"));
-    for (organization, submission) in pairs {
-        let before = stored(&app).await;
-        let [approve, reject] = ["approve", "reject"].map(|action| click(organization, submission, &message, action));
-        for interaction in [approve, reject, rejection(organization, submission, &message)] {
-            let answer = Recorded::now(&app, &interaction).send(&app).await;
-            assert_eq!(answer.status, 200, "{}", answer.text);
-            if interaction["type"] == "view_submission" {
-                assert_eq!(answer.body["response_action"], "errors", "{}", answer.text);
-            }
-        }
-        assert_eq!(stored(&app).await, before);
-    }
-    assert_eq!((status(&app, &ours).await, status(&app, &theirs).await), (Status::Submitted, Status::Submitted));
-    let told: BTreeMap<_, _> = app.bundle.slack.notes().into_iter().map(|note| (note.text, note.user)).collect();
-    assert_eq!(told.keys().collect::<Vec<_>>(), ["This verification does not exist any more."]);
 }

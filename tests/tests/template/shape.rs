@@ -20,7 +20,7 @@ fn every_package_of_functions_is_a_function_in_the_same_order() {
     let known: BTreeSet<String> = order.iter().cloned().collect();
     assert_eq!(known, folders().into_iter().collect(), "the template, and functions/");
     assert_eq!(order.len(), known.len(), "the functions of a package stand together");
-    let registered = FUNCTIONS.map(|function| function.name);
+    let registered: Vec<_> = FUNCTIONS.iter().map(|function| function.name).collect();
     assert_eq!(order, registered, "the template, and local/src/functions.rs");
     let map = std::fs::read_to_string(repository().join("ARCHITECTURE.md")).unwrap();
     let mapped =
