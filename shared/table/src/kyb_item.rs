@@ -95,6 +95,9 @@ struct IssueItem {
     message: String,
 }
 
+/// As it is stored while nothing is known of a queue message.
+pub(crate) const NOT_QUEUED: &str = "not_queued";
+
 pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submission) -> Result<Item> {
     // Whole, so that a new field is not forgotten here.
     let Submission {
@@ -125,7 +128,7 @@ pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submiss
         }
     };
     let (notification_state, notification_job, notification_error) = match notification {
-        Notification::NotQueued => ("not_queued", None, None),
+        Notification::NotQueued => (NOT_QUEUED, None, None),
         Notification::Queued { job } => ("queued", Some(job.clone()), None),
         Notification::EnqueueFailed { error } => ("enqueue_failed", None, Some(error.clone())),
     };

@@ -7,23 +7,26 @@ use domain::{Error, KybId, OrganizationId, Result, Timestamp};
 
 use crate::Table;
 use crate::keys::{Key, Work};
+use crate::kyb_item::NOT_QUEUED;
 use crate::transaction::Condition;
 
 /// How long the queue has to deliver a notification before it is queued again.
 const DELIVERED_WITHIN: Duration = Duration::from_mins(2);
 
 impl Table {
-    /// Records what became of the queue message. A submission that has been delivered or decided meanwhile keeps
-    /// what stands there.
+    /// Records what became of the queue message. A submission that has been delivered or decided meanwhile keeps what was
+    /// recorded before; where nothing was, the message was only faster than this.
     pub async fn record_notification(&self, submission: &Submission, notification: &Notification) -> Result<()> {
         let (state, attribute, detail) = match notification {
             Notification::NotQueued => return Ok(()),
             Notification::Queued { job } => ("queued", "notificationJob", job),
             Notification::EnqueueFailed { error } => ("enqueue_failed", "notificationError", error),
         };
-        let condition = Condition::new("id = :id AND kybStatus = :submitted AND attribute_not_exists(slackTs)")
+        let open = "kybStatus = :submitted AND attribute_not_exists(slackTs)";
+        let condition = Condition::new(&format!("id = :id AND (({open}) OR notificationState = :notQueued)"))
             .text(":id", submission.id.as_str())
             .text(":submitted", Status::Submitted.as_str())
+            .text(":notQueued", NOT_QUEUED)
             .text(":state", state)
             .text(":detail", detail)
             .number(":one", 1);

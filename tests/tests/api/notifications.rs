@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use domain::audit::Actor;
+use domain::kyb::{Declaration, Delivery, Filing, Notification, Submission, SubmittedBy};
+use domain::{ApiKeyId, Clock, KybId, Name, Prose};
 use local::sandbox::slack::Failure;
 use local::seed::World;
 use serde_json::json;
@@ -9,7 +12,7 @@ use tests::{TestApp, full_form};
 
 const SUBMIT: &str = "/v1/phone-numbers/kyb/submit";
 
-async fn delivery(app: &TestApp) -> Option<domain::kyb::Delivery> {
+async fn delivery(app: &TestApp) -> Option<Delivery> {
     app.bundle.table.verification(&app.organization).await.unwrap().current.unwrap().delivery
 }
 
@@ -73,6 +76,32 @@ async fn a_queue_that_is_down_never_fails_a_submission() {
     assert_eq!(row["slackNotificationJobId"], json!(null));
     let overview = app.get("/v1/phone-numbers/kyb").send().await.ok();
     assert_eq!(overview["submission"]["slackNotificationStatus"], "enqueue_failed");
+}
+
+/// The worker may post the message before the request that queued it has recorded the job.
+#[tokio::test]
+async fn a_message_that_is_faster_than_its_request_leaves_the_job_on_record() {
+    let app = TestApp::empty().await;
+    let (organization, now) = (&app.organization, app.clock.now());
+    let filing = Filing::Short(Declaration {
+        business_name: Name::parse("Acme").unwrap(),
+        use_case: Prose::parse("Reminders").unwrap(),
+    });
+    let by = SubmittedBy { api_key: ApiKeyId::new(now, 1), user_id: None, email: None };
+    let id = KybId::new(now, 1);
+    let file = |current: Option<&Submission>| {
+        Submission::submit(current, organization, id.clone(), filing.clone(), by.clone(), now)
+    };
+    let actor = Actor::System("test");
+    let (current, _) = app.bundle.table.file_submission(organization, file, None, &actor).await.unwrap();
+    let place = Delivery { channel: "C1".to_owned(), ts: "1.2".to_owned() };
+    app.bundle.table.notified(&current, Some(&place)).await.unwrap();
+
+    let queued = |job: &str| Notification::Queued { job: job.to_owned() };
+    app.bundle.table.record_notification(&current, &queued("first")).await.unwrap();
+    app.bundle.table.record_notification(&current, &queued("late")).await.unwrap();
+    let current = app.bundle.table.verification(&app.organization).await.unwrap().current.unwrap();
+    assert_eq!((current.notification, current.delivery), (queued("first"), Some(place)));
 }
 
 #[tokio::test]
