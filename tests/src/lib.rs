@@ -36,7 +36,6 @@ use local::seed::{Seed, World, plant};
 use local::{Bundle, Options, engine};
 use reconciler::Reconciler;
 pub use reqwest::Method;
-use runtime::settings::Settings;
 use serde_json::{Value, json};
 
 /// One bundle in memory, called by one organization.
@@ -78,13 +77,14 @@ pub fn reconciler_of(bundle: &Bundle) -> Reconciler {
     Reconciler::from_start(bundle.start_of("reconciler")).expect("the reconciler starts")
 }
 
-/// What a number costs where nothing else is said.
-///
-/// # Panics
-/// The defaults are no amounts.
+/// The upfront and the monthly price in tests, in US dollars. They are the tests' own, so that the defaults may change.
+const PRICES_USD: [(&str, &str); 2] = [("UpfrontPriceUsd", "1.00"), ("MonthlyPriceUsd", "1.00")];
+
+/// What a number costs in tests: one dollar upfront and one a month.
 #[must_use]
 pub fn usual_prices() -> Prices {
-    Settings::from_reader(|_| None).prices().expect("the default prices")
+    let dollar = MicroUsd::from_micros(1_000_000);
+    Prices { upfront: dollar, monthly: dollar }
 }
 
 /// A business verification with every field of the full form.
@@ -160,8 +160,11 @@ impl TestApp {
         app
     }
 
-    async fn start_on(dynamo: Dynamo, world: World, options: Options) -> Self {
+    async fn start_on(dynamo: Dynamo, world: World, mut options: Options) -> Self {
         let clock = Arc::new(TestClock::default());
+        for (parameter, usd) in PRICES_USD {
+            options.parameters.entry(parameter).or_insert_with(|| usd.to_owned());
+        }
         let options = Options {
             clock: clock.clone(),
             dynamo_db_url: Some(dynamo.url().to_owned()),

@@ -226,9 +226,13 @@ async fn logs_hold_ids_and_neither_tokens_nor_what_customers_or_messages_say() {
     world.handle(&["message text".to_owned(), body(&submission)]).await;
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for expected in
-        [submission.id.as_str(), "org_logged", "is_archived", "staff were told", "a queue message cannot be read"]
-    {
+    for expected in [
+        submission.id.as_str(),
+        "org_logged",
+        "is_archived",
+        "verification posted to Slack",
+        "a queue message cannot be read",
+    ] {
         assert!(log.contains(expected), "{expected}: {log}");
     }
     for secret in [TOKEN, "Customer Text", "customer text", "message text", "botToken"] {

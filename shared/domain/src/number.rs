@@ -337,11 +337,13 @@ impl PhoneNumber {
         if matches!(self.source, Source::Managed(Order::Releasing { .. })) {
             return Err(Error::NumberBusy);
         }
-        let Routing { direction, template, agent, label } = &mut self.routing;
-        *direction = patch.direction.unwrap_or(*direction);
-        patch.template.apply(template);
-        patch.agent.apply(agent);
-        patch.label.apply(label);
+        // Whole, so that a new field is not forgotten here.
+        let Patch { direction, template, agent, label } = patch;
+        let routing = &mut self.routing;
+        routing.direction = direction.unwrap_or(routing.direction);
+        template.apply(&mut routing.template);
+        agent.apply(&mut routing.agent);
+        label.apply(&mut routing.label);
         Ok(self.touched(now))
     }
 

@@ -360,9 +360,9 @@ mod tests {
     #[test]
     fn defaults_are_used_and_an_empty_variable_counts_as_unset() {
         let empty = Settings::from_reader(|_| Some(String::new()));
-        assert_eq!(empty.prices().unwrap().purchase(), MicroUsd::from_micros(2_000_000));
-        assert_eq!(empty.import_limit().unwrap(), 1000);
-        assert_eq!(empty.purchase_policy().unwrap(), PurchasePolicy::Approved);
+        assert_eq!(empty.prices().unwrap().upfront, MicroUsd::parse(default_of("UPFRONT_PRICE_USD")).unwrap());
+        assert_eq!(empty.import_limit().unwrap().to_string(), default_of("IMPORT_LIMIT"));
+        assert_eq!(empty.purchase_policy().unwrap().as_str(), default_of("PURCHASE_POLICY"));
     }
 
     #[test]
