@@ -27,7 +27,7 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Connection {
     config: SdkConfig,
     table: String,
-    place: Target,
+    target: Target,
 }
 
 enum Target {
@@ -56,12 +56,12 @@ impl Connection {
             None => Self::aws(options.table, options.profile, options.region, options.services).await,
             Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
                 let table = options.table.unwrap_or_else(|| LOCAL_TABLE.to_owned());
-                Ok(Self { config: Account::local(url).sdk_config(), table, place: Target::Engine })
+                Ok(Self { config: Account::local(url).sdk_config(), table, target: Target::Engine })
             }
             Some(file) => {
                 let ready = read_ready_file(Path::new(&file))?;
                 let config = Account::local(ready.dynamo_db_url.clone()).sdk_config();
-                Ok(Self { config, table: ready.table_name.clone(), place: Target::Local(Box::new(ready)) })
+                Ok(Self { config, table: ready.table_name.clone(), target: Target::Local(Box::new(ready)) })
             }
         }
     }
@@ -89,7 +89,7 @@ impl Connection {
         if config.region().is_none() {
             return Err(Failure::new("Which AWS region? Name it with --region, AWS_REGION or in your AWS profile."));
         }
-        Ok(Self { config, table, place: Target::Aws(services) })
+        Ok(Self { config, table, target: Target::Aws(services) })
     }
 
     pub(crate) fn table(&self) -> Table {
@@ -98,7 +98,7 @@ impl Connection {
 
     /// The carrier.
     pub(crate) fn carrier(&self) -> Result<Telnyx, Failure> {
-        match &self.place {
+        match &self.target {
             Target::Aws(services) => {
                 let secret = self.stored(services.telnyx_secret.as_ref(), "--telnyx-secret", "TelnyxSecretArn")?;
                 Ok(Telnyx::new(&services.telnyx_url, secret, &self.table))
@@ -112,7 +112,7 @@ impl Connection {
 
     /// The chat in which staff review.
     pub(crate) fn slack(&self) -> Result<Slack, Failure> {
-        match &self.place {
+        match &self.target {
             Target::Aws(services) => {
                 let secret = self.stored(services.slack_secret.as_ref(), "--slack-secret", "SlackSecretArn")?;
                 Ok(Slack::new(&services.slack_url, secret))
@@ -124,7 +124,7 @@ impl Connection {
 
     /// The queue of notifications.
     pub(crate) fn queue(&self) -> Result<Queue<SubmissionHandle>, Failure> {
-        match &self.place {
+        match &self.target {
             Target::Aws(services) => {
                 let url = services.queue_url.clone();
                 let url = url.ok_or_else(|| unnamed("--queue-url", "NotificationsQueueUrl"))?;
@@ -140,7 +140,7 @@ impl Connection {
 
     /// SQS, with the queue of notifications that failed again and again.
     pub(crate) fn dead_letters(&self) -> Result<(aws_sdk_sqs::Client, String), Failure> {
-        match &self.place {
+        match &self.target {
             Target::Aws(services) => {
                 let url = services.dead_letter_queue_url.clone();
                 let url = url.ok_or_else(|| unnamed("--dead-letter-queue-url", "NotificationsDeadLetterQueueUrl"))?;

@@ -90,8 +90,8 @@ impl Notifier {
 impl Worker for Notifier {
     type Message = SubmissionHandle;
 
-    /// The function is stopped after 30 s, and a message may take 18 s when everything is slow: `READ_TIMEOUT`, `POST_TIMEOUT`, and 6 s to
-    /// record, three tries of 2 s. A post that is not recorded is repeated. Slack takes about one a second for one channel.
+    /// The function is stopped after 30 s, and a message may take 18 s when everything is slow: `READ_TIMEOUT`,
+    /// `POST_TIMEOUT`, and 6 s to record, three tries of 2 s. A post that is not recorded is repeated. Slack takes about one a second for one channel.
     const LIMITS: Limits = Limits {
         last_start: Duration::from_secs(10),
         end: Duration::from_secs(28),

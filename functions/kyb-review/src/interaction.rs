@@ -6,7 +6,8 @@ use clients::slack::verification::{APPROVE, BUTTONS, REJECT};
 use domain::kyb::{Delivery, RejectionIssue, SlackUserId};
 use domain::{KybId, OrganizationId, Prose};
 use runtime::message::SubmissionHandle;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use crate::modal::{self, FIELDS, FORM, REASON, Ticket};
 
@@ -63,7 +64,12 @@ enum Payload {
 
 #[derive(Deserialize)]
 struct Named {
-    id: String,
+    #[serde(deserialize_with = "user_id")]
+    id: SlackUserId,
+}
+
+fn user_id<'de, D: Deserializer<'de>>(from: D) -> Result<SlackUserId, D::Error> {
+    SlackUserId::parse(&String::deserialize(from)?).map_err(D::Error::custom)
 }
 
 #[derive(Deserialize)]
@@ -144,8 +150,7 @@ fn click(actions: BlockActions) -> Option<Click> {
     };
     let SubmissionHandle { organization, submission } = serde_json::from_str(&value?).ok()?;
     let place = Delivery { channel: container.channel_id?, ts: container.message_ts? };
-    let user = SlackUserId::parse(&user.id).ok()?;
-    Some(Click { button, about: About { user, organization, submission, place }, trigger_id })
+    Some(Click { button, about: About { user: user.id, organization, submission, place }, trigger_id })
 }
 
 fn rejection(submitted: ViewSubmission) -> Option<Rejection> {
@@ -160,12 +165,7 @@ fn rejection(submitted: ViewSubmission) -> Option<Rejection> {
     let reason = answer(REASON).and_then(|answer| answer.value.as_deref()).unwrap_or_default();
     let chosen = answer(FIELDS).and_then(|answer| answer.selected_options.as_ref()).into_iter().flatten();
     Some(Rejection {
-        about: About {
-            user: SlackUserId::parse(&user.id).ok()?,
-            organization,
-            submission,
-            place: Delivery { channel, ts },
-        },
+        about: About { user: user.id, organization, submission, place: Delivery { channel, ts } },
         reason: Prose::parse(reason),
         issues: chosen.filter_map(|choice| modal::issue(&choice.value)).collect(),
     })
@@ -214,6 +214,18 @@ mod tests {
     fn a_click_names_who_did_what_to_which_submission_in_which_message() {
         let expected = Click { button: Button::Reject, about: about(), trigger_id: "1.2.3".to_owned() };
         assert_eq!(read(&body(&clicked())), Interaction::Click(expected));
+    }
+
+    #[test]
+    fn a_user_id_that_slack_never_gives_is_no_interaction() {
+        for id in ["", "robin", "C012AB3CD", "U1>"] {
+            let (mut click, mut form) = (clicked(), filled(&json!({"reason": {"reason": {"value": "No"}}})));
+            click["user"]["id"] = json!(id);
+            form["user"]["id"] = json!(id);
+            for payload in [click, form] {
+                assert_eq!(read(&body(&payload)), Interaction::Other, "{id:?}");
+            }
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) const NUMBER: &str = "/v1/phone-numbers/{id}";
 
 /// What a purchase may still take once its gates are open: some 2 s for the transaction, 17 s for the order and its number,
 /// 2 s to record them, and a second to spare.
-const LAST_ORDER_BEGINS_WITHIN: Duration = Duration::from_secs(22);
+const ORDER_TAKES: Duration = Duration::from_secs(22);
 
 /// What these routes work with.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ impl App {
             prices: settings.prices()?,
             policy: settings.purchase_policy()?,
             sip_host: settings.sip_host()?.into(),
-            latest_order: start.call_time_out.saturating_sub(LAST_ORDER_BEGINS_WITHIN),
+            latest_order: start.call_time_out.saturating_sub(ORDER_TAKES),
         })
     }
 

@@ -100,7 +100,7 @@ pub enum Refusal {
     NotAccepted(Cause),
 }
 
-/// How an order that was sent under our reference stands at the carrier.
+/// The state of our order at the carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderStanding {
     /// The carrier lists no such order, which is no proof that it never will.
@@ -136,9 +136,9 @@ pub struct HeldPage {
     pub ids: Vec<CarrierNumberId>,
     /// The numbers that this service has ordered.
     pub ours: Vec<HeldNumber>,
-    /// How many numbers carry no reference of ours.
+    /// The number of entries without a reference of ours.
     pub foreign: u32,
-    /// How many entries carry a reference of ours and cannot be understood otherwise.
+    /// The number of entries with a reference of ours that cannot be read otherwise.
     pub unreadable: u32,
     pub last: bool,
 }

@@ -40,6 +40,18 @@ async fn a_revoked_key_stops_within_a_minute() {
     app.get("/v1/phone-numbers").send().await.refused(401, "UNAUTHORIZED");
 }
 
+#[test]
+fn reading_needs_read_filing_a_verification_compliance_and_all_else_write() {
+    for route in routes() {
+        let needed = match (route.method == Method::GET, route.files()) {
+            (true, _) => Scope::Read,
+            (false, true) => Scope::Compliance,
+            (false, false) => Scope::Write,
+        };
+        assert_eq!(route.scope, needed, "{}", route.name());
+    }
+}
+
 #[tokio::test]
 async fn a_key_does_only_what_its_scopes_allow() {
     let app = TestApp::approved().await;

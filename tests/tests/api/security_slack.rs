@@ -1,4 +1,5 @@
-//! What a call that Slack has signed may not do: it may come again, late, or about something else than staff were asked for.
+//! What a call that Slack has signed may not do: it may come again, late, or about something else than staff were
+//! asked for.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
