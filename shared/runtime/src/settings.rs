@@ -316,11 +316,13 @@ impl Settings {
     /// the message.
     ///
     /// # Errors
-    /// `SLACK_REVIEWERS` holds something else. A name that never fits would lock everybody out.
+    /// `SLACK_REVIEWERS` holds something else. A name that never fits would lock everybody out, and a list that names
+    /// nobody, such as `,`, would let everybody in.
     pub fn slack_reviewers(&self) -> Result<Vec<SlackUserId>, SettingsError> {
         self.parsed("SLACK_REVIEWERS", |text| {
             let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(SlackUserId::parse);
-            ids.collect::<Result<_, _>>().map_err(|_| "must be ids of Slack users such as U012AB3CD,U045EF6GH")
+            let ids = ids.collect::<Result<Vec<_>, _>>().ok().filter(|ids| text.is_empty() || !ids.is_empty());
+            ids.ok_or("must be ids of Slack users such as U012AB3CD,U045EF6GH")
         })
     }
 
@@ -390,6 +392,7 @@ mod tests {
             (bad.sip_host().unwrap_err(), "SIP_HOST"),
             (bad.log_level().unwrap_err(), "LOG_LEVEL"),
             (bad.slack_reviewers().unwrap_err(), "SLACK_REVIEWERS"),
+            (Settings::from_reader(|_| Some(" , ".to_owned())).slack_reviewers().unwrap_err(), "SLACK_REVIEWERS"),
             (Settings::from_reader(|_| None).table_name().unwrap_err(), "TABLE_NAME"),
         ] {
             assert!(error.to_string().starts_with(&format!("environment variable {name} ")), "{error}");
