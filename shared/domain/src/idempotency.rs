@@ -11,7 +11,9 @@ pub const REPLAYED_FOR: Duration = Duration::from_hours(24);
 /// How long a request may run before its key counts as abandoned: longer than API Gateway lets any request run.
 pub const LEASE: Duration = Duration::from_secs(35);
 
-/// What a caller sends as `Idempotency-Key`: 1 to 255 letters, digits, `_`, `:` or `-`.
+/// What a caller sends as `Idempotency-Key`: 1 to 255 letters, digits or characters of `._:+/=-`.
+///
+/// Double quotes around the key are not part of it. The IETF draft of this header writes them; most clients do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -19,11 +21,12 @@ impl IdempotencyKey {
     /// # Errors
     /// A sentence for the caller when the text has another form.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte);
-        if (1..=255).contains(&text.len()) && text.bytes().all(known) {
-            Ok(Self(text.to_owned()))
+        let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._:+/=-".contains(&byte);
+        if (1..=255).contains(&key.len()) && key.bytes().all(known) {
+            Ok(Self(key.to_owned()))
         } else {
-            Err("must be 1 to 255 letters, digits, '_', ':' or '-'")
+            Err("must be 1 to 255 letters, digits or characters of '._:+/=-'")
         }
     }
 
@@ -103,10 +106,21 @@ mod tests {
 
     #[test]
     fn keys_hold_nothing_that_could_break_a_table_key() {
-        for good in ["a", "A-b_c:9", &"k".repeat(255)] {
-            assert!(IdempotencyKey::parse(good).is_ok(), "{good}");
+        for good in ["a", "A-b_c:9", "order/4711.2+a==", &"k".repeat(255)] {
+            assert_eq!(IdempotencyKey::parse(good).unwrap().as_str(), good);
         }
-        for bad in ["", "a b", "a#b", "é", "a\n", &"k".repeat(256)] {
+        for bad in ["", "a b", "a#b", "é", "a\n", "a,b", &"k".repeat(256)] {
+            assert!(IdempotencyKey::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_double_quotes_is_the_key_within_them() {
+        let quoted = format!("\"{}\"", "k".repeat(255));
+        for (text, key) in [("\"a-1\"", "a-1"), (quoted.as_str(), &quoted[1..256])] {
+            assert_eq!(IdempotencyKey::parse(text).unwrap().as_str(), key);
+        }
+        for bad in ["\"", "\"\"", "\"a", "a\"", "\"\"a\"\"", "\"a\"b\""] {
             assert!(IdempotencyKey::parse(bad).is_err(), "{bad}");
         }
     }

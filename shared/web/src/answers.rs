@@ -8,7 +8,11 @@ use crate::ErrorBody;
 #[derive(IntoResponses)]
 pub enum Failures {
     /// Missing or invalid bearer token (`UNAUTHORIZED`).
-    #[response(status = 401, example = json!({ "error": "Unauthorized", "code": "UNAUTHORIZED", "retryable": false }))]
+    #[response(
+        status = 401,
+        headers(("WWW-Authenticate" = String, description = "Always `Bearer`")),
+        example = json!({ "error": "Unauthorized", "code": "UNAUTHORIZED", "retryable": false })
+    )]
     Unauthorized(ErrorBody),
     /// The key lacks the scope that this operation needs (`SCOPE_REQUIRED`).
     #[response(
@@ -113,10 +117,14 @@ pub enum RateLimited {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct IdempotencyHeader {
-    /// 1 to 255 letters, digits, `_`, `:` or `-`. The first success under a key is answered again for 24 hours, with
-    /// `Idempotency-Replayed: true`, instead of happening twice. While the first request is running, the same key gets
-    /// 409 `IDEMPOTENCY_IN_PROGRESS`.
-    #[param(rename = "Idempotency-Key", max_length = 255, pattern = "^[A-Za-z0-9_:-]{1,255}$")]
+    /// 1 to 255 letters, digits or characters of `._:+/=-`, with or without double quotes around them. The first success
+    /// under a key is answered again for 24 hours, with `Idempotency-Replayed: true`, instead of happening twice. While
+    /// the first request is running, the same key gets 409 `IDEMPOTENCY_IN_PROGRESS`.
+    #[param(
+        rename = "Idempotency-Key",
+        max_length = 257,
+        pattern = r#"^("[A-Za-z0-9._:+/=-]{1,255}"|[A-Za-z0-9._:+/=-]{1,255})$"#
+    )]
     pub idempotency_key: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::{Error, Issue, Issues, chain};
 use serde::Serialize;
@@ -214,6 +214,10 @@ impl IntoResponse for ApiError {
         let (code, retry_after) = (self.code(), self.retry_after());
         self.log(code);
         let mut response = (code.status(), Json(self.body())).into_response();
+        if code.status() == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 15.5.2: a 401 names the scheme that is asked for.
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(wait) = retry_after {
             let seconds = wait.as_millis().div_ceil(1000).max(1);
             if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {

@@ -11,6 +11,8 @@ use crate::{ApiError, ApiResult};
 
 /// The largest body accepted, in bytes.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
+/// Some clients write it before JSON, and a reader may skip it (RFC 8259, section 8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A request body that is a JSON object.
 pub struct JsonBody {
@@ -28,7 +30,8 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
             let too_large = cause.is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
             if too_large { ApiError::PayloadTooLarge } else { whole("could not be read to its end").into() }
         })?;
-        let fields: RawFields = serde_json::from_slice(&bytes).map_err(|error| {
+        let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+        let fields: RawFields = serde_json::from_slice(text).map_err(|error| {
             if error.is_data() {
                 whole("must be a JSON object")
             } else {

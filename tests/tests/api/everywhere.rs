@@ -22,8 +22,9 @@ async fn without_a_valid_key_every_route_gives_the_same_answer() {
     let mistyped = format!("Bearer {rest}{}", if last == "0" { "1" } else { "0" });
     for route in routes() {
         for authorization in [None, Some(unknown.as_str()), Some(&basic), Some(&mistyped), Some("Bearer"), Some("")] {
-            let answer =
-                route.good_call(&app, 0).authorization(authorization).send().await.refused(401, "UNAUTHORIZED");
+            let answer = route.good_call(&app, 0).authorization(authorization).send().await;
+            assert_eq!(answer.header("www-authenticate"), "Bearer", "{}", route.name());
+            let answer = answer.refused(401, "UNAUTHORIZED");
             assert_eq!(answer, json!({ "error": "Unauthorized", "code": "UNAUTHORIZED", "retryable": false }));
         }
     }
@@ -96,7 +97,7 @@ async fn bodies_that_are_no_json_objects_are_refused() {
     let app = TestApp::approved().await;
     for route in routes_with_a_body() {
         let call = || route.call(&app);
-        for bad in ["", "{", "[]", "null", "\"x\"", "7", "{\"a\":1}}", "\u{feff}{}", "{'a':1}", "{\"a\":01}"] {
+        for bad in ["", "{", "[]", "null", "\"x\"", "7", "{\"a\":1}}", "\u{feff}\u{feff}{}", "{'a':1}", "{\"a\":01}"] {
             let answer = call().text(bad).send().await;
             assert_eq!(answer.body["error"], "Invalid request body", "{bad:?}");
             answer.invalid(&[""]);
@@ -104,6 +105,16 @@ async fn bodies_that_are_no_json_objects_are_refused() {
         let invalid_utf8 = b"{\"e164\":\"\xff\"}".to_vec();
         call().text(invalid_utf8).send().await.refused(400, "VALIDATION_ERROR");
     }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_a_body_is_skipped() {
+    let app = TestApp::approved().await;
+    for route in routes_with_a_body() {
+        let answer = route.call(&app).text(format!("\u{feff}{}", route.body(0))).send().await;
+        assert_ne!(answer.status, 400, "{}: {}", route.name(), answer.text);
+    }
+    app.bundle.notifications.settled().await;
 }
 
 #[tokio::test]

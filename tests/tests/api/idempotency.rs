@@ -100,12 +100,22 @@ async fn failures_are_not_kept() {
 #[tokio::test]
 async fn a_malformed_key_is_refused_and_get_routes_do_not_read_it() {
     let app = TestApp::approved().await;
-    for bad in ["", "a b", "a#b", &"k".repeat(256)] {
+    for bad in ["", "a b", "a#b", "\"", "\"\"", "\"a", &"k".repeat(256)] {
         let body = keyed(&app, "/v1/phone-numbers", &json!({ "e164": NUMBER }), bad).send().await;
         let body = body.refused(400, "VALIDATION_ERROR");
         assert_eq!(body["issues"][0]["path"], "Idempotency-Key", "{bad}");
     }
     app.get("/v1/phone-numbers").header("idempotency-key", "a b").send().await.ok();
+}
+
+#[tokio::test]
+async fn a_key_in_double_quotes_is_the_same_key() {
+    let app = TestApp::approved().await;
+    let (path, body) = &routes()[1];
+    let row = keyed(&app, path, body, "8e03978e/a.b+c=").send().await.ok();
+    let again = keyed(&app, path, body, "\"8e03978e/a.b+c=\"").send().await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.ok(), row);
 }
 
 #[tokio::test]
