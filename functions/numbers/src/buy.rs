@@ -92,10 +92,7 @@ pub(crate) async fn buy(State(app): State<App>, request: Keyed<Write>) -> ApiRes
 }
 
 fn parse(mut fields: Fields) -> Result<Purchase> {
-    let e164 = fields.required("e164", |text| {
-        let number = E164::parse(text)?;
-        if number.is_us() { Ok(number) } else { Err("must be a number of the United States") }
-    });
+    let e164 = fields.required("e164", E164::parse_us);
     let routing = fields.routing();
     fields.finish(e164.map(|e164| Purchase { e164, routing }))
 }

@@ -121,7 +121,7 @@ fn parse(mut params: Params) -> ApiResult<Listing> {
         source,
         direction: params.optional("direction", Direction::parse),
         agent: params.optional("agentId", AgentId::parse),
-        e164: params.optional("e164", E164::parse),
+        e164: params.optional("e164", E164::from_stored),
     };
     let cursor = params.optional("cursor", Cursor::parse);
     params.finish(Listing { filter, limit, cursor })

@@ -4,6 +4,7 @@
 //! arguments. What has been through a `parse` is never checked again.
 
 pub mod api_key;
+mod area_code;
 pub mod audit;
 pub mod carrier;
 pub mod credits;

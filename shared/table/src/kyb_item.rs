@@ -304,7 +304,7 @@ impl TryFrom<RepresentativeItem> for Representative {
             name: Name::parse(&item.name).map_err(corrupt("name"))?,
             title: Name::parse(&item.title).map_err(corrupt("title"))?,
             email: Email::parse(&item.email).map_err(corrupt("email"))?,
-            phone: item.phone.map(|phone| E164::parse(&phone)).transpose().map_err(corrupt("phone"))?,
+            phone: item.phone.map(|phone| E164::from_stored(&phone)).transpose().map_err(corrupt("phone"))?,
         })
     }
 }

@@ -128,7 +128,7 @@ impl TryFrom<NumberItem> for PhoneNumber {
         Ok(Self {
             id: PhoneNumberId::parse(&item.id).map_err(corrupt("id"))?,
             organization: OrganizationId::parse(&item.organization_id).map_err(corrupt("organizationId"))?,
-            e164: E164::parse(&item.e164).map_err(corrupt("e164"))?,
+            e164: E164::from_stored(&item.e164).map_err(corrupt("e164"))?,
             source,
             routing: Routing {
                 direction: Direction::parse(&item.direction).map_err(corrupt("direction"))?,

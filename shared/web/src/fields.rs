@@ -27,7 +27,7 @@ impl Fields {
     }
 
     /// Text that must be there.
-    pub fn required<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+    pub fn required<T, E: Into<String>>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
         if self.is_absent(name) {
             self.issue(name, "is required");
             return None;
@@ -36,7 +36,7 @@ impl Fields {
     }
 
     /// Text that may be absent or null.
-    pub fn optional<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+    pub fn optional<T, E: Into<String>>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
         let text: String = self.typed(name, "must be a string")?;
         self.checked(name, parse(&text))
     }
@@ -87,8 +87,8 @@ impl Fields {
     }
 
     /// Remembers that a field breaks a rule.
-    pub fn issue(&mut self, name: &str, message: &str) {
-        self.issues.push(Issue { path: format!("{}{name}", self.prefix), message: message.to_owned() });
+    pub fn issue(&mut self, name: &str, message: impl Into<String>) {
+        self.issues.push(Issue { path: format!("{}{name}", self.prefix), message: message.into() });
     }
 
     /// What was read, unless a field broke a rule.
@@ -115,7 +115,7 @@ impl Fields {
         self.checked(name, parsed)
     }
 
-    fn checked<T>(&mut self, name: &str, parsed: Result<T, &'static str>) -> Option<T> {
+    fn checked<T>(&mut self, name: &str, parsed: Result<T, impl Into<String>>) -> Option<T> {
         parsed.map_err(|message| self.issue(name, message)).ok()
     }
 }

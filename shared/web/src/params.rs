@@ -16,14 +16,14 @@ pub struct Params {
 
 impl Params {
     /// A parameter that may be absent.
-    pub fn optional<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+    pub fn optional<T, E: Into<String>>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
         let parsed = parse(self.values.get(name)?);
         parsed.map_err(|message| self.issue(name, message)).ok()
     }
 
     /// Remembers that a parameter breaks a rule.
-    pub fn issue(&mut self, name: &str, message: &str) {
-        self.issues.push(Issue { path: name.to_owned(), message: message.to_owned() });
+    pub fn issue(&mut self, name: &str, message: impl Into<String>) {
+        self.issues.push(Issue { path: name.to_owned(), message: message.into() });
     }
 
     /// What was read, unless a parameter broke a rule.
