@@ -188,7 +188,7 @@ async fn magic_numbers_refuse_orders() {
         ("+14155550409", true, true),
         ("+14155550402", true, false),
         ("+14155550429", true, false),
-        ("+14155560123", false, true), // not magic: nothing that this carrier sells
+        ("+14165550123", false, true), // not magic: nothing that this carrier sells
     ]) {
         assert_eq!(sandbox.telnyx.still_offers(&number(magic)).await.unwrap(), offered, "{magic}");
         match sandbox.telnyx.order(&number(magic), &reference(at), &owner()).await {

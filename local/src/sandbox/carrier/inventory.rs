@@ -1,4 +1,5 @@
-//! What the carrier has for sale: `+1 NPA 555 xxxx` in every geographic area code of the United States.
+//! What the carrier has for sale: every number of every area code that the product takes for one of the United States, the
+//! newest included. Lists show `+1 NPA 555 xxxx`; any other number is found when exactly it is searched for.
 
 use domain::E164;
 
@@ -62,14 +63,7 @@ const EVERYWHERE: &[&str] = &["212", "310", "312", "415", "512", "206", "305", "
 /// What every number can do.
 pub(super) const FEATURES: &[&str] = &["sms", "mms", "voice", "fax", "emergency", "local_calling"];
 
-/// Area codes of the numbering plan that belong to no place: toll-free, personal, services.
-/// Source: North American Numbering Plan Administrator, non-geographic codes in use.
-const PLACELESS: &[&str] = &[
-    "500", "521", "522", "523", "524", "525", "526", "527", "528", "529", "532", "533", "544", "566", "577", "588",
-    "700", "710", "800", "833", "844", "855", "866", "877", "888", "900",
-];
-
-/// The exchange of every number for sale.
+/// The exchange of the numbers that lists show.
 const EXCHANGE: &str = "555";
 
 /// The city and state of an area code, where it is one of a large city.
@@ -79,9 +73,7 @@ pub(super) fn place(area_code: &str) -> Option<(&'static str, &'static str)> {
 
 /// Whether the number could be for sale here at all.
 pub(super) fn stocks(number: &str) -> bool {
-    number.strip_prefix("+1").is_some_and(|national| {
-        national.len() == 10 && is_digits(national) && national[3..6] == *EXCHANGE && covered(&national[..3])
-    })
+    E164::parse_us(number).is_ok()
 }
 
 /// The numbers that a search finds, in a fixed order and without the ones that `sold` knows; none when there is no
@@ -130,10 +122,7 @@ fn area_codes(locality: &str) -> &'static [&'static str] {
 }
 
 fn covered(area_code: &str) -> bool {
-    area_code.len() == 3
-        && is_digits(area_code)
-        && !PLACELESS.contains(&area_code)
-        && E164::parse(&format!("+1{area_code}{EXCHANGE}0100")).is_ok_and(|number| number.is_us())
+    area_code.len() == 3 && is_digits(area_code) && stocks(&format!("+1{area_code}{EXCHANGE}0100"))
 }
 
 fn is_digits(text: &str) -> bool {
@@ -197,6 +186,9 @@ mod tests {
             (vec![("phone_number][contains", "5550777"), ("national_destination_code", "206")], vec!["+12065550777"]),
             (vec![("phone_number][starts_with", "+12065550777")], vec!["+12065550777"]),
             (vec![("something_new", "?"), ("limit", "1")], vec!["+12125550100"]),
+            (vec![("national_destination_code", "924"), ("limit", "1")], vec!["+19245550100"]),
+            (vec![("phone_number][starts_with", "+16245550143")], vec!["+16245550143"]),
+            (vec![("national_destination_code", "924"), ("phone_number][ends_with", "3051111")], vec!["+19243051111"]),
         ] {
             assert_eq!(find(&pairs), expected, "{pairs:?}");
         }
@@ -207,7 +199,9 @@ mod tests {
         for pairs in [
             [("national_destination_code", "416"), ("limit", "1")], // Toronto
             [("national_destination_code", "876"), ("limit", "1")], // Jamaica
+            [("national_destination_code", "787"), ("limit", "1")], // Puerto Rico
             [("national_destination_code", "800"), ("limit", "1")], // toll-free
+            [("national_destination_code", "911"), ("limit", "1")],
             [("national_destination_code", "000"), ("limit", "1")],
             [("national_destination_code", "4155"), ("limit", "1")],
             [("national_destination_code", "４１５"), ("limit", "1")],
@@ -243,8 +237,9 @@ mod tests {
         for code in CITIES.iter().flat_map(|(_, _, codes)| *codes).chain(EVERYWHERE) {
             assert!(covered(code) && place(code).is_some(), "{code}");
         }
-        assert!(
-            stocks("+14155550404") && !stocks("+14155560123") && !stocks("+1415555012") && !stocks("+442071838750")
-        );
+        assert!(stocks("+14155550404") && stocks("+19243051111"));
+        for unknown in ["+14165550123", "+1415555012", "+442071838750", "4155550123"] {
+            assert!(!stocks(unknown), "{unknown}");
+        }
     }
 }
