@@ -15,7 +15,7 @@ pub(crate) enum Command {
     /// Find a number across organizations
     Find {
         /// Such as +14155550100
-        #[arg(value_parser = E164::parse)]
+        #[arg(value_parser = E164::from_stored)]
         e164: E164,
     },
     /// List an organization's numbers, newest first
@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Free an imported number for its real owner: its row, its claim and its agent's link go together
     Free {
         /// Such as +12125550142
-        #[arg(value_parser = E164::parse)]
+        #[arg(value_parser = E164::from_stored)]
         e164: E164,
     },
     /// Remove a number that is being released when the carrier cannot confirm that it is gone
@@ -129,8 +129,12 @@ async fn holder(session: &Session<'_, '_>, e164: &E164) -> Result<PhoneNumber, F
     session.table.number_by_claim(e164).await?.ok_or_else(|| unheld(e164))
 }
 
+/// A number that was registered under older rules is found however it is spelled; one that nobody has may be misspelled.
 fn unheld(e164: &E164) -> Failure {
-    Failure::new(format!("Nobody has registered {}.", e164.as_str()))
+    Failure::new(match E164::parse(e164.as_str()) {
+        Ok(_) => format!("Nobody has registered {e164}."),
+        Err(reason) => format!("Nobody has registered {e164}, which {reason}."),
+    })
 }
 
 pub(crate) fn row(number: &PhoneNumber) -> Value {
