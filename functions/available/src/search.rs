@@ -60,7 +60,7 @@ impl AvailableRow {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the wire form")]
 pub(crate) struct SearchQuery {
-    /// Three digits, such as `415`.
+    /// Three digits, such as `415`; the newest area codes, too.
     #[param(pattern = r"^\d{3}$")]
     area_code: Option<String>,
     /// A city.
@@ -73,8 +73,8 @@ pub(crate) struct SearchQuery {
 
 /// Search available managed numbers
 ///
-/// Asks the carrier for US local numbers that can be ordered now. Prices are what this service charges. At most 60
-/// searches a minute for each organization.
+/// Asks the carrier for US local numbers that can be ordered now; where it has none, as for an area code of another
+/// country, the list is empty. Prices are what this service charges. At most 60 searches a minute for each organization.
 #[utoipa::path(
     get, path = AVAILABLE, operation_id = "searchAvailablePhoneNumbers", tag = "Telephony",
     security(("bearerAuth" = ["read"])),

@@ -23,7 +23,8 @@ struct Purchase {
 #[schema(as = PhoneNumberCreateRequest, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the wire form")]
 pub(crate) struct CreateRequest {
-    /// A US number that the search for available numbers has shown.
+    /// A US number that the search for available numbers has shown: no toll-free, premium-rate or personal number, and
+    /// none of Canada, the Caribbean or a US territory, which share `+1`.
     #[schema(value_type = web::E164)]
     e164: String,
     /// `outbound` when absent.

@@ -45,7 +45,7 @@ pub(crate) struct ListQuery {
     /// Only the number linked to this agent.
     #[param(max_length = 128)]
     agent_id: Option<String>,
-    /// Only this number; mind that `+` is `%2B` in a URL.
+    /// Only this number, spelled as its row spells it; mind that `+` is `%2B` in a URL.
     #[param(value_type = Option<web::E164>, inline)]
     e164: Option<String>,
 }

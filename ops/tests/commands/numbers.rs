@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use domain::number::Routing;
-use domain::{AgentId, Clock, PhoneNumberId};
+use domain::audit::Actor;
+use domain::number::{PhoneNumber, Routing, Source, Trunk};
+use domain::{AgentId, Clock, E164, MicroUsd, Name, PhoneNumberId};
 use local::seed::World;
 use serde_json::json;
 use tests::approved;
@@ -40,6 +41,42 @@ async fn a_number_is_found_across_organizations_and_listed_in_its_own() {
     assert_eq!(desk.json(&["numbers", "show", &desk.org(), id]).await["e164"], "+14155550100");
     desk.json(&["orgs", "create", "org_other", "--name", "Other"]).await;
     desk.run(&["numbers", "show", "org_other", id]).await.refused("has no number");
+}
+
+#[tokio::test]
+async fn a_misspelled_number_is_answered_with_its_right_spelling() {
+    let desk = Desk::approved().await;
+    desk.app.import("+442071838750").send().await.ok();
+    let before = desk.stored().await;
+    for (text, why) in [
+        ("+4402071838750", "must be spelled +442071838750:"),
+        ("+114155550143", "must be spelled +14155550143:"),
+        ("+330123456789", "must be spelled +33123456789:"),
+        ("+12345678", "is too short to be called from abroad"),
+        ("+441111222", "is too short to be called from abroad"),
+        ("+10234567890", "no North American area code begins with 0"),
+    ] {
+        desk.run(&["numbers", "find", text]).await.refused(why);
+        desk.run(&["numbers", "free", text, "--yes"]).await.refused(why);
+    }
+    for new in ["+19243051111", "+390266307129", "+375291234567"] {
+        desk.run(&["numbers", "find", new]).await.refused(&format!("Nobody has registered {new}."));
+    }
+    assert_eq!(desk.stored().await, before);
+}
+
+#[tokio::test]
+async fn a_number_that_was_registered_under_older_rules_is_found_and_freed_as_it_is_spelled() {
+    let desk = Desk::approved().await;
+    let (app, old) = (&desk.app, "+4402071838750");
+    let source = Source::SipTrunk { trunk: Trunk::Legacy(Name::parse("ST_1").unwrap()), provider_name: None };
+    let (id, now) = (PhoneNumberId::new(app.clock.now(), 1), app.clock.now());
+    let (owner, e164) = (app.organization.clone(), E164::from_stored(old).unwrap());
+    let number = PhoneNumber::imported(id, owner, e164, source, Routing::default(), MicroUsd::from_micros(0), now);
+    app.bundle.table.import_number(&number, 1_000, None, &Actor::System("tests")).await.unwrap();
+    assert_eq!(desk.json(&["numbers", "find", old]).await["organizationId"], *desk.org());
+    assert_eq!(desk.json(&["numbers", "free", old, "--yes"]).await["e164"], old);
+    desk.run(&["numbers", "find", old]).await.refused("must be spelled +442071838750:");
 }
 
 #[tokio::test]

@@ -391,6 +391,20 @@ mod tests {
     }
 
     #[test]
+    fn a_phone_that_was_filed_under_older_rules_is_read_by_its_form() {
+        for phone in ["+4402071838750", "+12345678"] {
+            let item = RepresentativeItem {
+                name: "Ada Park".to_owned(),
+                title: "CEO".to_owned(),
+                email: "ada@acme.example.com".to_owned(),
+                phone: Some(phone.to_owned()),
+            };
+            let read = Representative::try_from(item).unwrap();
+            assert_eq!(read.phone.as_ref().map(E164::as_str), Some(phone));
+        }
+    }
+
+    #[test]
     fn an_item_of_before_there_were_issues_and_predecessors_is_read() {
         let submission = rejected();
         let mut old = item(&submission);

@@ -230,6 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_was_registered_under_older_rules_is_read_by_its_form() {
+        let mut old = number();
+        for text in ["+4402071838750", "+114155550143", "+12345678"] {
+            old.e164 = E164::from_stored(text).unwrap();
+            assert_eq!(read_number(number_item(&old).unwrap()).unwrap(), old);
+        }
+        let mut item = number_item(&old).unwrap();
+        item.insert("e164".into(), aws_sdk_dynamodb::types::AttributeValue::S("4155550143".into()));
+        assert!(matches!(read_number(item), Err(Error::Internal(_))));
+    }
+
+    #[test]
     fn a_number_is_due_when_something_has_to_be_done_for_it() {
         let ordering = number();
         assert_eq!(due(&ordering).as_deref(), Some("2026-07-01T00:01:00.000Z"));

@@ -23,5 +23,6 @@ mod review;
 mod round_trips;
 mod security;
 mod security_slack;
+mod spelling;
 mod sweep;
 mod update;

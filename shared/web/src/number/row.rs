@@ -124,7 +124,7 @@ impl PartialSchema for JsonObject {
 
 impl ToSchema for JsonObject {}
 
-/// A phone number in E.164 form.
+/// A phone number in E.164 form, spelled as the numbering plan of its country spells it: each number has one spelling.
 #[derive(ToSchema)]
 #[schema(as = E164, value_type = String, pattern = r"^\+[1-9]\d{6,14}$", examples("+12015551234"))]
 pub struct E164(#[expect(dead_code, reason = "only describes the wire form")] String);
