@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clients::telnyx::BrandId;
 use domain::kyb::Brand;
-use domain::{Name, OrganizationId};
+use domain::{E164, Name, OrganizationId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -147,10 +147,13 @@ fn read(file: &std::path::Path) -> Result<Brand, Failure> {
 fn field(name: &str, text: Option<&str>) -> Result<String, Failure> {
     match text.map(str::trim) {
         None | Some("") => Ok(String::new()),
-        Some(text) => match Name::parse(text) {
-            Ok(text) => Ok(text.to_string()),
-            Err(reason) => Err(Failure::new(format!("{} {reason}.", camel(name)))),
-        },
+        Some(text) => {
+            let read = match name {
+                "phone" => E164::parse(text).map(|phone| phone.to_string()),
+                _ => Name::parse(text).map(|text| text.to_string()).map_err(str::to_owned),
+            };
+            read.map_err(|reason| Failure::new(format!("{} {reason}.", camel(name))))
+        }
     }
 }
 

@@ -228,6 +228,13 @@ async fn a_brand_from_flags_from_a_file_or_from_the_carrier_prefills_the_verific
     let before = desk.stored().await;
     desk.run(&["brand", "fetch", &org, "BNOBODY"]).await.refused("The carrier knows no such brand.");
     desk.run(&["brand", "set", &org, "--ein", &"1".repeat(201)]).await.refused("ein must be at most 200 characters");
+    desk.run(&["brand", "set", &org, "--phone", "+4402071838750"])
+        .await
+        .refused("phone must be spelled +442071838750:");
+    let misspelled = desk.file("phone.json", r#"{"phone":"+114155550143"}"#);
+    desk.run(&["brand", "set", &org, "--file", misspelled.to_str().unwrap()])
+        .await
+        .refused("phone must be spelled +14155550143:");
     for (text, why) in
         [("[]", "is not a JSON object"), (r#"{"einn":"1"}"#, "unknown field `einn`"), ("{", "is not a JSON")]
     {
