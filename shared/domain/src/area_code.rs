@@ -24,12 +24,13 @@ pub(crate) enum Elsewhere {
 
 use Elsewhere::{Country, Personal, PremiumRate, Service, Territory, TollFree};
 
-/// What is known not to be of the United States, as of November 2026.
+/// What is known not to be of the United States; compiled in November 2026.
 ///
-/// Sources: the North American Numbering Plan Administrator (nanpa.com: geographic and non-geographic area codes,
-/// 5XX-NXX codes, codes reserved for toll-free use); for Canada the Canadian Numbering Administrator and CRTC decisions
-/// 2015-4 (6XX codes without a place), 2017-38 and 2022-308 (codes set aside); and Google's libphonenumber 9.0.42, which
-/// a test compares. Codes that are assigned but not yet in use are in it, where these sources name their country.
+/// Sources: the metadata 9.0.42 of Google's libphonenumber, which a test compares, and for what it does not have
+/// - toll-free codes that are reserved (822, 880 to 887, 889), and 700 and 710: the North American Numbering Plan
+///   Administrator, as repeated at <https://lincmad.com/nongeographic.html>;
+/// - Canadian codes without a place that are reserved (644, 655, 677, 688): Telecom Decision CRTC 2015-4;
+/// - 387, reserved for Toronto: public lists of Canadian area codes.
 const ELSEWHERE: &[(Elsewhere, &[&str])] = &[
     (
         Country("Canada"),
@@ -100,7 +101,7 @@ impl fmt::Display for Elsewhere {
             PremiumRate => f.write_str("is premium rate"),
             Personal => f.write_str("is for personal numbers, which belong to no place"),
             Service(whose) => write!(f, "is for {whose}"),
-            Self::Unassignable => f.write_str("is not in use: area codes with a 9 in the middle are never assigned"),
+            Self::Unassignable => f.write_str("is not in use: area codes with a 9 in the middle are not assigned"),
         }
     }
 }

@@ -261,7 +261,7 @@ mod tests {
             ("+15005550123", "500 is for personal numbers, which belong to no place"),
             ("+16005550123", "600 is for Canadian services without a place"),
             ("+17105550123", "710 is for the government of the United States"),
-            ("+12905550123", "290 is not in use: area codes with a 9 in the middle are never assigned"),
+            ("+12905550123", "290 is not in use: area codes with a 9 in the middle are not assigned"),
         ] {
             assert_eq!(E164::parse_us(number), Err(format!("{us}{elsewhere}")));
             assert!(!E164::parse(number).unwrap().is_us());
