@@ -113,7 +113,7 @@ fn read_number(entry: &Value, here: &Deployment) -> Option<HeldNumber> {
     let moments = ["purchased_at", "created_at"].map(|field| Timestamp::parse(entry[field].as_str()?).ok());
     Some(HeldNumber {
         id: id(entry)?,
-        e164: E164::parse(entry["phone_number"].as_str()?).ok()?,
+        e164: E164::from_stored(entry["phone_number"].as_str()?).ok()?,
         reference: reference(entry),
         owners: owners.take(OWNERS_READ).collect(),
         tagged_here: here.owns(tags(entry)),
@@ -184,6 +184,12 @@ mod tests {
         };
         assert_eq!((listed.ours, listed.foreign, listed.unreadable), (vec![ours], 9, 0));
         assert_eq!(listed.ids.len(), 5, "whoever ordered them");
+    }
+
+    #[test]
+    fn a_number_that_was_bought_under_older_rules_is_read_by_its_form() {
+        let listed = page(answer(200, json!({ "data": [number("1", "+11115550101", OURS)] })), 1).unwrap();
+        assert_eq!((listed.ours[0].e164.as_str(), listed.unreadable), ("+11115550101", 0));
     }
 
     #[test]
