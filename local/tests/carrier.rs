@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clients::telnyx::Telnyx;
-use domain::carrier::{CarrierNumberId, Ordered, Refusal, Release, Search};
-use domain::{Clock, E164, Error, OrganizationId, PhoneNumberId, Timestamp};
+use domain::carrier::{CarrierNumberId, Found, Ordered, PriceLimits, Refusal, Release, Search};
+use domain::{Clock, E164, Error, MicroUsd, OrganizationId, PhoneNumberId, Timestamp};
 use local::sandbox::carrier::{Carrier, Options, RateLimit};
 use reqwest::{Client, Method};
 use runtime::Secret;
@@ -98,6 +98,11 @@ impl Clock for Hand {
     }
 }
 
+fn limits() -> PriceLimits {
+    let dollars = MicroUsd::from_micros(5_000_000);
+    PriceLimits { upfront: dollars, monthly: dollars }
+}
+
 /// Waits, really but briefly, until something has happened on the other side.
 async fn until(happened: impl Fn() -> bool) {
     while !happened() {
@@ -108,15 +113,19 @@ async fn until(happened: impl Fn() -> bool) {
 #[tokio::test]
 async fn a_number_is_found_bought_and_given_back() {
     let sandbox = Sandbox::start(Carrier::new(options(Duration::from_millis(20))).unwrap()).await;
-    let offers = sandbox.telnyx.search(&search(Some("415"), None, 3)).await.unwrap();
+    let offers = sandbox.telnyx.search(&search(Some("415"), None, 3), limits()).await.unwrap();
     let offer = offers[0].clone();
     assert_eq!((offers.len(), offer.e164.as_str()), (3, "+14155550100"));
     assert_eq!((offer.state.as_deref(), offer.locality.as_deref()), (Some("CA"), Some("San Francisco")));
     assert!(offer.features.iter().any(|feature| feature == "voice"));
 
     let resource = sandbox.buy(&offer.e164, &reference(1)).await;
-    assert_eq!(sandbox.telnyx.find(&offer.e164, &reference(1)).await.unwrap(), Some(resource.clone()));
-    assert_eq!(sandbox.telnyx.find(&offer.e164, &reference(2)).await.unwrap(), None, "another order's reference");
+    assert_eq!(sandbox.telnyx.find(&offer.e164, &reference(1)).await.unwrap(), Found::Ready(resource.clone()));
+    assert_eq!(
+        sandbox.telnyx.find(&offer.e164, &reference(2)).await.unwrap(),
+        Found::Absent,
+        "another order's reference"
+    );
     let owned = sandbox.carrier.numbers().remove(0);
     assert_eq!(owned.id, resource.as_str());
     assert_eq!(owned.customer_reference.as_deref(), Some(reference(1).as_str()));
@@ -128,7 +137,7 @@ async fn a_number_is_found_bought_and_given_back() {
     sandbox.telnyx.release(&resource).await.unwrap();
     let again = sandbox.telnyx.release(&resource).await.unwrap();
     assert_eq!(again, Release::Unknown, "what is gone looks like what another account has");
-    assert_eq!(sandbox.telnyx.find(&offer.e164, &reference(1)).await.unwrap(), None);
+    assert_eq!(sandbox.telnyx.find(&offer.e164, &reference(1)).await.unwrap(), Found::Absent);
     assert!(sandbox.carrier.numbers().is_empty());
     assert!(sandbox.telnyx.still_offers(&offer.e164).await.unwrap());
 }
@@ -144,7 +153,7 @@ async fn searches_without_coverage_are_empty() {
         (None, Some("Atlantis"), 0),
         (Some("212"), Some("Boston"), 0),
     ] {
-        let offers = sandbox.telnyx.search(&search(area_code, locality, 2)).await.unwrap();
+        let offers = sandbox.telnyx.search(&search(area_code, locality, 2), limits()).await.unwrap();
         assert_eq!(offers.len(), found, "{area_code:?} {locality:?}");
     }
 }
@@ -153,7 +162,7 @@ async fn searches_without_coverage_are_empty() {
 async fn a_wrong_key_is_our_trouble_and_orders_nothing() {
     let sandbox = Sandbox::prompt().await;
     let stranger = Telnyx::new(&sandbox.url, secret("KEY0000"), "numbers");
-    assert!(matches!(stranger.search(&search(None, None, 1)).await, Err(Error::CarrierUnavailable(_))));
+    assert!(matches!(stranger.search(&search(None, None, 1), limits()).await, Err(Error::CarrierUnavailable(_))));
     let ordered = stranger.order(&number("+14155550123"), &reference(1), &owner()).await;
     assert!(matches!(ordered, Ordered::No(Refusal::NotAccepted(_))), "{ordered:?}");
     assert!(sandbox.carrier.orders().is_empty());
@@ -193,7 +202,7 @@ async fn magic_numbers_refuse_orders() {
         assert_eq!(sandbox.telnyx.still_offers(&number(magic)).await.unwrap(), offered, "{magic}");
         match sandbox.telnyx.order(&number(magic), &reference(at), &owner()).await {
             Ordered::No(Refusal::Taken) => assert!(taken, "{magic}"),
-            Ordered::No(Refusal::NotAccepted(_)) => assert!(!taken, "{magic}"),
+            Ordered::No(Refusal::NotAccepted(_) | Refusal::Throttled { .. }) => assert!(!taken, "{magic}"),
             other => panic!("{magic}: {other:?}"),
         }
     }
@@ -234,7 +243,7 @@ async fn a_magic_order_whose_answer_goes_wrong_is_found_afterwards() {
     let sandbox = Sandbox::prompt().await;
     let broken = number("+14155550500");
     assert!(matches!(sandbox.telnyx.order(&broken, &reference(1), &owner()).await, Ordered::InDoubt { .. }));
-    assert!(sandbox.telnyx.find(&broken, &reference(1)).await.unwrap().is_some());
+    assert!(matches!(sandbox.telnyx.find(&broken, &reference(1)).await.unwrap(), Found::Ready(_)));
 }
 
 #[tokio::test]
@@ -252,7 +261,7 @@ async fn a_magic_answer_that_never_comes_leaves_the_order_in_doubt() {
         assert!(matches!(ordered, Ordered::InDoubt { .. }), "{ordered:?}");
         assert_eq!(carrier.requests(), ["POST /v2/number_orders"], "sent more than once");
         let found = sandbox.telnyx.find(&number(magic), &reference(1)).await.unwrap();
-        assert_eq!(found.is_some(), exists, "{magic}");
+        assert_eq!(found != Found::Absent, exists, "{magic}");
     }
 }
 
@@ -266,8 +275,18 @@ async fn a_magic_order_that_stays_pending_is_in_doubt() {
     let ordered = order.await.unwrap();
     tokio::time::resume();
     assert!(matches!(ordered, Ordered::InDoubt { .. }), "{ordered:?}");
-    assert_eq!(sandbox.telnyx.find(&number("+14155550202"), &reference(1)).await.unwrap(), None);
+    assert_eq!(sandbox.telnyx.find(&number("+14155550202"), &reference(1)).await.unwrap(), Found::Absent);
     assert_eq!(sandbox.carrier.orders().len(), 1);
+}
+
+#[tokio::test]
+async fn a_magic_release_is_refused_once_for_a_deletion_lock() {
+    let sandbox = Sandbox::prompt().await;
+    let resource = sandbox.buy(&number("+14155550422"), &reference(1)).await;
+    assert!(matches!(sandbox.telnyx.release(&resource).await.unwrap(), Release::Refused(_)));
+    assert_eq!(sandbox.carrier.numbers().len(), 1);
+    assert_eq!(sandbox.telnyx.release(&resource).await.unwrap(), Release::Confirmed);
+    assert!(sandbox.carrier.numbers().is_empty());
 }
 
 #[tokio::test]

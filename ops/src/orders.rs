@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use domain::audit::Action;
-use domain::carrier::{CarrierNumberId, OrderStanding};
+use domain::carrier::{CarrierNumberId, Found, OrderStanding};
 use domain::number::{Order, PhoneNumber, Source};
 use domain::settlement::HANDED_OVER_AFTER;
 use domain::{Error, OrganizationId, PhoneNumberId};
@@ -80,6 +80,15 @@ async fn adopt(
     let number = in_doubt(session, which).await?;
     let carrier = session.connection.carrier()?;
     let owned = carrier.find(&number.e164, &number.id).await?;
+    let owned = match owned {
+        Found::Ready(owned) => Some(owned),
+        Found::Preparing(_) => {
+            return Err(Failure::new(
+                "The carrier lists this number and is still preparing it: wait until it is active.",
+            ));
+        }
+        Found::Absent => None,
+    };
     let (resource, undo) = match (owned, forced) {
         (Some(owned), Some(forced)) if owned != forced => {
             return Err(Failure::new(format!(
@@ -112,7 +121,7 @@ async fn adopt(
 async fn refund(session: &mut Session<'_, '_>, which: &Which, force: bool) -> Result<Output, Failure> {
     let number = in_doubt(session, which).await?;
     let carrier = session.connection.carrier()?;
-    if carrier.find(&number.e164, &number.id).await?.is_some() {
+    if carrier.find(&number.e164, &number.id).await? != Found::Absent {
         return Err(Failure::new("The carrier has this number for us: adopt it; its owner can release it then."));
     }
     let age = session.now().since(number.created_at);
@@ -125,7 +134,13 @@ async fn refund(session: &mut Session<'_, '_>, which: &Which, force: bool) -> Re
         return Ok(would);
     }
     let id = number.id.clone();
-    session.table.refund_purchase(number, &session.actor(), session.now()).await.map_err(settled)?;
+    let (actor, now) = (session.actor(), session.now());
+    let refunded = match standing {
+        OrderStanding::Failed => session.table.refund_purchase(number, &actor, now).await,
+        // It may still arrive.
+        _ => session.table.refund_absent(number, &actor, now).await,
+    };
+    refunded.map_err(settled)?;
     let balance = session.table.balance(&which.organization).await?;
     let fields = json!({ "id": id.as_str(), "refundedUsd": price.to_string(), "balanceUsd": balance.to_string() });
     Ok(Output::changed(true, format!("The purchase {id} was refunded."), fields))

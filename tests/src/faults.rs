@@ -49,12 +49,14 @@ pub enum Fault {
     Late,
     /// The same, and the reconciler has looked before it arrives.
     Later,
+    /// The same, and the purchase has been refunded before it arrives.
+    Latest,
     /// From this call on the other side fails, until the caller is done.
     Outage,
 }
 
 impl Fault {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::DiesBefore,
         Self::DiesAfter,
         Self::SilentBefore,
@@ -69,6 +71,7 @@ impl Fault {
         Self::Twice,
         Self::Late,
         Self::Later,
+        Self::Latest,
         Self::Outage,
     ];
 
@@ -90,6 +93,7 @@ impl Fault {
             Self::Twice => "it arrives twice",
             Self::Late => "it arrives when the caller has given up",
             Self::Later => "it arrives when the reconciler has already looked",
+            Self::Latest => "an order arrives when its purchase has been refunded",
             Self::Outage => "the other side is down from this call on",
         }
     }
@@ -109,9 +113,12 @@ impl Fault {
                 | Self::Twice
                 | Self::Late
                 | Self::Later
+                | Self::Latest
         );
+        // Hours later: only of an order has anything been decided by then.
+        let decided = self == Self::Latest && step != ORDER;
         let lies_to_us = self == Self::Lies && step.starts_with("table ");
-        !(lies_to_us || leaves_nothing && about_the_deed)
+        !(lies_to_us || decided || leaves_nothing && about_the_deed)
     }
 
     /// True for those that make the caller wait for its own time-out.
@@ -321,7 +328,7 @@ impl Faults {
                 deliver().await;
                 deliver().await
             }
-            Fault::Late | Fault::Later => {
+            Fault::Late | Fault::Later | Fault::Latest => {
                 let delivery = deliver();
                 lock(&self.0.late).push(Box::pin(async move { drop(delivery.await) }));
                 dynamo::broken_off()

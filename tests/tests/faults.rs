@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::TestApp;
-use tests::books::{FOR_A_PERSON, unfinished, violations};
+use tests::books::{FOR_A_PERSON, is_anything_due, unfinished, violations};
 use tests::faults::{Fault, Faults, ORDER, Place, is_read};
+use tests::{Answer, TestApp};
 use tokio::task::JoinSet;
 
 /// What is done while calls are struck.
@@ -151,6 +151,20 @@ enum Outcome {
     Person,
 }
 
+/// What an answer says.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    status: u16,
+    /// The number is there, and not in use yet.
+    in_doubt: bool,
+}
+
+impl Said {
+    fn of(answer: &Answer) -> Self {
+        Self { status: answer.status, in_doubt: answer.body["setupStatus"]["status"] == "action_required" }
+    }
+}
+
 /// Area codes, one for each flow that runs in one world.
 const AREA_CODES: [u16; 24] = [
     201, 202, 203, 205, 206, 207, 208, 209, 210, 212, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 229, 231, 234,
@@ -249,24 +263,24 @@ impl Run {
         self.app.get("/v1/phone-numbers").send().await.ok().as_array().unwrap().clone()
     }
 
-    /// Does it once; the status of the answer, where there is somebody to answer.
-    async fn act(&self) -> Option<u16> {
+    /// Does it once; the answer, where there is somebody to answer.
+    async fn act(&self) -> Option<Said> {
         match self.flow {
             Flow::Adopt | Flow::GiveBack | Flow::FinishRelease => {
                 let _ = self.app.reconciler.run().await;
                 None
             }
-            Flow::Release | Flow::ReleaseImported => Some(self.app.delete(&self.path).send().await.status),
-            _ => Some(self.register().send().await.status),
+            Flow::Release | Flow::ReleaseImported => Some(Said::of(&self.app.delete(&self.path).send().await)),
+            _ => Some(Said::of(&self.register().send().await)),
         }
     }
 
     /// Does it while one call is struck. A process that dies leaves nothing behind but what it had sent.
-    async fn act_struck(self: &Arc<Self>) -> Option<u16> {
+    async fn act_struck(self: &Arc<Self>) -> Option<Said> {
         let run = self.clone();
         let mut acting = tokio::spawn(async move { run.act().await });
-        let status = tokio::select! {
-            status = &mut acting => status.unwrap(),
+        let said = tokio::select! {
+            said = &mut acting => said.unwrap(),
             () = self.faults.struck() => {
                 acting.abort();
                 self.faults.gone().await;
@@ -274,26 +288,29 @@ impl Run {
             }
         };
         self.faults.spare();
-        status
+        said
     }
 
     /// What happens in the day after: the schedule, calls that arrive late, and a customer who tries again.
     async fn settle(&self, fault: Option<Fault>, wrong: &mut Vec<String>) {
         // A key is valid for a day after its request was run last, and it is repeated at the end.
         let last = if self.flow.keyed() { Duration::from_hours(18) } else { Duration::from_hours(25) };
-        let pauses = [Duration::from_mins(2), Duration::from_mins(20), Duration::from_hours(2), last];
+        let minutes = Duration::from_mins;
+        let pauses = [minutes(2), minutes(20), minutes(30), minutes(20), minutes(120), last];
         for (round, pause) in pauses.into_iter().enumerate() {
-            if (fault == Some(Fault::Late) && round == 0) || (fault == Some(Fault::Later) && round == 1) {
+            // After the third and the fourth look an order that never arrived is refunded.
+            let arrives = [(Fault::Late, 0), (Fault::Later, 1), (Fault::Latest, 4)];
+            if arrives.iter().any(|arrives| fault.map(|fault| (fault, round)) == Some(*arrives)) {
                 self.faults.deliver_late().await;
             }
             self.app.clock.advance(pause);
-            if !unfinished(&self.app).await.is_empty()
+            if is_anything_due(&self.app).await
                 && let Err(error) = self.app.reconciler.run().await
             {
                 wrong.push(format!("the reconciler fails: {error:?}"));
             }
             // While it may still be in doubt, and once it is settled.
-            if (round == 0 || round == 2) && self.flow.keyed() {
+            if (round == 0 || round == 4) && self.flow.keyed() {
                 for _ in 0..2 {
                     self.repeat(wrong).await;
                 }
@@ -334,29 +351,25 @@ impl Run {
     }
 
     /// Looks at everything once nothing moves any more.
-    async fn judge(&self, status: Option<u16>, wrong: &mut Vec<String>) -> Outcome {
+    async fn judge(&self, said: Option<Said>, wrong: &mut Vec<String>) -> Outcome {
         wrong.extend(violations(&self.app).await);
         let open = unfinished(&self.app).await;
         let rows = self.rows().await;
         let outcome = match (rows.len(), open.as_slice()) {
             (0, []) => Outcome::Nothing,
             (1, []) => Outcome::There,
-            (1, [only]) if FOR_A_PERSON.contains(&only.as_str()) => Outcome::Person,
+            (1, [only]) if only == FOR_A_PERSON => Outcome::Person,
             _ => {
                 wrong.push(format!("{} rows, and still open: {open:?}", rows.len()));
                 Outcome::There
             }
         };
         let registers = !matches!(self.flow, Flow::Release | Flow::ReleaseImported);
-        match status {
-            Some(200)
-                if registers
-                    && outcome == Outcome::Nothing
-                    && !matches!(self.flow, Flow::BuyRefused | Flow::BuyKeyedFailing) =>
-            {
+        match said {
+            Some(Said { status: 200, in_doubt: false }) if registers && outcome == Outcome::Nothing => {
                 wrong.push("answered as done, and nothing is there".to_owned());
             }
-            Some(400..=499) if registers && outcome != Outcome::Nothing && !self.flow.keyed() => {
+            Some(Said { status: 400..=499, .. }) if registers && outcome != Outcome::Nothing && !self.flow.keyed() => {
                 wrong.push("answered as refused, and it has happened".to_owned());
             }
             _ => {}
@@ -388,18 +401,18 @@ fn path(row: &Value) -> String {
 async fn steps_of(flow: Flow, world: &mut World) -> Vec<String> {
     let run = world.prepare(flow).await;
     run.faults.arm(None);
-    let status = run.act().await;
+    let said = run.act().await;
     let expected = match flow {
         Flow::BuyRefused | Flow::BuyKeyedFailing => 409,
         Flow::RepeatReleased => 422,
         _ => 200,
     };
-    assert_eq!(status.unwrap_or(200), expected, "{flow:?}");
+    assert_eq!(said.map_or(200, |said| said.status), expected, "{flow:?}");
     let steps = run.faults.spare();
     let mut wrong = Vec::new();
     run.settle(None, &mut wrong).await;
     let expected = if flow.ends_empty() { Outcome::Nothing } else { Outcome::There };
-    assert_eq!(run.judge(status, &mut wrong).await, expected, "{flow:?}");
+    assert_eq!(run.judge(said, &mut wrong).await, expected, "{flow:?}");
     assert_eq!(wrong, Vec::<String>::new(), "{flow:?}");
     steps
 }
@@ -418,12 +431,12 @@ impl Case {
     async fn strike(&self, world: &mut World) -> (Outcome, Vec<String>) {
         let run = Arc::new(world.prepare(self.flow).await);
         run.faults.arm(Some((Place::Nth(self.name.clone(), self.nth), self.fault)));
-        let status = run.act_struck().await;
+        let said = run.act_struck().await;
         let made = run.faults.spare().iter().filter(|step| **step == self.name).count();
         assert!(made > self.nth, "{self:?} has struck no call");
         let mut wrong = Vec::new();
         run.settle(Some(self.fault), &mut wrong).await;
-        let outcome = run.judge(status, &mut wrong).await;
+        let outcome = run.judge(said, &mut wrong).await;
         (outcome, wrong)
     }
 }

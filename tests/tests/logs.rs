@@ -404,11 +404,14 @@ async fn no_secret_and_no_number_is_logged_when_the_other_side_repeats_them() {
             locality: Some("CanaryLocality".to_owned()),
             limit: 1,
         };
-        log_outcome(&carrier.search(&search).await);
+        let limits = domain::carrier::PriceLimits { upfront: domain::MicroUsd::ZERO, monthly: domain::MicroUsd::ZERO };
+        log_outcome(&carrier.search(&search, limits).await);
+        log_outcome(&carrier.still_sells(&number, limits).await);
         log_outcome(&carrier.still_offers(&number).await);
         log_outcome(&carrier.configure(&resource, &owner).await);
         log_outcome(&carrier.standing(&reference, None).await);
         log_outcome(&carrier.find(&number, &reference).await);
+        log_outcome(&carrier.find_late(&number, &reference).await);
         log_outcome(&carrier.release(&resource).await);
         log_outcome::<(), _>(&Err(carrier.order(&number, &reference, &owner).await));
 

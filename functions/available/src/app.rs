@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use clients::telnyx::Telnyx;
 use domain::Clock;
+use domain::carrier::PriceLimits;
 use domain::number::Prices;
 use runtime::Start;
 use runtime::settings::SettingsError;
@@ -21,6 +22,8 @@ pub(crate) struct App {
     pub(crate) carrier: Telnyx,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) prices: Prices,
+    /// The most that the carrier may ask for a number.
+    pub(crate) price_limits: PriceLimits,
 }
 
 impl App {
@@ -32,6 +35,7 @@ impl App {
             carrier: Telnyx::from_start(start)?,
             clock,
             prices: settings.prices()?,
+            price_limits: settings.carrier_price_limits()?,
         })
     }
 }

@@ -91,7 +91,7 @@ pub(crate) async fn search(
 ) -> ApiResult<Json<Vec<AvailableRow>>> {
     let search = parse(params)?;
     app.table.count_search(&caller.organization, app.clock.now()).await?;
-    let offers = app.carrier.search(&search).await?;
+    let offers = app.carrier.search(&search, app.price_limits).await?;
     Ok(Json(offers.into_iter().map(|offer| AvailableRow::new(offer, app.prices)).collect()))
 }
 

@@ -8,6 +8,7 @@ use axum::extract::FromRef;
 use axum::http::{HeaderName, HeaderValue, header};
 use clients::telnyx::Telnyx;
 use domain::Clock;
+use domain::carrier::PriceLimits;
 use domain::number::{PhoneNumber, Prices};
 use domain::organization::PurchasePolicy;
 use runtime::Start;
@@ -31,6 +32,8 @@ pub(crate) struct App {
     pub(crate) carrier: Telnyx,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) prices: Prices,
+    /// The most that the carrier may ask for a number.
+    pub(crate) price_limits: PriceLimits,
     pub(crate) policy: PurchasePolicy,
     /// Where customers forward their trunks' calls to.
     pub(crate) sip_host: Arc<str>,
@@ -47,6 +50,7 @@ impl App {
             carrier: Telnyx::from_start(start)?,
             clock,
             prices: settings.prices()?,
+            price_limits: settings.carrier_price_limits()?,
             policy: settings.purchase_policy()?,
             sip_host: settings.sip_host()?.into(),
             latest_order: start.call_time_out.saturating_sub(ORDER_TAKES),

@@ -5,6 +5,7 @@ use axum::response::Response;
 use domain::audit::{Action, Actor};
 use domain::carrier::{Ordered, Refusal};
 use domain::number::{PhoneNumber, Routing};
+use domain::settlement::SENT_WITHIN;
 use domain::{E164, Error, Result, chain};
 use table::View;
 use tokio::time::Instant;
@@ -116,7 +117,7 @@ async fn purchase_number(
     let gates = app.table.purchase_gates(organization, &e164, agent.as_ref()).await?;
     gates.judge(app.prices, app.policy)?;
     // The carrier takes orders only for numbers that a recent search has shown.
-    if !app.carrier.still_offers(&e164).await? {
+    if !app.carrier.still_sells(&e164, app.price_limits).await.map_err(Error::not_ordered)? {
         // It may be gone because somebody here has just bought it, which callers are told first.
         app.table.purchase_gates(organization, &e164, agent.as_ref()).await?.judge(app.prices, app.policy)?;
         return Err(Error::NumberUnavailable);
@@ -133,7 +134,7 @@ async fn purchase_number(
 
 /// Orders a number that is paid for. From here on the row stays unless the carrier certainly refuses.
 async fn order(app: &App, number: PhoneNumber, actor: &Actor) -> Result<PhoneNumber> {
-    match app.carrier.order(&number.e164, &number.id, &number.organization).await {
+    match place(app, &number).await {
         Ordered::Yes(resource) => {
             let activate = |number: PhoneNumber| number.activate(resource.clone(), app.clock.now());
             let active = Box::pin(app.table.transition(number.clone(), activate, Action::Activated, actor)).await;
@@ -143,7 +144,10 @@ async fn order(app: &App, number: PhoneNumber, actor: &Actor) -> Result<PhoneNum
             let refunded = Box::pin(app.table.refund_purchase(number.clone(), actor, app.clock.now())).await;
             match (refunded, refusal) {
                 (Ok(()), Refusal::Taken) => Err(Error::NumberUnavailable),
-                (Ok(()), Refusal::NotAccepted(source)) => Err(Error::CarrierUnavailable(source)),
+                (Ok(()), Refusal::Throttled { retry_after, source }) => {
+                    Err(Error::NotOrdered { retry_after: Some(retry_after), source })
+                }
+                (Ok(()), Refusal::NotAccepted(source)) => Err(Error::NotOrdered { retry_after: None, source }),
                 (Err(error), _) => Ok(unrecorded(number, &error)),
             }
         }
@@ -157,6 +161,15 @@ async fn order(app: &App, number: PhoneNumber, actor: &Actor) -> Result<PhoneNum
             Ok(number)
         }
     }
+}
+
+/// Sends the order, unless it would be so late that somebody may take it for one that never left: a process can be frozen
+/// between its payment and its order.
+async fn place(app: &App, number: &PhoneNumber) -> Ordered {
+    if app.clock.now().since(number.created_at) >= SENT_WITHIN {
+        return Ordered::No(Refusal::NotAccepted("the payment took too long for its order to be sent".into()));
+    }
+    app.carrier.order(&number.e164, &number.id, &number.organization).await
 }
 
 /// The carrier has spoken, but the table cannot be told now: the row stays as it is and is settled later.

@@ -20,7 +20,8 @@ pub(crate) struct Released {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only describes the wire form")]
 pub(crate) enum ReleaseRefusals {
-    /// The number's order is still being confirmed (`PHONE_NUMBER_BUSY`).
+    /// The number's order is still being confirmed (`PHONE_NUMBER_BUSY`), or the carrier refuses to release the number
+    /// until the operator has cleared that up there (`PHONE_NUMBER_RELEASE_REFUSED`).
     #[response(
         status = 409,
         example = json!({
@@ -33,8 +34,8 @@ pub(crate) enum ReleaseRefusals {
 
 /// Release a phone number
 ///
-/// A managed number goes back to the carrier, an imported one is only forgotten here. When the carrier fails, the
-/// number stays, out of use, and DELETE again continues.
+/// A managed number goes back to the carrier, an imported one is only forgotten here. When the carrier fails or refuses,
+/// the number stays, out of use, and DELETE again continues.
 #[utoipa::path(
     delete, path = NUMBER, operation_id = "deletePhoneNumber", tag = "Telephony",
     security(("bearerAuth" = ["write"])),

@@ -12,11 +12,10 @@ use std::time::Duration;
 
 use clients::telnyx::Telnyx;
 use domain::audit::Actor;
-use domain::carrier::CarrierOrderId;
 use domain::kyb::{Notification, Status};
 use domain::number::{Order, PhoneNumber, Source};
 use domain::settlement::{HANDED_OVER_AFTER, ask_again_after};
-use domain::{Clock, Error, KybId, OrganizationId, PhoneNumberId, Result, chain};
+use domain::{Clock, Error, KybId, OrganizationId, PhoneNumberId, Result, Timestamp, chain};
 use runtime::alarm::Alarm;
 use runtime::message::SubmissionHandle;
 use runtime::queue::Queue;
@@ -25,7 +24,7 @@ use runtime::settings::SettingsError;
 use runtime::{Function, Start};
 use serde::Serialize;
 use serde_json::Value;
-use settling::{Settled, finish_release, settle_order};
+use settling::{LateLook, Settled, finish_release, look_for_late_order, settle_order};
 use table::{Due, Table};
 use tokio::time::Instant;
 
@@ -35,6 +34,8 @@ pub use task::Task;
 const ROWS_PER_RUN: usize = 200;
 /// No row is begun after this: the next run comes after a minute, and one row takes at most some 20 s.
 const LAST_ROW_BEGINS_WITHIN: Duration = Duration::from_secs(35);
+/// When to ask again about a refunded order that is under way, or about which the carrier gave no answer.
+const LATE_ORDER_PAUSE: Duration = Duration::from_mins(15);
 /// Whom the audit trail names for what is settled here.
 const ACTOR: Actor = Actor::System("reconciler");
 
@@ -61,9 +62,11 @@ pub struct Reconciler {
 pub struct Report {
     /// Orders whose number is ours.
     pub adopted: u32,
-    /// Orders that the carrier has given up, with the money returned.
+    /// Orders that the carrier has given up or never got, with the money returned.
     pub refunded: u32,
-    /// Orders and releases that are asked about again later.
+    /// Orders that arrived after their refund, with their numbers released at the carrier.
+    pub late_released: u32,
+    /// Orders and releases that are asked about again later, refunded orders that may still arrive among them.
     pub waiting: u32,
     /// Orders and releases that a person has to decide.
     pub handed_over: u32,
@@ -107,7 +110,7 @@ impl Reconciler {
             if Instant::now() >= deadline {
                 break;
             }
-            if throttled && matches!(due, Due::Number(..)) {
+            if throttled && matches!(due, Due::Number(..) | Due::LateOrder(..)) {
                 // It would hear the same; the next run goes on with it. Submissions need no carrier.
                 continue;
             }
@@ -130,6 +133,7 @@ impl Reconciler {
             tracing::info!(
                 reconciler.adopted = report.adopted,
                 reconciler.refunded = report.refunded,
+                reconciler.late_released = report.late_released,
                 reconciler.waiting = report.waiting,
                 reconciler.handed_over = report.handed_over,
                 reconciler.released = report.released,
@@ -145,6 +149,9 @@ impl Reconciler {
         // Boxed, because the SDK's futures within are large.
         match due {
             Due::Number(organization, number) => Box::pin(self.settle_number(organization, number, report)).await,
+            Due::LateOrder(organization, reference) => {
+                Box::pin(self.look_for_late_order(organization, reference, report)).await
+            }
             Due::Submission(organization, submission) => {
                 Box::pin(self.queue_again(organization, submission, report)).await
             }
@@ -177,9 +184,9 @@ impl Reconciler {
             // The carrier was not asked about this row, which therefore does not wait the longer for its age. It does go
             // behind the others, because what is throttled may be a kind of call that they can do without.
             Error::CarrierThrottled { retry_after, .. } => {
-                self.table.postpone_number(&number, None, self.clock.now().plus(*retry_after)).await?;
+                self.table.postpone_number(&number, self.clock.now().plus(*retry_after)).await?;
             }
-            _ => self.ask_again(&number, None).await?,
+            _ => self.table.postpone_number(&number, self.next_look(&number)).await?,
         }
         settled
     }
@@ -188,10 +195,10 @@ impl Reconciler {
         match settle_order(&self.table, &self.carrier, number.clone(), &ACTOR, self.clock.now()).await? {
             Settled::Adopted => report.adopted += 1,
             Settled::Refunded => report.refunded += 1,
-            Settled::Open { order, standing, handed_over } => {
-                self.ask_again(&number, order.as_ref()).await?;
+            Settled::Open { order, look, absent_since, handed_over } => {
+                self.table.record_look(&number, order.as_ref(), absent_since, self.next_look(&number)).await?;
                 if handed_over {
-                    self.hand_over(&number, &standing, report);
+                    self.hand_over(&number, &look, report);
                 } else {
                     report.waiting += 1;
                 }
@@ -206,6 +213,38 @@ impl Reconciler {
         report.released += 1;
         tracing::info!(number.id = %id, "an interrupted release was finished");
         Ok(())
+    }
+
+    async fn look_for_late_order(
+        &self,
+        organization: &OrganizationId,
+        reference: &PhoneNumberId,
+        report: &mut Report,
+    ) -> Result<()> {
+        let Some(late) = self.table.late_order(organization, reference).await? else {
+            report.settled_already += 1;
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let look = look_for_late_order(&self.table, &self.carrier, &late, &ACTOR, now).await;
+        let pause = match &look {
+            Ok(LateLook::Nothing) => {
+                report.settled_already += 1;
+                return Ok(());
+            }
+            Ok(LateLook::Released) => {
+                report.late_released += 1;
+                return Ok(());
+            }
+            Ok(LateLook::UnderWay) => {
+                report.waiting += 1;
+                LATE_ORDER_PAUSE
+            }
+            Err(Error::CarrierThrottled { retry_after, .. }) => *retry_after,
+            Err(_) => LATE_ORDER_PAUSE,
+        };
+        self.table.postpone_late_order(&late, now.plus(pause)).await?;
+        look.map(drop)
     }
 
     async fn queue_again(&self, organization: &OrganizationId, id: &KybId, report: &mut Report) -> Result<()> {
@@ -244,8 +283,7 @@ impl Reconciler {
         self.clock.now().since(since)
     }
 
-    async fn ask_again(&self, number: &PhoneNumber, order: Option<&CarrierOrderId>) -> Result<()> {
-        let until = self.clock.now().plus(ask_again_after(self.age(number)));
-        self.table.postpone_number(number, order, until).await
+    fn next_look(&self, number: &PhoneNumber) -> Timestamp {
+        self.clock.now().plus(ask_again_after(self.age(number)))
     }
 }

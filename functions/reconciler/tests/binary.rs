@@ -26,14 +26,13 @@ async fn an_order_in_doubt_is_adopted_by_the_next_scheduled_run() {
         .table
         .postpone_number(
             &app.bundle.table.find_number(&app.organization, &id(&order)).await.unwrap().unwrap(),
-            None,
             domain::Timestamp::from_millis(0),
         )
         .await
         .unwrap();
     let report = lambda.invoke(&event("reconciler", &[])).await;
     let settled = json!({
-        "adopted": 1, "refunded": 0, "waiting": 0, "handedOver": 0, "released": 0, "queued": 0, "settledAlready": 0,
+        "adopted": 1, "refunded": 0, "lateReleased": 0, "waiting": 0, "handedOver": 0, "released": 0, "queued": 0, "settledAlready": 0,
         "failed": 0,
     });
     assert_eq!(report, settled);
@@ -113,11 +112,20 @@ async fn it_may_do_what_it_does_and_nothing_else() {
 
     app.clock.advance(Duration::from_mins(10));
     let all = json!({
-        "adopted": 1, "refunded": 1, "waiting": 1, "handedOver": 0, "released": 1, "queued": 1, "settledAlready": 0,
+        "adopted": 1, "refunded": 1, "lateReleased": 0, "waiting": 1, "handedOver": 0, "released": 1, "queued": 1, "settledAlready": 0,
         "failed": 0,
     });
     assert_eq!(lambda.invoke(json!({})).await, all, "everything that it does has been done");
     app.bundle.notifications.settled().await;
+    // What was never ordered is refunded after two looks, and asked about when it has arrived all the same.
+    for (minutes, name) in [(30, "waiting"), (30, "refunded")] {
+        app.clock.advance(Duration::from_mins(minutes));
+        assert_eq!(lambda.invoke(json!({})).await[name], 1, "{name}");
+    }
+    let late = lambda.app.bundle.table.orders_in_doubt().await.unwrap();
+    assert_eq!(late, []);
+    app.clock.advance(Duration::from_hours(2));
+    assert_eq!(lambda.invoke(json!({})).await["settledAlready"], 1);
     assert_eq!(lambda.invoke(json!({ "task": "sweep", "apply": true })).await["complete"], true);
     lambda.check_policy();
 }

@@ -12,7 +12,9 @@ mod wire;
 
 use std::time::Duration;
 
-use domain::carrier::{CarrierNumberId, CarrierOrderId, Offer, OrderStanding, Ordered, Refusal, Release, Search};
+use domain::carrier::{
+    CarrierNumberId, CarrierOrderId, Found, Offer, OrderStanding, Ordered, PriceLimits, Refusal, Release, Search,
+};
 use domain::{E164, Error, OrganizationId, PhoneNumberId, Result};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -21,7 +23,7 @@ pub use self::brand::BrandId;
 
 use self::answers::{Offered, Placed, Progress, Setup};
 use self::deployment::Deployment;
-use self::wire::{Failure, Link};
+use self::wire::{Answer, Failure, Link};
 use runtime::settings::SettingsError;
 use runtime::{Secret, Start};
 
@@ -84,17 +86,18 @@ impl Telnyx {
     /// Looks for local numbers of the United States that can carry calls and be ordered now. At most 4 s.
     ///
     /// The carrier ignores filters that it does not know and answers something else, so its answer is filtered again
-    /// here. Where it has no coverage the list is empty.
+    /// here: what is masked, of another country or kind, or above the limits is not offered, and the operator hears of it.
+    /// Where the carrier has no coverage the list is empty.
     ///
     /// # Errors
     /// [`Error::CarrierUnavailable`] when the carrier gives no usable answer.
-    pub async fn search(&self, search: &Search) -> Result<Vec<Offer>> {
+    pub async fn search(&self, search: &Search, limits: PriceLimits) -> Result<Vec<Offer>> {
         let mut filters = vec![("filter[limit]", search.limit.to_string())];
         filters.extend(search.area_code.clone().map(|code| ("filter[national_destination_code]", code)));
         filters.extend(search.locality.clone().map(|locality| ("filter[locality]", locality)));
         let offered = self.offered(&filters).await?;
         let mut offers: Vec<Offer> = Vec::with_capacity(usize::from(search.limit));
-        for offer in offered.into_iter().filter_map(Offered::orderable) {
+        for offer in answers::suitable(offered, limits) {
             let fits = search.area_code.is_none() || search.area_code.as_deref() == offer.e164.area_code();
             if fits && offers.len() < usize::from(search.limit) && offers.iter().all(|known| known.e164 != offer.e164) {
                 offers.push(offer);
@@ -103,16 +106,29 @@ impl Telnyx {
         Ok(offers)
     }
 
-    /// Whether the carrier would sell exactly this number now. At most 4 s.
+    /// Whether the carrier would sell exactly this number now, as one that a search would show. At most 4 s.
     ///
     /// The carrier takes orders only for numbers that a recent search has returned, so this comes right before
     /// [`order`](Self::order).
     ///
     /// # Errors
     /// [`Error::CarrierUnavailable`] when the carrier gives no usable answer.
+    pub async fn still_sells(&self, number: &E164, limits: PriceLimits) -> Result<bool> {
+        let offers = answers::suitable(self.offered_exactly(number).await?, limits);
+        Ok(offers.iter().any(|offer| offer.e164 == *number))
+    }
+
+    /// Whether the carrier offers exactly this number, whatever it costs: then nobody has it. At most 4 s.
+    ///
+    /// # Errors
+    /// [`Error::CarrierThrottled`], [`Error::CarrierUnavailable`] when the carrier gives no usable answer.
     pub async fn still_offers(&self, number: &E164) -> Result<bool> {
+        Ok(self.offered_exactly(number).await?.iter().any(|offered| offered.e164 == number.as_str()))
+    }
+
+    async fn offered_exactly(&self, number: &E164) -> Result<Vec<Offered>> {
         let Some(area_code) = number.area_code() else {
-            return Ok(false);
+            return Ok(Vec::new());
         };
         // Beside an area code the pattern covers only the seven digits after it. `ends_with` means the same either way.
         let subscriber = number.digits()[4..].to_owned();
@@ -121,7 +137,7 @@ impl Telnyx {
             ("filter[national_destination_code]", area_code.to_owned()),
             ("filter[phone_number][ends_with]", subscriber),
         ];
-        Ok(self.offered(&filters).await?.iter().any(|offered| offered.e164 == number.as_str()))
+        self.offered(&filters).await
     }
 
     async fn offered(&self, filters: &[(&'static str, String)]) -> Result<Vec<Offered>> {
@@ -146,7 +162,7 @@ impl Telnyx {
             if let Some(connection) = to.connection() {
                 order["connection_id"] = connection.into();
             }
-            to.post("number_orders").json(&order)
+            to.post(ORDERS).json(&order)
         });
         let answer = answer.await;
         let was_answered = answer.is_ok();
@@ -169,21 +185,25 @@ impl Telnyx {
     }
 
     /// An order that was doubled on its way is taken once and refused once, and only the refusal may reach us. So a
-    /// refusal counts when the carrier lists no order under our reference. Where it refuses that question, too, our account
-    /// is what it refuses: then nothing was taken.
+    /// refusal counts when the carrier lists no order under our reference. Where it refuses our account at both calls, it
+    /// has taken nothing.
     async fn refused(&self, refusal: Refusal, reference: &PhoneNumberId) -> Ordered {
         let deadline = Instant::now() + self.limits.follow;
         let mut pauses = self.pauses(deadline);
         loop {
-            match (self.orders(reference, self.question(deadline)).await, &refusal) {
-                (Ok(orders), _) if orders.is_empty() => return Ordered::No(refusal),
-                (Ok(_), _) => {
+            let filter = by_reference(reference);
+            let listed = self.link.call_quietly(self.question(deadline), |to| to.get(ORDERS).query(&filter)).await;
+            match answers::orders(listed, reference) {
+                Ok(orders) if orders.is_empty() => return Ordered::No(refusal),
+                Ok(_) => {
                     let source = "the order was refused, and the carrier lists it".into();
                     return Ordered::InDoubt { order: None, source };
                 }
-                (Err(_), Refusal::NotAccepted(_)) => return Ordered::No(refusal),
-                (Err(failure), Refusal::Taken) if pauses.outlast(&failure) => pauses.next().await,
-                (Err(failure), Refusal::Taken) => return Ordered::InDoubt { order: None, source: failure.into() },
+                Err(failure) if failure.is_about_account() && !matches!(refusal, Refusal::Taken) => {
+                    return Ordered::No(refusal);
+                }
+                Err(failure) if pauses.outlast(&failure) => pauses.next().await,
+                Err(failure) => return Ordered::InDoubt { order: None, source: failure.into() },
             }
         }
     }
@@ -211,8 +231,9 @@ impl Telnyx {
             }
             if standing == Progress::Open {
                 match self.order_standing(order, left).await {
-                    Ok(Progress::Open) => obstacle = None,
-                    Ok(news) => (standing, obstacle) = (news, None),
+                    Ok(Some(Progress::Open)) => obstacle = None,
+                    Ok(Some(news)) => (standing, obstacle) = (news, None),
+                    Ok(None) => obstacle = Some("the carrier does not know the order yet".into()),
                     Err(failure) => obstacle = Some(failure.into()),
                 }
             }
@@ -232,8 +253,9 @@ impl Telnyx {
                     Err(failure) => obstacle = Some(failure.into()),
                 },
                 Progress::Done => match self.owned(number, reference, self.question(deadline)).await {
-                    Ok(Some(resource)) => return Ordered::Yes(resource),
-                    Ok(None) => obstacle = Some("the ordered number is not listed yet".into()),
+                    Ok(Found::Ready(resource)) => return Ordered::Yes(resource),
+                    Ok(Found::Preparing(_)) => obstacle = Some("the carrier is still preparing the number".into()),
+                    Ok(Found::Absent) => obstacle = Some("the ordered number is not listed yet".into()),
                     Err(failure) => obstacle = Some(failure.into()),
                 },
             }
@@ -242,13 +264,12 @@ impl Telnyx {
 
     /// The orders that the carrier lists under our reference.
     async fn orders(&self, reference: &PhoneNumberId, limit: Duration) -> Result<Vec<CarrierOrderId>, Failure> {
-        let filter = [("filter[customer_reference]", reference.as_str())];
-        let listed = self.link.call(limit, |to| to.get("number_orders").query(&filter)).await;
-        answers::orders(listed, reference)
+        let filter = by_reference(reference);
+        answers::orders(self.link.call(limit, |to| to.get(ORDERS).query(&filter)).await, reference)
     }
 
-    async fn order_standing(&self, order: &CarrierOrderId, limit: Duration) -> Result<Progress, Failure> {
-        let path = format!("number_orders/{}", order.as_str());
+    async fn order_standing(&self, order: &CarrierOrderId, limit: Duration) -> Result<Option<Progress>, Failure> {
+        let path = format!("{ORDERS}/{}", order.as_str());
         answers::standing(self.link.call(limit, |to| to.get(&path)).await, order)
     }
 
@@ -330,11 +351,13 @@ impl Telnyx {
             Ok([order]) => {
                 let standing = self.order_standing(&order, self.limits.question).await.map_err(unavailable)?;
                 let standing = match standing {
-                    Progress::Done => OrderStanding::Done,
+                    // Neither in the list nor by its id: an answer has named an order that there is not.
+                    None => OrderStanding::Unlisted,
+                    Some(Progress::Done) => OrderStanding::Done,
                     // A list that lacks one order may lack another one, too, which delivers.
-                    Progress::Failed if behind.is_some() => OrderStanding::Open,
-                    Progress::Failed => OrderStanding::Failed,
-                    Progress::Open => OrderStanding::Open,
+                    Some(Progress::Failed) if behind.is_some() => OrderStanding::Open,
+                    Some(Progress::Failed) => OrderStanding::Failed,
+                    Some(Progress::Open) => OrderStanding::Open,
                 };
                 Ok((standing, Some(order)))
             }
@@ -343,25 +366,32 @@ impl Telnyx {
         }
     }
 
-    /// The carrier's id of a number that was ordered under `reference`; `None` when the carrier lists no such number,
-    /// which is no proof that it never will. At most 4 s.
+    /// What the carrier lists of a number that was ordered under `reference`. At most 4 s.
     ///
     /// # Errors
     /// [`Error::CarrierUnavailable`] when the carrier gives no usable answer, or lists the number more than once.
-    pub async fn find(&self, number: &E164, reference: &PhoneNumberId) -> Result<Option<CarrierNumberId>> {
+    pub async fn find(&self, number: &E164, reference: &PhoneNumberId) -> Result<Found> {
         self.owned(number, reference, self.limits.question).await.map_err(unavailable)
     }
 
-    async fn owned(
-        &self,
-        number: &E164,
-        reference: &PhoneNumberId,
-        limit: Duration,
-    ) -> Result<Option<CarrierNumberId>, Failure> {
+    /// What the carrier lists of a number whose order was refunded as never taken. Unlike [`find`](Self::find) it takes no
+    /// number without a reference, which may be somebody else's purchase. At most 4 s.
+    ///
+    /// # Errors
+    /// [`Error::CarrierUnavailable`] when the carrier gives no usable answer, or lists the number more than once.
+    pub async fn find_late(&self, number: &E164, reference: &PhoneNumberId) -> Result<Found> {
+        let answer = self.listed(number, reference, self.limits.question).await;
+        answers::arrived_late(answer, number, reference).map_err(unavailable)
+    }
+
+    async fn owned(&self, number: &E164, reference: &PhoneNumberId, limit: Duration) -> Result<Found, Failure> {
+        answers::owned(self.listed(number, reference, limit).await, number, reference)
+    }
+
+    async fn listed(&self, number: &E164, reference: &PhoneNumberId, limit: Duration) -> Result<Answer, Failure> {
         // The carrier matches digits anywhere in a number, and finds nothing when the filter has a plus sign.
         let filters = [("filter[phone_number]", number.digits()), ("filter[customer_reference]", reference.as_str())];
-        let answer = self.link.call(limit, |to| to.get("phone_numbers").query(&filters));
-        answers::owned(answer.await, number, reference)
+        self.link.call(limit, |to| to.get("phone_numbers").query(&filters)).await
     }
 
     /// Releases a number. At most 10 s.
@@ -370,9 +400,16 @@ impl Telnyx {
     /// [`Error::CarrierUnavailable`] when the carrier has not said that the number is deleted; releasing again is safe.
     pub async fn release(&self, resource: &CarrierNumberId) -> Result<Release> {
         let path = format!("phone_numbers/{}", resource.as_str());
-        let answer = self.link.call(self.limits.release, |to| to.delete(&path));
+        let answer = self.link.call_quietly(self.limits.release, |to| to.delete(&path));
         answers::released(answer.await, resource).map_err(unavailable)
     }
+}
+
+/// Where orders are placed and listed.
+const ORDERS: &str = "number_orders";
+
+fn by_reference(reference: &PhoneNumberId) -> [(&'static str, &str); 1] {
+    [("filter[customer_reference]", reference.as_str())]
 }
 
 /// Pauses between questions: each twice as long as the one before, and none goes beyond the deadline.

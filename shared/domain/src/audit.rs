@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::api_key::Grant;
 use crate::kyb::{Status, Submission};
 use crate::number::{Billing, PhoneNumber, Routing, SmsAssignment};
+use crate::settlement::LateOrder;
 use crate::{ApiKeyId, KybId, OrganizationId, PhoneNumberId, Timestamp};
 
 /// How long an event is kept: 400 days, so that a yearly audit finds the whole year before it.
@@ -24,12 +25,16 @@ pub enum Action {
     Updated,
     /// A number is to leave; the carrier is asked next.
     ReleaseBegun,
+    /// The carrier refuses to take a number back.
+    ReleaseRefused,
     /// The carrier has taken a number back, and it is gone here.
     Released,
     /// An imported number is gone.
     Removed,
-    /// The carrier has refused an order: row and claim are gone, and the money is back.
+    /// The carrier has refused an order, or never got it: row and claim are gone, and the money is back.
     PurchaseRefunded,
+    /// An order has arrived at the carrier after its purchase was refunded; its number was released there.
+    LateOrderReleased,
     /// A verification was saved.
     DraftSaved,
     /// A verification was submitted.
@@ -54,9 +59,11 @@ impl Action {
             Self::Activated => "activated",
             Self::Updated => "updated",
             Self::ReleaseBegun => "release_begun",
+            Self::ReleaseRefused => "release_refused",
             Self::Released => "released",
             Self::Removed => "removed",
             Self::PurchaseRefunded => "purchase_refunded",
+            Self::LateOrderReleased => "late_order_released",
             Self::DraftSaved => "draft_saved",
             Self::Submitted => "submitted",
             Self::Approved => "approved",
@@ -165,6 +172,19 @@ impl Event {
     #[must_use]
     pub fn number_removed(number: &PhoneNumber, action: Action, actor: &Actor, at: Timestamp) -> Self {
         Self::of_number(number, at, action, actor)
+    }
+
+    /// An order has arrived after its purchase was refunded, and its number was released at the carrier.
+    #[must_use]
+    pub fn late_order_released(late: &LateOrder, actor: &Actor, at: Timestamp) -> Self {
+        Self {
+            organization: late.organization.clone(),
+            subject: Subject::Number(late.reference.clone()),
+            at,
+            actor: actor.clone(),
+            action: Action::LateOrderReleased,
+            changed: Vec::new(),
+        }
     }
 
     /// A verification has been saved or submitted. What differs from `earlier`, the one that was current until then,

@@ -1,6 +1,9 @@
 //! The carrier's vocabulary: what it offers, orders, holds and releases, whichever carrier it is.
 
-use crate::{Cause, E164, OrganizationId, PhoneNumberId, Timestamp};
+use std::time::Duration;
+
+use crate::number::Prices;
+use crate::{Cause, E164, MicroUsd, OrganizationId, PhoneNumberId, Timestamp};
 
 /// A number that can be ordered now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,23 @@ pub struct Search {
     pub locality: Option<String>,
     /// 1 to 50.
     pub limit: u8,
+}
+
+/// The most that the carrier may ask for a number that is offered and bought: above it, a number would be sold at a loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriceLimits {
+    pub upfront: MicroUsd,
+    pub monthly: MicroUsd,
+}
+
+impl PriceLimits {
+    /// What holds where the operator has set no limit: three times our own price, and 5.00 USD at the least.
+    #[must_use]
+    pub fn by_default(prices: Prices) -> Self {
+        const LEAST: MicroUsd = MicroUsd::from_micros(5_000_000);
+        let triple = |price: MicroUsd| (price + price + price).max(LEAST);
+        Self { upfront: triple(prices.upfront), monthly: triple(prices.monthly) }
+    }
 }
 
 /// The carrier's id of a number it gave us: a decimal string, larger than a JSON number can hold.
@@ -81,13 +101,27 @@ pub enum Ordered {
     },
 }
 
+/// What the carrier lists of a number that was ordered under one reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The number is ours, and in use.
+    Ready(CarrierNumberId),
+    /// The number is listed, and the carrier is still preparing it.
+    Preparing(CarrierNumberId),
+    /// There is no such number, which is no proof that there never will be.
+    Absent,
+}
+
 /// What the carrier says of a number that it was told to release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Release {
     /// The carrier has released it.
     Confirmed,
     /// The account that we speak for has no such number. It may be another account than the one that bought it.
     Unknown,
+    /// The carrier keeps the number, and will until somebody changes something there, such as a deletion lock. What it
+    /// answered, in status and codes.
+    Refused(String),
 }
 
 /// A definite no.
@@ -95,8 +129,10 @@ pub enum Release {
 pub enum Refusal {
     /// Somebody else has the number, or it is no longer offered.
     Taken,
-    /// The order was certainly not accepted for a reason that is not the caller's: the carrier is down or throttles,
-    /// or our own account there is empty or refused.
+    /// The carrier asks us to come later.
+    Throttled { retry_after: Duration, source: Cause },
+    /// The order was certainly not accepted for a reason that is not the caller's: the carrier is down, our own account
+    /// there is empty or refused, or the order itself is malformed.
     NotAccepted(Cause),
 }
 

@@ -83,9 +83,19 @@ pub enum Error {
     #[error("Only an approved business verification can be revoked; it is {0}")]
     KybNotApproved(&'static str),
 
-    #[error("The carrier cannot be reached right now; nothing was charged, try again")]
+    /// A purchase came to nothing, for a reason that is not the caller's.
+    #[error("The carrier cannot take orders right now; nothing was charged, try again")]
+    NotOrdered {
+        /// How long the carrier asks us to stay away, where it throttles.
+        retry_after: Option<Duration>,
+        #[source]
+        source: Cause,
+    },
+    #[error("The carrier refuses to release this phone number; the operator has been told, and it stays out of use")]
+    ReleaseRefused(#[source] Cause),
+    #[error("The carrier cannot be reached right now; try again")]
     CarrierUnavailable(#[source] Cause),
-    #[error("The carrier cannot be reached right now; nothing was charged, try again")]
+    #[error("The carrier cannot be reached right now; try again")]
     CarrierThrottled {
         retry_after: Duration,
         #[source]
@@ -98,6 +108,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// The carrier's part in this error as a purchase reports it that was not charged.
+    #[must_use]
+    pub fn not_ordered(self) -> Self {
+        match self {
+            Self::CarrierUnavailable(source) => Self::NotOrdered { retry_after: None, source },
+            Self::CarrierThrottled { retry_after, source } => {
+                Self::NotOrdered { retry_after: Some(retry_after), source }
+            }
+            other => other,
+        }
+    }
+
     /// A fault of ours, with what caused it.
     pub fn internal(source: impl Into<Cause>) -> Self {
         Self::Internal(source.into())

@@ -81,11 +81,17 @@ pub enum Order {
     Ordering {
         /// The carrier's order, once it is known: only its outcome decides, never that of another order.
         placed: Option<CarrierOrderId>,
+        /// Since when every look at the carrier has found the number offered for sale again.
+        absent_since: Option<Timestamp>,
     },
     /// The carrier has given us the number.
     Active { resource: CarrierNumberId },
     /// Being released at the carrier; out of use.
-    Releasing { resource: CarrierNumberId },
+    Releasing {
+        resource: CarrierNumberId,
+        /// When the carrier refused, in a way that asking again does not change by itself.
+        refused_at: Option<Timestamp>,
+    },
 }
 
 /// Through what an imported number is reached.
@@ -220,7 +226,7 @@ impl PhoneNumber {
             id,
             organization,
             e164,
-            Source::Managed(Order::Ordering { placed: None }),
+            Source::Managed(Order::Ordering { placed: None, absent_since: None }),
             routing,
             billing,
             now,
@@ -277,7 +283,9 @@ impl PhoneNumber {
     #[must_use]
     pub fn resource(&self) -> Option<&CarrierNumberId> {
         match &self.source {
-            Source::Managed(Order::Active { resource } | Order::Releasing { resource }) => Some(resource),
+            Source::Managed(Order::Active { resource } | Order::Releasing { resource, refused_at: _ }) => {
+                Some(resource)
+            }
             Source::Managed(Order::Ordering { .. }) | Source::SipTrunk { .. } => None,
         }
     }
@@ -286,7 +294,7 @@ impl PhoneNumber {
     #[must_use]
     pub const fn placed_order(&self) -> Option<&CarrierOrderId> {
         match &self.source {
-            Source::Managed(Order::Ordering { placed }) => placed.as_ref(),
+            Source::Managed(Order::Ordering { placed, absent_since: _ }) => placed.as_ref(),
             Source::Managed(Order::Active { .. } | Order::Releasing { .. }) | Source::SipTrunk { .. } => None,
         }
     }
@@ -321,11 +329,26 @@ impl PhoneNumber {
     pub fn release(mut self, now: Timestamp) -> Result<Self> {
         match self.source {
             Source::Managed(Order::Active { resource }) => {
-                self.source = Source::Managed(Order::Releasing { resource });
+                self.source = Source::Managed(Order::Releasing { resource, refused_at: None });
                 Ok(self.touched(now))
             }
             Source::Managed(Order::Releasing { .. }) => Ok(self),
             Source::Managed(Order::Ordering { .. }) | Source::SipTrunk { .. } => Err(Error::NumberBusy),
+        }
+    }
+
+    /// The carrier refuses to release the number, as a person has to clear up there. What it said first stays.
+    ///
+    /// # Errors
+    /// [`Error::NumberBusy`] unless the number is being released.
+    pub fn release_refused(mut self, now: Timestamp) -> Result<Self> {
+        match self.source {
+            Source::Managed(Order::Releasing { resource, refused_at: None }) => {
+                self.source = Source::Managed(Order::Releasing { resource, refused_at: Some(now) });
+                Ok(self.touched(now))
+            }
+            Source::Managed(Order::Releasing { .. }) => Ok(self),
+            Source::Managed(_) | Source::SipTrunk { .. } => Err(Error::NumberBusy),
         }
     }
 
@@ -438,6 +461,10 @@ pub(crate) mod tests {
         let releasing = active.release(now).unwrap();
         assert!(!releasing.settled());
         assert_eq!(releasing.clone().release(now).unwrap(), releasing, "asking again changes nothing");
+        let refused = releasing.clone().release_refused(now).unwrap();
+        assert!(matches!(refused.source, Source::Managed(Order::Releasing { refused_at: Some(at), .. }) if at == now));
+        assert_eq!(refused.clone().release_refused(now.plus(std::time::Duration::from_mins(9))).unwrap(), refused);
+        assert_eq!(refused.clone().release(now).unwrap(), refused, "DELETE again goes on with the same release");
         assert!(matches!(releasing.patch(Patch::default(), now), Err(Error::NumberBusy)));
     }
 

@@ -151,9 +151,12 @@ fn suspension_issue(reason: SuspensionReason) -> &'static str {
 fn order_issue(source: &Source) -> Option<&'static str> {
     match source {
         Source::Managed(Order::Ordering { .. }) => {
-            Some("The order is being confirmed with the carrier: read this number again in a few minutes.")
+            Some("The order is being confirmed, and the carrier prepares the number: read it again in a few minutes.")
         }
-        Source::Managed(Order::Releasing { .. }) => {
+        Source::Managed(Order::Releasing { refused_at: Some(_), .. }) => Some(
+            "The carrier refuses to release this number, and the operator has been told; until that is cleared up, it stays out of use.",
+        ),
+        Source::Managed(Order::Releasing { refused_at: None, .. }) => {
             Some("The number is being released and can no longer be used: send DELETE again to finish sooner.")
         }
         Source::Managed(Order::Active { .. }) | Source::SipTrunk { .. } => None,

@@ -7,10 +7,12 @@ pub enum Alarm {
     OrdersHandedOver,
     /// The carrier holds other numbers than the table.
     SweepDifferences,
+    /// The carrier refuses our account, our orders or a release, until a person changes something.
+    CarrierRefuses,
 }
 
 impl Alarm {
-    pub const ALL: [Self; 2] = [Self::OrdersHandedOver, Self::SweepDifferences];
+    pub const ALL: [Self; 3] = [Self::OrdersHandedOver, Self::SweepDifferences, Self::CarrierRefuses];
 
     /// Its name in the template, and in the log.
     #[must_use]
@@ -18,6 +20,7 @@ impl Alarm {
         match self {
             Self::OrdersHandedOver => "OrdersHandedOver",
             Self::SweepDifferences => "SweepDifferences",
+            Self::CarrierRefuses => "CarrierRefuses",
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use domain::MicroUsd;
+use domain::carrier::PriceLimits;
 use domain::kyb::SlackUserId;
 use domain::number::Prices;
 use domain::organization::PurchasePolicy;
@@ -65,6 +66,18 @@ pub const VARIABLES: &[Variable] = &[
         name: "MONTHLY_PRICE_USD",
         meaning: "charged each month for a bought number, the first one at once",
         default: Some("1.00"),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "CARRIER_UPFRONT_LIMIT_USD",
+        meaning: "the most that the carrier may ask once for a number that is offered and bought; empty: three times our price, at least 5.00",
+        default: Some(""),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "CARRIER_MONTHLY_LIMIT_USD",
+        meaning: "the same for each month",
+        default: Some(""),
         set_by: Setter::Template,
     },
     Variable {
@@ -264,6 +277,20 @@ impl Settings {
         Ok(Prices { upfront: price("UPFRONT_PRICE_USD")?, monthly: price("MONTHLY_PRICE_USD")? })
     }
 
+    /// The most that the carrier may ask for a number that is offered and bought.
+    ///
+    /// # Errors
+    /// `CARRIER_UPFRONT_LIMIT_USD` or `CARRIER_MONTHLY_LIMIT_USD` is not an amount, or one of our own prices is not.
+    pub fn carrier_price_limits(&self) -> Result<PriceLimits, SettingsError> {
+        let usual = PriceLimits::by_default(self.prices()?);
+        let limit =
+            |name, usual| self.parsed(name, |text| if text.is_empty() { Ok(usual) } else { MicroUsd::parse(text) });
+        Ok(PriceLimits {
+            upfront: limit("CARRIER_UPFRONT_LIMIT_USD", usual.upfront)?,
+            monthly: limit("CARRIER_MONTHLY_LIMIT_USD", usual.monthly)?,
+        })
+    }
+
     /// The monthly fee of an imported number.
     ///
     /// # Errors
@@ -368,6 +395,21 @@ mod tests {
     }
 
     #[test]
+    fn the_carrier_may_ask_three_times_our_price_and_at_least_five_dollars_unless_it_is_said_otherwise() {
+        let limits = |variables: &'static [(&str, &str)]| {
+            let value =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            let limits = Settings::from_reader(value).carrier_price_limits().unwrap();
+            (limits.upfront.to_string(), limits.monthly.to_string())
+        };
+        assert_eq!(limits(&[]), ("5.00".to_owned(), "5.00".to_owned()));
+        let dear = &[("UPFRONT_PRICE_USD", "3"), ("MONTHLY_PRICE_USD", "1.50")];
+        assert_eq!(limits(dear), ("9.00".to_owned(), "5.00".to_owned()));
+        let set = &[("CARRIER_UPFRONT_LIMIT_USD", "0"), ("CARRIER_MONTHLY_LIMIT_USD", "40")];
+        assert_eq!(limits(set), ("0.00".to_owned(), "40.00".to_owned()));
+    }
+
+    #[test]
     fn reviewers_are_listed_with_commas_between() {
         assert_eq!(Settings::from_reader(|_| None).slack_reviewers().unwrap(), []);
         let listed = Settings::from_reader(|_| Some(" U1AB, W2 ,".to_owned())).slack_reviewers().unwrap();
@@ -385,8 +427,11 @@ mod tests {
     #[test]
     fn a_bad_value_is_refused_with_a_sentence_that_names_the_variable() {
         let bad = Settings::from_reader(|_| Some("one dollar".to_owned()));
+        let limit = |named: &'static str| Settings::from_reader(move |name| (name == named).then(|| "much".to_owned()));
         for (error, name) in [
             (bad.prices().unwrap_err(), "UPFRONT_PRICE_USD"),
+            (limit("CARRIER_UPFRONT_LIMIT_USD").carrier_price_limits().unwrap_err(), "CARRIER_UPFRONT_LIMIT_USD"),
+            (limit("CARRIER_MONTHLY_LIMIT_USD").carrier_price_limits().unwrap_err(), "CARRIER_MONTHLY_LIMIT_USD"),
             (bad.import_limit().unwrap_err(), "IMPORT_LIMIT"),
             (bad.purchase_policy().unwrap_err(), "PURCHASE_POLICY"),
             (bad.sip_host().unwrap_err(), "SIP_HOST"),

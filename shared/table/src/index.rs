@@ -23,6 +23,8 @@ pub(crate) const FIRST: &str = " ";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Due {
     Number(OrganizationId, PhoneNumberId),
+    /// An order that may arrive after its refund, by its reference.
+    LateOrder(OrganizationId, PhoneNumberId),
     Submission(OrganizationId, KybId),
 }
 
@@ -69,6 +71,9 @@ impl Table {
             match entry.named() {
                 Some(Named::Number(organization, number)) => {
                     found.push((entry.due, Due::Number(organization, number)));
+                }
+                Some(Named::LateOrder(organization, reference)) => {
+                    found.push((entry.due, Due::LateOrder(organization, reference)));
                 }
                 Some(Named::Submission(organization, submission)) => {
                     found.push((entry.due, Due::Submission(organization, submission)));

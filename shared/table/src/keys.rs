@@ -13,6 +13,7 @@
 //! | the current verification; an earlier one | `ORG#<org>` / `KYB`, `KYB#<id>` | verification, its notifier |
 //! | a ledger entry; the ledger in time order | `ORG#<org>` / `LEDGER#<time>#<reference>`, prefix | buying, refunds |
 //! | who changed a number, verification or key, newest first | `ORG#<org>` / `EVENT#<subject>#<time>#<random>`, prefix backwards | operators |
+//! | an order that may arrive after its refund | `ORG#<org>` / `LATEORDER#<pn>` | reconciler |
 //! | what an operator has booked, by their own reference | `ORG#<org>` / `REFERENCE#<reference>` | operators |
 //! | a request that carries an Idempotency-Key | `ORG#<org>` / `IDEMPOTENCY#<method>#<path>#<key>` | buying, importing, submitting |
 //! | who owns a number, across organizations | `E164#<e164>` / `CLAIM` | buying, importing |
@@ -49,6 +50,8 @@ pub(crate) const AGENTS: &str = "AGENT#";
 pub(crate) const AGENT_LINKS: &str = "AGENTLINK#";
 /// What the sort key of every API key's name starts with.
 pub(crate) const API_KEYS: &str = "APIKEY#";
+/// What the sort key of every order starts with that may arrive after its refund.
+const LATE_ORDERS: &str = "LATEORDER#";
 /// What every ledger entry's sort key starts with.
 pub(crate) const LEDGER: &str = "LEDGER#";
 
@@ -89,6 +92,10 @@ impl Key {
 
     pub(crate) fn number(organization: &OrganizationId, number: &PhoneNumberId) -> Self {
         Self::of(organization, format!("{NUMBERS}{number}"))
+    }
+
+    pub(crate) fn late_order(organization: &OrganizationId, number: &PhoneNumberId) -> Self {
+        Self::of(organization, format!("{LATE_ORDERS}{number}"))
     }
 
     pub(crate) fn agent(organization: &OrganizationId, agent: &AgentId) -> Self {
@@ -167,6 +174,7 @@ pub(crate) fn events_of(subject: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
     Number(OrganizationId, PhoneNumberId),
+    LateOrder(OrganizationId, PhoneNumberId),
     /// The current submission; its id stands in the due time's entry, because its key has none.
     Submission(OrganizationId, KybId),
 }
@@ -178,6 +186,9 @@ impl Key {
         if self.sk == "KYB" {
             let (_, id) = due.split_once('#')?;
             return Some(Named::Submission(organization, KybId::parse(id).ok()?));
+        }
+        if let Some(id) = self.sk.strip_prefix(LATE_ORDERS) {
+            return Some(Named::LateOrder(organization, PhoneNumberId::parse(id).ok()?));
         }
         let number = PhoneNumberId::parse(self.sk.strip_prefix(NUMBERS)?).ok()?;
         Some(Named::Number(organization, number))
@@ -271,6 +282,7 @@ mod tests {
             (Key::imports(&org), "ORG#org_1", "IMPORTS"),
             (Key::searches(&org), "ORG#org_1", "SEARCHES"),
             (Key::number(&org, &number), "ORG#org_1", "NUMBER#pn_01kwdfkd000000000000000001"),
+            (Key::late_order(&org, &number), "ORG#org_1", "LATEORDER#pn_01kwdfkd000000000000000001"),
             (Key::agent(&org, &agent), "ORG#org_1", "AGENT#agent_1"),
             (Key::agent_link(&org, &agent), "ORG#org_1", "AGENTLINK#agent_1"),
             (Key::sip_connection(&org, &connection), "ORG#org_1", "SIPCONNECTION#sip_1"),
@@ -317,7 +329,8 @@ mod tests {
         );
         let tenant = Work::organization(&org);
         assert_eq!((tenant.shard.as_str(), tenant.due.as_str()), ("WORK#ORGANIZATIONS", "org_1"));
-        assert_eq!(Key::number(&org, &number).named(due), Some(Named::Number(org.clone(), number)));
+        assert_eq!(Key::number(&org, &number).named(due), Some(Named::Number(org.clone(), number.clone())));
+        assert_eq!(Key::late_order(&org, &number).named(due), Some(Named::LateOrder(org.clone(), number)));
         let entry = format!("2026-07-01T00:00:00.000Z#{submission}");
         assert_eq!(Key::current_kyb(&org).named(&entry), Some(Named::Submission(org.clone(), submission)));
         assert_eq!(Key::credits(&org).named(due), None);

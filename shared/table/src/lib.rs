@@ -18,6 +18,7 @@ mod kyb;
 mod kyb_decision;
 mod kyb_item;
 mod kyb_notification;
+mod late_orders;
 mod number_item;
 mod numbers;
 mod optimistic;

@@ -26,7 +26,10 @@ struct NumberItem {
     order_state: Option<String>,
     /// The carrier's order that decides, while it does.
     order_id: Option<String>,
+    /// Since when the carrier has offered the number for sale again, while its order is in doubt.
+    absent_since: Option<String>,
     resource_id: Option<String>,
+    release_refused_at: Option<String>,
     sip_connection_id: Option<String>,
     sip_trunk_id: Option<String>,
     sip_provider_name: Option<String>,
@@ -55,11 +58,15 @@ const RELEASING: &str = "releasing";
 /// A number as it is stored, due in the work index while something has to be done for it.
 pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
     let text = |value: &str| value.to_owned();
-    let (order_state, trunk, provider_name) = match &number.source {
-        Source::Managed(Order::Ordering { .. }) => (Some(ORDERING), None, None),
-        Source::Managed(Order::Active { .. }) => (Some(ACTIVE), None, None),
-        Source::Managed(Order::Releasing { .. }) => (Some(RELEASING), None, None),
+    let (order, trunk, provider_name) = match &number.source {
+        Source::Managed(order) => (Some(order), None, None),
         Source::SipTrunk { trunk, provider_name } => (None, Some(trunk), provider_name.as_ref()),
+    };
+    let (order_state, absent_since, refused_at) = match order {
+        Some(Order::Ordering { placed: _, absent_since }) => (Some(ORDERING), *absent_since, None),
+        Some(Order::Active { resource: _ }) => (Some(ACTIVE), None, None),
+        Some(Order::Releasing { resource: _, refused_at }) => (Some(RELEASING), None, *refused_at),
+        None => (None, None, None),
     };
     let (sip_connection_id, sip_trunk_id) = match trunk {
         None => (None, None),
@@ -78,7 +85,9 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
         source: text(source.as_str()),
         order_state: order_state.map(text),
         order_id: number.placed_order().map(|id| text(id.as_str())),
+        absent_since: absent_since.map(|at| at.to_string()),
         resource_id: number.resource().map(|id| text(id.as_str())),
+        release_refused_at: refused_at.map(|at| at.to_string()),
         sip_connection_id,
         sip_trunk_id,
         sip_provider_name: provider_name.map(Name::to_string),
@@ -170,9 +179,15 @@ fn source(item: &NumberItem) -> Result<Source> {
     let resource = || CarrierNumberId::parse(item.resource_id.as_deref().unwrap_or_default());
     let placed = item.order_id.as_deref().map(CarrierOrderId::parse);
     let order = match item.order_state.as_deref() {
-        Some(ORDERING) => Order::Ordering { placed: placed.transpose().map_err(corrupt("orderId"))? },
+        Some(ORDERING) => Order::Ordering {
+            placed: placed.transpose().map_err(corrupt("orderId"))?,
+            absent_since: optional_time("absentSince", item.absent_since.as_deref())?,
+        },
         Some(ACTIVE) => Order::Active { resource: resource().map_err(corrupt("resourceId"))? },
-        Some(RELEASING) => Order::Releasing { resource: resource().map_err(corrupt("resourceId"))? },
+        Some(RELEASING) => Order::Releasing {
+            resource: resource().map_err(corrupt("resourceId"))?,
+            refused_at: optional_time("releaseRefusedAt", item.release_refused_at.as_deref())?,
+        },
         _ => return Err(corrupt("orderState")("is unknown")),
     };
     Ok(Source::Managed(order))
@@ -223,8 +238,10 @@ mod tests {
         connected.source = Source::SipTrunk { trunk, provider_name: None };
         let releasing = active.clone().release(ordering.created_at).unwrap();
         let mut placed = ordering.clone();
-        placed.source = Source::Managed(Order::Ordering { placed: CarrierOrderId::parse("o-1").ok() });
-        for number in [ordering, placed, active, suspended, legacy, connected, releasing] {
+        let order = CarrierOrderId::parse("o-1").ok();
+        placed.source = Source::Managed(Order::Ordering { placed: order, absent_since: Some(placed.created_at) });
+        let refused = releasing.clone().release_refused(ordering.created_at).unwrap();
+        for number in [ordering, placed, active, suspended, legacy, connected, releasing, refused] {
             assert_eq!(read_number(number_item(&number).unwrap()).unwrap(), number);
         }
     }

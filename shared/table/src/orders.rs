@@ -14,7 +14,7 @@ impl Table {
     pub async fn orders_in_doubt(&self) -> Result<Vec<PhoneNumber>> {
         let number = |named| match named {
             Named::Number(organization, id) => Some((organization, id)),
-            Named::Submission(..) => None,
+            Named::LateOrder(..) | Named::Submission(..) => None,
         };
         let mut orders = Vec::new();
         for (organization, id) in self.unsettled(number).await? {
@@ -24,23 +24,34 @@ impl Table {
         Ok(orders)
     }
 
-    /// Looks at a number again after a while, and remembers which order of the carrier's decides about it, where that is
-    /// known by now. Nothing else of it changes; a number that has moved on stays as it is.
-    pub async fn postpone_number(
+    /// Looks at a number again after a while. Nothing else of it changes; a number that has moved on stays as it is.
+    pub async fn postpone_number(&self, known: &PhoneNumber, until: Timestamp) -> Result<()> {
+        let key = Key::number(&known.organization, &known.id);
+        self.update_if(key, "SET workDue = :due", still_waits(known, until)).await.map(drop)
+    }
+
+    /// Remembers what a look at an order in doubt has found, and looks again after a while: which order of the carrier's
+    /// decides, where that is known by now, and since when the number has been offered again. A number that has moved on
+    /// stays as it is.
+    pub async fn record_look(
         &self,
         known: &PhoneNumber,
         order: Option<&CarrierOrderId>,
+        absent_since: Option<Timestamp>,
         until: Timestamp,
     ) -> Result<()> {
-        let due = Work::unsettled(until, known.id.as_str()).due;
-        let unchanged = Condition::new("version = :version AND attribute_exists(workDue)")
-            .number(":version", known.version)
-            .text(":due", &due);
-        let (expression, condition) = match order {
-            None => ("SET workDue = :due", unchanged),
-            Some(order) => ("SET workDue = :due, orderId = :order", unchanged.text(":order", order.as_str())),
-        };
-        self.update_if(Key::number(&known.organization, &known.id), expression, condition).await.map(drop)
+        let (mut expression, mut condition) = ("SET workDue = :due".to_owned(), still_waits(known, until));
+        if let Some(order) = order {
+            expression += ", orderId = :order";
+            condition = condition.text(":order", order.as_str());
+        }
+        if let Some(since) = absent_since {
+            expression += ", absentSince = :since";
+            condition = condition.text(":since", &since.to_string());
+        } else {
+            expression += " REMOVE absentSince";
+        }
+        self.update_if(Key::number(&known.organization, &known.id), &expression, condition).await.map(drop)
     }
 
     /// Remembers which order of the carrier's decides about a number that waits for one. This is no change that anybody
@@ -51,4 +62,11 @@ impl Table {
         let key = Key::number(&known.organization, &known.id);
         self.update_if(key, "SET orderId = :order", waiting).await.map(drop)
     }
+}
+
+/// The number is the one that is known, and still in the work index.
+fn still_waits(known: &PhoneNumber, until: Timestamp) -> Condition {
+    Condition::new("version = :version AND attribute_exists(workDue)")
+        .number(":version", known.version)
+        .text(":due", &Work::unsettled(until, known.id.as_str()).due)
 }

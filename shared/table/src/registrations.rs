@@ -7,6 +7,7 @@ use domain::kyb::Status;
 use domain::number::{Order, PhoneNumber, Source};
 use domain::organization::{Organization, PurchasePolicy};
 use domain::registration::{ImportGates, PurchaseGates};
+use domain::settlement::LateOrder;
 use domain::{AgentId, E164, Error, OrganizationId, PhoneNumberId, Result, SipConnectionId, Timestamp, chain};
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +110,19 @@ impl Table {
     /// # Errors
     /// [`Error::NumberBusy`] when the order is not waiting any more.
     pub async fn refund_purchase(&self, known: PhoneNumber, actor: &Actor, now: Timestamp) -> Result<()> {
+        self.refund(known, false, actor, now).await
+    }
+
+    /// Takes a purchase back whose order the carrier never got, as far as anybody can tell. Should the order arrive all the
+    /// same, what is remembered here finds it.
+    ///
+    /// # Errors
+    /// [`Error::NumberBusy`] when the order is not waiting any more.
+    pub async fn refund_absent(&self, known: PhoneNumber, actor: &Actor, now: Timestamp) -> Result<()> {
+        self.refund(known, true, actor, now).await
+    }
+
+    async fn refund(&self, known: PhoneNumber, may_arrive: bool, actor: &Actor, now: Timestamp) -> Result<()> {
         let mut rounds = Rounds::of("a number keeps changing while its purchase is refunded");
         let mut number = known;
         loop {
@@ -117,7 +131,13 @@ impl Table {
             }
             let refund = LedgerEntry::purchase_refund(&number.id, number.created_at, number.purchase_price());
             let event = Event::number_removed(&number, Action::PurchaseRefunded, actor, now);
-            let transaction = Transaction::on(self).remove(&number)?.book(&number.organization, &refund)?;
+            let mut transaction = Transaction::on(self).remove(&number)?.book(&number.organization, &refund)?;
+            if may_arrive {
+                let PhoneNumber { organization, id, e164, .. } = &number;
+                let (organization, reference, e164) = (organization.clone(), id.clone(), e164.clone());
+                let late = LateOrder { organization, reference, e164, refunded_at: now, looks: 0 };
+                transaction = transaction.expect_late_order(&late)?;
+            }
             if rounds.wrote(transaction.audit(&event)?.commit().await).await? {
                 return Ok(());
             }

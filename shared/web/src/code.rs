@@ -49,6 +49,7 @@ codes! {
     AlreadyRegistered = CONFLICT "PHONE_NUMBER_ALREADY_REGISTERED",
     NumberUnavailable = CONFLICT "PHONE_NUMBER_UNAVAILABLE",
     NumberBusy = CONFLICT "PHONE_NUMBER_BUSY",
+    ReleaseRefused = CONFLICT "PHONE_NUMBER_RELEASE_REFUSED",
     AgentAlreadyLinked = CONFLICT "AGENT_ALREADY_LINKED",
     KybUnderReview = CONFLICT "KYB_UNDER_REVIEW",
     KybAlreadyApproved = CONFLICT "KYB_ALREADY_APPROVED",

@@ -50,7 +50,7 @@ pub struct ErrorBody {
     /// - 404 `NOT_FOUND`
     /// - 405 `METHOD_NOT_ALLOWED`
     /// - 409 `PHONE_NUMBER_ALREADY_REGISTERED`, `PHONE_NUMBER_UNAVAILABLE`, `PHONE_NUMBER_BUSY`,
-    ///   `AGENT_ALREADY_LINKED`, `KYB_UNDER_REVIEW`, `KYB_ALREADY_APPROVED`,
+    ///   `PHONE_NUMBER_RELEASE_REFUSED`, `AGENT_ALREADY_LINKED`, `KYB_UNDER_REVIEW`, `KYB_ALREADY_APPROVED`,
     ///   `IDEMPOTENCY_IN_PROGRESS`
     /// - 412 `PRECONDITION_FAILED`
     /// - 413 `PAYLOAD_TOO_LARGE`
@@ -121,7 +121,10 @@ impl ApiError {
             Error::ImportLimitReached(_) => Code::ImportLimitReached,
             Error::KybUnderReview => Code::KybUnderReview,
             Error::KybAlreadyApproved => Code::KybAlreadyApproved,
-            Error::CarrierUnavailable(_) | Error::CarrierThrottled { .. } => Code::CarrierUnavailable,
+            Error::ReleaseRefused(_) => Code::ReleaseRefused,
+            Error::NotOrdered { .. } | Error::CarrierUnavailable(_) | Error::CarrierThrottled { .. } => {
+                Code::CarrierUnavailable
+            }
             Error::Busy(_) => Code::Busy,
             // Only staff decide, and they do not come through this API.
             Error::KybNotUnderReview(_) | Error::KybNotApproved(_) | Error::Internal(_) => Code::InternalError,
@@ -134,9 +137,12 @@ impl ApiError {
             Self::Domain(
                 Error::RateLimited { retry_after }
                 | Error::IdempotencyInProgress { retry_after }
+                | Error::NotOrdered { retry_after: Some(retry_after), .. }
                 | Error::CarrierThrottled { retry_after, .. },
             ) => Some(*retry_after),
-            Self::Domain(Error::CarrierUnavailable(_)) => Some(Duration::from_secs(5)),
+            Self::Domain(Error::NotOrdered { retry_after: None, .. } | Error::CarrierUnavailable(_)) => {
+                Some(Duration::from_secs(5))
+            }
             Self::Domain(Error::Busy(_)) => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -200,7 +206,10 @@ impl ApiError {
                 tracing::error!(error.code = code.as_str(), error.cause = %chain(source.as_ref()), "request failed: internal error");
             }
             Self::Domain(
-                Error::Busy(source) | Error::CarrierUnavailable(source) | Error::CarrierThrottled { source, .. },
+                Error::Busy(source)
+                | Error::NotOrdered { source, .. }
+                | Error::CarrierUnavailable(source)
+                | Error::CarrierThrottled { source, .. },
             ) => {
                 tracing::warn!(error.code = code.as_str(), error.cause = %chain(source.as_ref()), "request failed: temporary");
             }

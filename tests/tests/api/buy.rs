@@ -188,6 +188,25 @@ async fn a_carrier_that_is_down_throttles_or_refuses_our_account_costs_nothing()
 }
 
 #[tokio::test]
+async fn an_order_that_the_carrier_throttles_says_when_to_come_back() {
+    let app = TestApp::approved().await;
+    let answer = app.buy("+14155550429").send().await;
+    assert_eq!(answer.header("retry-after"), "1", "as long as the carrier asks");
+    answer.refused(503, "CARRIER_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn a_number_that_costs_us_more_than_is_allowed_is_neither_offered_nor_sold() {
+    let dear = Options::with("CarrierMonthlyLimitUsd", "0.99");
+    let app = TestApp::start(approved(), dear).await;
+    let path = "/v1/phone-numbers/available?areaCode=415";
+    assert_eq!(app.get(path).send().await.ok(), json!([]));
+    app.buy(NUMBER).send().await.refused(409, "PHONE_NUMBER_UNAVAILABLE");
+    assert!(app.bundle.carrier.orders().is_empty());
+    assert_eq!(app.balance().await, 100_000_000);
+}
+
+#[tokio::test]
 async fn an_unreachable_carrier_costs_nothing() {
     let options = Options { carrier_url: Some("http://127.0.0.1:9/v2".to_owned()), ..Options::default() };
     let app = TestApp::start(approved(), options).await;

@@ -55,15 +55,107 @@ async fn an_order_in_doubt_that_the_carrier_has_is_adopted() {
 }
 
 #[tokio::test]
-async fn an_order_that_the_carrier_never_got_waits_a_day_and_then_asks_for_a_person() {
+async fn an_order_that_the_carrier_never_got_is_refunded_once_two_looks_find_the_number_for_sale() {
     let app = TestApp::approved().await;
     let row = app.buy("+14155550505").send().await.ok();
     assert_eq!(run_after(&app, A_WHILE).await, Report { waiting: 1, ..Report::default() });
     assert_eq!(run_after(&app, Duration::ZERO).await, Report::default(), "it is not asked about all the time");
-    assert_eq!(run_after(&app, Duration::from_hours(1)).await.waiting, 1);
+    assert_eq!(run_after(&app, Duration::from_mins(20)).await, Report { waiting: 1, ..Report::default() }, "too early");
+    assert_eq!(run_after(&app, Duration::from_mins(20)).await, Report { waiting: 1, ..Report::default() }, "one look");
+    assert_eq!(app.balance().await, 98_000_000);
+    assert_eq!(run_after(&app, Duration::from_mins(15)).await, Report { refunded: 1, ..Report::default() });
+    app.get(&path(&row)).send().await.refused(404, "NOT_FOUND");
+    assert_eq!((app.balance().await, app.bundle.carrier.orders().len()), (100_000_000, 0));
+    // It is looked for an hour, a day and a week after the refund, and then never again.
+    for (hours, looked) in [(1, 1), (22, 0), (1, 1), (143, 0), (1, 1), (1_000, 0)] {
+        let report = run_after(&app, Duration::from_hours(hours)).await;
+        assert_eq!(report, Report { settled_already: looked, ..Report::default() }, "{hours}");
+    }
+    app.check_books().await;
+}
+
+/// A purchase that was refunded because its order never left, and nothing of it is at the carrier.
+async fn refunded(app: &TestApp, e164: &str) -> PhoneNumber {
+    let number = ordered(app, e164, 0).await;
+    run_after(app, Duration::from_mins(40)).await;
+    assert_eq!(run_after(app, Duration::from_mins(20)).await, Report { refunded: 1, ..Report::default() });
+    number
+}
+
+#[tokio::test]
+async fn an_order_that_arrives_after_its_refund_is_released_at_the_carrier_and_told_of() {
+    for (e164, looks) in [("+14155550142", 1), ("+14155550523", 2), ("+14155550202", 1)] {
+        let app = TestApp::approved().await;
+        let number = refunded(&app, e164).await;
+        assert_eq!(place_order(&app, e164, number.id.as_str()).await, 200);
+        for _ in 1..looks {
+            let report = run_after(&app, Duration::from_hours(1)).await;
+            assert_eq!((report.failed, report.late_released), (1, 0), "{e164}");
+        }
+        let report = run_after(&app, Duration::from_hours(1)).await;
+        assert_eq!(report, Report { late_released: 1, ..Report::default() }, "{e164}");
+        assert!(app.bundle.carrier.numbers().is_empty());
+        assert_eq!(app.balance().await, 100_000_000);
+        let page = table::EventPage { after: None, limit: 1 };
+        let events = app.bundle.table.events(&app.organization, number.id.as_str(), &page).await.unwrap();
+        assert_eq!(events[0].action, "late_order_released");
+        app.check_books().await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_is_pending_when_it_is_looked_for_is_asked_about_again_soon() {
+    let app = TestApp::approved().await;
+    let number = refunded(&app, "+14155550202").await;
+    app.clock.advance(Duration::from_hours(1));
+    // Its number comes a minute later.
+    assert_eq!(place_order(&app, "+14155550202", number.id.as_str()).await, 200);
+    assert_eq!(run_after(&app, Duration::ZERO).await, Report { waiting: 1, ..Report::default() });
+    assert_eq!(run_after(&app, Duration::from_mins(15)).await, Report { late_released: 1, ..Report::default() });
+    assert!(app.bundle.carrier.numbers().is_empty());
+}
+
+#[tokio::test]
+async fn a_number_that_was_bought_again_after_a_refund_is_not_taken_for_the_late_order() {
+    let app = TestApp::approved().await;
+    refunded(&app, "+14155550142").await;
+    let row = app.buy("+14155550142").send().await.ok();
+    for hours in [1, 24, 168] {
+        assert_eq!(run_after(&app, Duration::from_hours(hours)).await.late_released, 0);
+    }
+    assert_eq!(app.get(&path(&row)).send().await.ok()["setupStatus"]["status"], "ready");
+    assert_eq!(app.bundle.carrier.numbers().len(), 1);
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn a_number_that_is_not_for_sale_at_one_of_two_looks_stays_charged() {
+    let app = TestApp::approved().await;
+    let number = ordered(&app, "+14155550142", 0).await;
+    assert_eq!(run_after(&app, Duration::from_mins(40)).await, Report { waiting: 1, ..Report::default() });
+    let absent_since = async || {
+        let row = app.bundle.table.find_number(&app.organization, &number.id).await.unwrap().unwrap();
+        let domain::number::Source::Managed(domain::number::Order::Ordering { absent_since, .. }) = row.source else {
+            panic!("it is settled")
+        };
+        absent_since
+    };
+    assert!(absent_since().await.is_some());
+    // Somebody else has it: perhaps we, under an order that is on its way.
+    assert_eq!(place_order(&app, "+14155550142", "of somebody else").await, 200);
+    assert_eq!(run_after(&app, Duration::from_mins(20)).await, Report { waiting: 1, ..Report::default() });
+    assert_eq!(absent_since().await, None, "the proof begins anew");
+    assert_eq!(app.balance().await, 98_000_000);
+}
+
+#[tokio::test]
+async fn an_order_without_an_outcome_and_without_a_proof_is_for_a_person_after_a_day() {
+    let app = TestApp::approved().await;
+    let number = ordered(&app, "+14155550410", 0).await;
+    assert_eq!(run_after(&app, Duration::from_hours(1)).await, Report { waiting: 1, ..Report::default() });
     let report = run_after(&app, Duration::from_hours(24)).await;
     assert_eq!(report, Report { handed_over: 1, ..Report::default() });
-    let row = app.get(&path(&row)).send().await.ok();
+    let row = app.get(&format!("/v1/phone-numbers/{}", number.id)).send().await.ok();
     assert_eq!(row["setupStatus"]["status"], "action_required", "it is kept");
     assert_eq!((app.balance().await, app.bundle.carrier.orders().len()), (98_000_000, 0));
 }
@@ -87,13 +179,17 @@ async fn a_number_that_cannot_be_set_up_is_told_of_after_a_day_and_adopted_once_
 async fn ordered(app: &TestApp, e164: &str, times: usize) -> PhoneNumber {
     let id = PhoneNumberId::new(app.clock.now(), rand::random());
     let number = app.begin_purchase(&id, e164, Routing::default()).await;
-    let order = json!({ "phone_numbers": [{ "phone_number": e164 }], "customer_reference": id.as_str() });
-    let url = format!("{}/number_orders", app.bundle.carrier_url);
     for _ in 0..times {
-        let placed = reqwest::Client::new().post(&url).bearer_auth("sandbox").json(&order).send().await.unwrap();
-        assert_eq!(placed.status(), 200);
+        assert_eq!(place_order(app, e164, id.as_str()).await, 200);
     }
     number
+}
+
+/// Orders a number at the carrier, past this service; the status of the answer.
+async fn place_order(app: &TestApp, e164: &str, reference: &str) -> u16 {
+    let order = json!({ "phone_numbers": [{ "phone_number": e164 }], "customer_reference": reference });
+    let url = format!("{}/number_orders", app.bundle.carrier_url);
+    reqwest::Client::new().post(&url).bearer_auth("sandbox").json(&order).send().await.unwrap().status().as_u16()
 }
 
 #[tokio::test]
@@ -110,7 +206,7 @@ async fn a_row_remembers_which_order_decides_about_it() {
     let number = ordered(&app, "+14155550202", 1).await;
     // The order stays pending for a minute: it is asked about before it has an outcome.
     let now = app.clock.now();
-    app.bundle.table.postpone_number(&number, None, now).await.unwrap();
+    app.bundle.table.postpone_number(&number, now).await.unwrap();
     assert_eq!(app.reconciler.run().await.unwrap(), Report { waiting: 1, ..Report::default() });
     let waiting = app.bundle.table.find_number(&app.organization, &number.id).await.unwrap().unwrap();
     let order = app.bundle.carrier.orders()[0].id.clone();
@@ -302,8 +398,9 @@ async fn counted_run(app: &TestApp) -> (Report, usize, usize) {
 }
 
 fn looked_at(report: &Report) -> u32 {
-    let Report { adopted, refunded, waiting, handed_over, released, queued, settled_already, failed } = *report;
-    adopted + refunded + waiting + handed_over + released + queued + settled_already + failed
+    let Report { adopted, refunded, late_released, waiting, handed_over, released, queued, settled_already, failed } =
+        *report;
+    adopted + refunded + late_released + waiting + handed_over + released + queued + settled_already + failed
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

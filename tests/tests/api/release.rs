@@ -46,6 +46,39 @@ async fn a_carrier_that_fails_leaves_the_number_out_of_use_and_delete_again_cont
     app.check_books().await;
 }
 
+#[tokio::test]
+async fn a_carrier_that_refuses_a_release_for_good_is_told_apart_from_one_that_fails() {
+    let app = TestApp::approved().await;
+    let row = app.buy("+14155550422").send().await.ok();
+    let answer = app.delete(&path(&row)).send().await.refused(409, "PHONE_NUMBER_RELEASE_REFUSED");
+    assert_eq!(answer["retryable"], false);
+    let sentence = answer["error"].as_str().unwrap();
+    assert!(sentence.contains("operator has been told") && !sentence.contains("charged"), "{sentence}");
+    let refused = app.get(&path(&row)).send().await.ok();
+    assert_eq!(refused["setupStatus"]["outboundReady"], false);
+    let issue = refused["setupStatus"]["issues"][0].as_str().unwrap();
+    assert!(issue.contains("refuses to release"), "{issue}");
+    assert_eq!(app.bundle.carrier.numbers().len(), 1);
+    // Once the lock is gone, DELETE again goes on, and so does the reconciler.
+    app.clock.advance(std::time::Duration::from_mins(2));
+    assert_eq!(app.reconciler.run().await.unwrap().released, 1);
+    app.get(&path(&row)).send().await.refused(404, "NOT_FOUND");
+    assert!(app.bundle.carrier.numbers().is_empty());
+    app.check_books().await;
+}
+
+#[tokio::test]
+async fn only_a_purchase_says_that_nothing_was_charged() {
+    let app = TestApp::approved().await;
+    let row = app.buy("+14155550523").send().await.ok();
+    let released = app.delete(&path(&row)).send().await.refused(503, "CARRIER_UNAVAILABLE");
+    assert!(!released["error"].as_str().unwrap().contains("charged"), "{released}");
+    for number in ["+14155550503", "+14155550402", "+14155550429"] {
+        let bought = app.buy(number).send().await.refused(503, "CARRIER_UNAVAILABLE");
+        assert!(bought["error"].as_str().unwrap().contains("nothing was charged"), "{bought}");
+    }
+}
+
 /// Deletes a number at the carrier, past this service.
 async fn delete_at_the_carrier(app: &TestApp, row: &Value) {
     let resource = row["providerResourceId"].as_str().unwrap();

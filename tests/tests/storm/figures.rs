@@ -35,7 +35,7 @@ impl Figures {
         let mut wrong = violations(app).await;
         wrong.extend(scene.record.judge(&ends));
         let (decided_by_a_person, open): (Vec<_>, Vec<_>) =
-            unfinished(app).await.into_iter().partition(|state| FOR_A_PERSON.contains(&state.as_str()));
+            unfinished(app).await.into_iter().partition(|state| state == FOR_A_PERSON);
         let for_a_person = decided_by_a_person.len();
         wrong.extend(open.into_iter().map(|state| format!("still open: {state}")));
         wrong.sort();

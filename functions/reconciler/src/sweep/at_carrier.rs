@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use domain::carrier::{CarrierNumberId, HeldNumber};
+use domain::carrier::{CarrierNumberId, HeldNumber, Release};
 use domain::number::{Order, Source};
 use domain::{Clock, E164, Error, PhoneNumberId, Result, Timestamp, chain};
 use table::Holder;
@@ -174,7 +174,9 @@ impl Sweep<'_> {
             let verdict = self.judge(id).await?;
             if verdict.is_orphan() {
                 // The account was listing it a moment ago, so what it does not know any more is gone.
-                self.reconciler.carrier.release(id).await?;
+                if let Release::Refused(cause) = self.reconciler.carrier.release(id).await? {
+                    return Err(Error::CarrierUnavailable(cause.into()));
+                }
             }
             Ok(verdict)
         };

@@ -203,17 +203,26 @@ impl Book {
         Ok(number.clone())
     }
 
-    /// Gives a number back. `None` when the carrier fails this once, which it remembers.
-    pub(super) fn release(&mut self, id: &str, now: Timestamp) -> std::result::Result<Option<OwnedNumber>, Problem> {
+    /// Gives a number back. A magic one is refused once, which the carrier remembers whatever it answers.
+    pub(super) fn release(
+        &mut self,
+        id: &str,
+        now: Timestamp,
+    ) -> std::result::Result<std::result::Result<OwnedNumber, Problem>, Problem> {
         let number = self.number_mut(id, now)?;
-        if Magic::of(&number.phone_number) == Some(Magic::StickyRelease) && !number.release_refused {
+        let refusal = match Magic::of(&number.phone_number) {
+            Some(Magic::StickyRelease) => Some(Problem::down()),
+            Some(Magic::LockedRelease) => Some(Problem::locked()),
+            _ => None,
+        };
+        if let Some(refusal) = refusal.filter(|_| !number.release_refused) {
             number.release_refused = true;
-            return Ok(None);
+            return Ok(Err(refusal));
         }
         let mut released = number.clone();
         released.updated_at = now.millis();
         self.numbers.retain(|number| number.id != id);
-        Ok(Some(released))
+        Ok(Ok(released))
     }
 
     fn number_mut(&mut self, id: &str, now: Timestamp) -> std::result::Result<&mut OwnedNumber, Problem> {

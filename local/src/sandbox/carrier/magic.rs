@@ -41,6 +41,7 @@ magic! {
     FailsOnce "0408" "the first order is accepted as pending and fails later; the next one succeeds";
     FailsLater "0409" "the order is accepted as pending and fails later; no number ever appears";
     Gone "0410" "it is gone between one search and the next: an exact search finds nothing, and an order is refused as taken";
+    LockedRelease "0422" "it can be bought; its first release is refused for a deletion lock (422, code 10027), the next one succeeds";
     Throttled "0429" "the order is throttled (429, code 10011); nothing was ordered";
     FailedAnswer "0500" "the order is accepted, but the answer is a 500";
     Down "0503" "the carrier is down: every call that names the number answers 503";

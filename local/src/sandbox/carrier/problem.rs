@@ -76,6 +76,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "10036", "Service unavailable", "The carrier is down.")
     }
 
+    pub(super) fn locked() -> Self {
+        let detail = "The number has a deletion lock.";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "10027", "Unprocessable Entity", detail)
+    }
+
     pub(super) fn late() -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "10008", "Request timeout", "The request took too long.")
     }

@@ -129,6 +129,7 @@ async fn place(State(carrier): State<Carrier>, body: Bytes) -> Answer {
             | Magic::FailsLater
             | Magic::FailedAnswer
             | Magic::LostAnswer
+            | Magic::LockedRelease
             | Magic::StickyRelease,
         )
         | None => {}
@@ -224,7 +225,7 @@ async fn update(State(carrier): State<Carrier>, Path(id): Path<String>, body: By
 /// `DELETE /v2/phone_numbers/{id}`
 async fn release(State(carrier): State<Carrier>, Path(id): Path<String>) -> Answer {
     let now = carrier.now();
-    let released = carrier.change(|book| book.release(&id, now))?.ok_or_else(Problem::down)?;
+    let released = carrier.change(|book| book.release(&id, now))??;
     Ok(wire::data(&wire::deleted(&released)))
 }
 

@@ -6,9 +6,10 @@
 //! Every field may be missing or null whatever the published description says, and words may be added to every list of
 //! words. One entry that cannot be read does not spoil a list.
 
-use domain::carrier::{CarrierNumberId, CarrierOrderId, Offer, Refusal, Release};
-use domain::{Cause, E164, OrganizationId, PhoneNumberId};
+use domain::carrier::{CarrierNumberId, CarrierOrderId, Found, Offer, PriceLimits, Refusal, Release};
+use domain::{Cause, E164, MicroUsd, OrganizationId, PhoneNumberId};
 use reqwest::StatusCode;
+use runtime::alarm::Alarm;
 use serde_json::Value;
 
 use super::deployment::Deployment;
@@ -16,16 +17,20 @@ use super::wire::{Answer, Failure, Problem, text};
 
 /// The carrier does not know our key, or the key may not do this.
 const NOT_PERMITTED: &[&str] = &["10009", "10010", "10038"];
-/// Our account at the carrier is out of money.
-const NO_MONEY: &[&str] = &["20012", "20100"];
-/// The number is sold, or held for somebody else.
+/// The number is sold, or held for somebody else, or no recent search has shown it.
 const NOT_FOR_SALE: &[&str] = &["85000", "85001"];
 /// The carrier does not know the number, or something else that cannot be processed: the detail tells.
 const UNPROCESSABLE: &[&str] = &["10027"];
+/// The carrier is busy with the same thing, or has it locked.
+const BUSY: &[&str] = &["10035", "10036"];
+/// Words of a refusal that may be about an order which the carrier has taken: ours, doubled on its way.
+const MAY_BE_TAKEN: &[&str] = &["already", "duplicate", "in progress", "being processed", "being ordered", "busy"];
 /// Nothing in stock fits the filters.
 const NOTHING_FITS: &[&str] = &["10031"];
 /// The status of a number that we have released.
 const DELETED: &str = "deleted";
+/// The status of a number that is being ported out.
+const LEAVING: &str = "port-out-pending";
 /// Statuses of a listed number that is not ours, or not any more.
 pub(super) const NOT_OURS: &[&str] = &[DELETED, "ported-out", "port-failed", "purchase-failed"];
 
@@ -50,10 +55,27 @@ pub(super) enum Placed {
     InDoubt(Cause),
 }
 
-/// The one table of what an answer to `POST /number_orders` means.
+/// The one table of what an answer to `POST /number_orders` proves.
 ///
 /// A wrong "no" gives the money back while the carrier goes on charging us for a number that nobody sees; a wrong "in
-/// doubt" only waits. So everything that is not known for certain is in doubt, 4xx included.
+/// doubt" makes a customer wait for up to an hour. The first row that fits counts.
+///
+/// | answer | it proves | why |
+/// |---|---|---|
+/// | none, and nothing was sent | not accepted | the order never left |
+/// | none, or one that cannot be read | nothing | the order may have arrived |
+/// | 2xx with the id of an order that is not another one's | the order is taken, as its status and its lines say | it names it |
+/// | other 2xx, 3xx | nothing | proxies and portals answer so |
+/// | 5xx | nothing | the fault may come after the deed |
+/// | 408, 409, 423, 425 | nothing | the same order may be under way, sent twice by the network |
+/// | 401, 402, 403, 429 | not accepted | key, permission, money and rate are judged before the order, with or without an envelope |
+/// | other 4xx without the error envelope | nothing | it is not the carrier's: a proxy's, or a wrong address |
+/// | 4xx, codes 85000, 85001, or 10027 "recognize the number" | the number is not for sale | the carrier says so |
+/// | 4xx, codes 10035, 10036, or words such as "already" and "in progress" | nothing | it may speak of an order that is taken |
+/// | 4xx with any other code, or none | not accepted | the request itself was refused |
+///
+/// A no counts once the carrier has listed no order under the reference, too (`Telnyx::refused`). Source: Telnyx API v2,
+/// number orders and API errors.
 pub(super) fn placed(answer: Result<Answer, Failure>, reference: &PhoneNumberId) -> Placed {
     let answer = match answer {
         Ok(answer) => answer,
@@ -64,18 +86,50 @@ pub(super) fn placed(answer: Result<Answer, Failure>, reference: &PhoneNumberId)
     };
     let problems = answer.problems();
     let says = |codes| problems.iter().any(|problem: &Problem| problem.is(codes));
+    let mentions = |words: &[&str]| problems.iter().any(|problem| problem.mentions(words));
     let unknown_number =
-        || problems.iter().any(|problem| problem.is(UNPROCESSABLE) && problem.detail.contains("recognize the number"));
+        || problems.iter().any(|problem| problem.is(UNPROCESSABLE) && problem.mentions(&["recognize the number"]));
     match answer.status.as_u16() {
         200..=299 => match (read_progress(&answer), placed_order(&answer, reference)) {
             (standing, Ok(order)) => Placed::Accepted { order, standing },
             (_, Err(failure)) => Placed::InDoubt(failure.into()),
         },
-        422 if unknown_number() || says(NOT_FOR_SALE) => Placed::No(Refusal::Taken),
-        402 | 429 => Placed::No(Refusal::NotAccepted(answer.refused().into())),
-        401 | 403 if says(NOT_PERMITTED) => Placed::No(Refusal::NotAccepted(answer.refused().into())),
-        400..=499 if says(NO_MONEY) => Placed::No(Refusal::NotAccepted(answer.refused().into())),
+        408 | 409 | 423 | 425 => Placed::InDoubt(answer.refused().into()),
+        401 | 402 | 403 | 429 => Placed::No(not_accepted(&answer)),
+        400..=499 if problems.is_empty() => Placed::InDoubt(answer.refused().into()),
+        400..=499 if unknown_number() || says(NOT_FOR_SALE) => Placed::No(Refusal::Taken),
+        400..=499 if says(BUSY) || mentions(MAY_BE_TAKEN) => Placed::InDoubt(answer.refused().into()),
+        400..=499 => {
+            // The same answer comes to each order until somebody mends what we send.
+            tracing::error!(
+                alarm = Alarm::CarrierRefuses.as_str(), error.cause = %answer.refused(), carrier.field = objected(&problems),
+                "the carrier refuses our orders as they are; see connectionId in its secret"
+            );
+            Placed::No(not_accepted(&answer))
+        }
         _ => Placed::InDoubt(answer.refused().into()),
+    }
+}
+
+fn not_accepted(answer: &Answer) -> Refusal {
+    let source = answer.refused().into();
+    match answer.retry_after {
+        Some(retry_after) => Refusal::Throttled { retry_after, source },
+        None => Refusal::NotAccepted(source),
+    }
+}
+
+/// The part of our order that the carrier objects to, as far as its words name one.
+fn objected(problems: &[Problem]) -> &'static str {
+    let about = |words: &[&str]| problems.iter().any(|problem| problem.mentions(words) || problem.points_at(words));
+    if about(&["connection"]) {
+        "connection_id"
+    } else if about(&["phone_number", "phone number"]) {
+        "phone_numbers"
+    } else if about(&["customer_reference", "customer reference"]) {
+        "customer_reference"
+    } else {
+        "not named"
     }
 }
 
@@ -89,11 +143,15 @@ fn placed_order(answer: &Answer, reference: &PhoneNumberId) -> Result<CarrierOrd
     order_id(&order["id"])
 }
 
-/// How an order stands, from the answer to `GET /number_orders/{id}`.
-pub(super) fn standing(answer: Result<Answer, Failure>, order: &CarrierOrderId) -> Result<Progress, Failure> {
-    let answer = successful(answer?)?;
+/// How an order stands, from the answer to `GET /number_orders/{id}`; `None` when the carrier does not know it.
+pub(super) fn standing(answer: Result<Answer, Failure>, order: &CarrierOrderId) -> Result<Option<Progress>, Failure> {
+    let answer = answer?;
+    if answer.status == StatusCode::NOT_FOUND && !answer.problems().is_empty() {
+        return Ok(None);
+    }
+    let answer = successful(answer)?;
     if order_id(&answer.body["data"]["id"])? == *order {
-        Ok(read_progress(&answer))
+        Ok(Some(read_progress(&answer)))
     } else {
         Err(Failure::Garbled("it is not the order asked for"))
     }
@@ -109,10 +167,16 @@ pub(super) fn orders(
     ours.map(|entry| order_id(&entry["id"])).collect()
 }
 
+/// How an order stands by its status, and by the lines of its numbers: an order whose every line has failed is a failed
+/// one, whatever its own status says.
 fn read_progress(answer: &Answer) -> Progress {
-    match answer.body["data"]["status"].as_str() {
-        Some("success") => Progress::Done,
+    let order = &answer.body["data"];
+    let lines = list(&order["phone_numbers"]);
+    let all_failed = !lines.is_empty() && lines.iter().all(|line| line["status"] == "failure");
+    match order["status"].as_str() {
         Some("failure") => Progress::Failed,
+        _ if all_failed => Progress::Failed,
+        Some("success") => Progress::Done,
         _ => Progress::Open,
     }
 }
@@ -126,35 +190,127 @@ fn order_id(field: &Value) -> Result<CarrierOrderId, Failure> {
 pub(super) struct Offered {
     /// As the carrier wrote it: accounts of a low level see `+1415xxxxxxx`.
     pub(super) e164: String,
-    features: Vec<String>,
+    /// `local` where the carrier says it.
+    kind: Option<String>,
+    /// `None` where the carrier lists none.
+    features: Option<Vec<String>>,
+    upfront: Price,
+    monthly: Price,
     state: Option<String>,
     locality: Option<String>,
     rate_center: Option<String>,
 }
 
+/// What the carrier asks for a number.
+enum Price {
+    Unsaid,
+    /// Not in US dollars, or not an amount.
+    Unclear,
+    Usd(MicroUsd),
+}
+
+impl Price {
+    fn read(costs: &Value, field: &str) -> Self {
+        let Some(amount) = text(&costs[field]) else { return Self::Unsaid };
+        let dollars = text(&costs["currency"]).is_none_or(|currency| currency == "USD");
+        // More than six decimals are zeros, if anything.
+        let amount = if amount.contains('.') { amount.trim_end_matches('0').trim_end_matches('.') } else { &amount };
+        match MicroUsd::parse(amount) {
+            Ok(amount) if dollars => Self::Usd(amount),
+            _ => Self::Unclear,
+        }
+    }
+
+    fn is_within(&self, limit: MicroUsd) -> bool {
+        match self {
+            Self::Unsaid => true,
+            Self::Unclear => false,
+            Self::Usd(amount) => *amount <= limit,
+        }
+    }
+}
+
+/// Why a number that the carrier offers is neither shown nor sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unsuitable {
+    /// Its digits are hidden, as accounts of a low level see them.
+    Masked,
+    /// It is not a number of the United States that this service sells.
+    Foreign,
+    /// It is not local, or carries no calls.
+    OtherKind,
+    /// It costs more than is allowed, or an amount that cannot be compared.
+    TooExpensive,
+}
+
 impl Offered {
     fn read(entry: &Value) -> Option<Self> {
-        let features = list(&entry["features"]).iter().filter_map(|feature| text(&feature["name"])).collect();
+        let named = |features: &Vec<Value>| features.iter().filter_map(|feature| text(&feature["name"])).collect();
         let regions = list(&entry["region_information"]);
         let region = |kind: &str| {
             let named = regions.iter().find(|region| region["region_type"] == kind)?;
             text(&named["region_name"])
         };
+        let costs = &entry["cost_information"];
         Some(Self {
             e164: text(&entry["phone_number"])?,
-            features,
+            kind: text(&entry["phone_number_type"]),
+            features: entry["features"].as_array().map(named),
+            upfront: Price::read(costs, "upfront_cost"),
+            monthly: Price::read(costs, "monthly_cost"),
             state: region("state"),
             locality: region("location"),
             rate_center: region("rate_center"),
         })
     }
 
-    /// This as an offer, unless it is redacted or not a number of the United States.
-    pub(super) fn orderable(self) -> Option<Offer> {
-        let Self { e164, features, state, locality, rate_center } = self;
-        let e164 = E164::parse(&e164).ok().filter(E164::is_us)?;
-        Some(Offer { e164, features, state, locality, rate_center })
+    /// This as an offer.
+    ///
+    /// # Errors
+    /// Why it is neither shown nor sold.
+    pub(super) fn orderable(self, limits: PriceLimits) -> Result<Offer, Unsuitable> {
+        let Self { e164, kind, features, upfront, monthly, state, locality, rate_center } = self;
+        E164::from_stored(&e164).map_err(|_| Unsuitable::Masked)?;
+        let e164 = E164::parse_us(&e164).map_err(|_| Unsuitable::Foreign)?;
+        let voice = features.as_ref().is_none_or(|features| features.iter().any(|feature| feature == "voice"));
+        if !voice || kind.is_some_and(|kind| kind != "local") {
+            return Err(Unsuitable::OtherKind);
+        }
+        if !upfront.is_within(limits.upfront) || !monthly.is_within(limits.monthly) {
+            return Err(Unsuitable::TooExpensive);
+        }
+        Ok(Offer { e164, features: features.unwrap_or_default(), state, locality, rate_center })
     }
+}
+
+/// The offers among what the carrier lists. The operator hears once of what is not sold, and why, unless it is only
+/// numbers of elsewhere, which carriers mix in.
+pub(super) fn suitable(offered: Vec<Offered>, limits: PriceLimits) -> Vec<Offer> {
+    let (mut offers, mut unsuitable) = (Vec::with_capacity(offered.len()), Vec::new());
+    for offered in offered {
+        match offered.orderable(limits) {
+            Ok(offer) => offers.push(offer),
+            Err(reason) => unsuitable.push(reason),
+        }
+    }
+    let count = |reason| unsuitable.iter().filter(|found| **found == reason).count();
+    let (masked, other_kind, too_expensive) =
+        (count(Unsuitable::Masked), count(Unsuitable::OtherKind), count(Unsuitable::TooExpensive));
+    if masked > 0 {
+        tracing::warn!(
+            carrier.masked = masked,
+            carrier.other_kind = other_kind,
+            carrier.too_expensive = too_expensive,
+            "the carrier shows our account only masked numbers; raise the account's level there"
+        );
+    } else if other_kind + too_expensive > 0 {
+        tracing::warn!(
+            carrier.other_kind = other_kind,
+            carrier.too_expensive = too_expensive,
+            "the carrier offers numbers that are not sold: not local, without voice, or above the price limits"
+        );
+    }
+    offers
 }
 
 /// The numbers in the answer to `GET /available_phone_numbers`.
@@ -172,26 +328,56 @@ pub(super) fn offered(answer: Result<Answer, Failure>) -> Result<Vec<Offered>, F
     Ok(entries(&successful(answer)?)?.iter().filter_map(Offered::read).collect())
 }
 
-/// The id of our number, from the answer to `GET /phone_numbers`.
+/// Our number, from the answer to `GET /phone_numbers`. The carrier leaves a reference out at times, but one that is there
+/// is ours.
 pub(super) fn owned(
     answer: Result<Answer, Failure>,
     number: &E164,
     reference: &PhoneNumberId,
-) -> Result<Option<CarrierNumberId>, Failure> {
+) -> Result<Found, Failure> {
+    listed(answer, number, |theirs| theirs.is_none_or(|theirs| theirs == reference.as_str()))
+}
+
+/// The number of an order that has arrived late, from the same answer. It must have that order's reference: one without may
+/// have been bought by somebody here since.
+pub(super) fn arrived_late(
+    answer: Result<Answer, Failure>,
+    number: &E164,
+    reference: &PhoneNumberId,
+) -> Result<Found, Failure> {
+    listed(answer, number, |theirs| theirs.is_some_and(|theirs| theirs == reference.as_str()))
+}
+
+fn listed(
+    answer: Result<Answer, Failure>,
+    number: &E164,
+    is_ours: impl Fn(Option<String>) -> bool,
+) -> Result<Found, Failure> {
     let answer = successful(answer?)?;
     let mut ours = entries(&answer)?.iter().filter(|entry| {
-        let same_reference = text(&entry["customer_reference"]).is_none_or(|theirs| theirs == reference.as_str());
-        let gone = entry["status"].as_str().is_some_and(|status| NOT_OURS.contains(&status));
-        entry["phone_number"] == number.as_str() && same_reference && !gone
+        let gone = status_of(entry).is_some_and(|status| NOT_OURS.contains(&status));
+        entry["phone_number"] == number.as_str() && is_ours(text(&entry["customer_reference"])) && !gone
     });
     match (ours.next(), ours.next()) {
-        (None, _) => Ok(None),
+        (None, _) => Ok(Found::Absent),
         (Some(entry), None) => {
-            let id = text(&entry["id"]).unwrap_or_default();
-            CarrierNumberId::parse(&id).map(Some).map_err(|_| Failure::Garbled("the number has no usable id"))
+            let id = CarrierNumberId::parse(&text(&entry["id"]).unwrap_or_default())
+                .map_err(|_| Failure::Garbled("the number has no usable id"))?;
+            Ok(if is_prepared(entry) { Found::Ready(id) } else { Found::Preparing(id) })
         }
         (Some(_), Some(_)) => Err(Failure::Garbled("the number is listed more than once")),
     }
+}
+
+fn status_of(entry: &Value) -> Option<&str> {
+    entry["status"].as_str()
+}
+
+/// Whether a listed number is in use. One that is about to leave still is.
+fn is_prepared(entry: &Value) -> bool {
+    status_of(entry).is_none_or(|status| {
+        status == LEAVING || !(status.ends_with("-pending") || status.starts_with("requirement-info-"))
+    })
 }
 
 /// How a number is to be set up.
@@ -224,7 +410,10 @@ pub(super) fn configured(answer: Result<Answer, Failure>, setup: &Setup<'_>) -> 
     let answer = answer?;
     if matches!(answer.status.as_u16(), 400 | 422) {
         // The same answer comes each time until somebody mends what we send, most likely the connection.
-        tracing::error!(error.cause = %answer.refused(), "the carrier refuses to set a number up; see connectionId in its secret");
+        tracing::error!(
+            alarm = Alarm::CarrierRefuses.as_str(), error.cause = %answer.refused(), carrier.field = objected(&answer.problems()),
+            "the carrier refuses to set a number up; see connectionId in its secret"
+        );
     }
     let answer = successful(answer)?;
     if setup.is_shown_by(&answer.body["data"]) {
@@ -235,15 +424,26 @@ pub(super) fn configured(answer: Result<Answer, Failure>, setup: &Setup<'_>) -> 
 }
 
 /// Whether a number is gone, from the answer to `DELETE /phone_numbers/{id}`.
+///
+/// A 4xx with the carrier's own error envelope is a refusal that lasts: a deletion lock, a missing permission, a part of a
+/// block. What is busy, throttled or about our key passes, or is cleared up for all numbers at once.
 pub(super) fn released(answer: Result<Answer, Failure>, resource: &CarrierNumberId) -> Result<Release, Failure> {
     let answer = answer?;
     let problems = answer.problems();
-    let already =
-        problems.iter().any(|problem| problem.detail.contains("already") && problem.detail.contains("deleted"));
+    let already = problems.iter().any(|problem| problem.mentions(&["already"]) && problem.mentions(&["deleted"]));
+    let locked = problems.iter().any(|problem| problem.mentions(&["deletion lock", "deletion_lock"]));
+    let passes = || problems.iter().any(|problem| problem.is(BUSY) || problem.mentions(MAY_BE_TAKEN));
     match answer.status.as_u16() {
         // A "not found" without the carrier's error envelope comes from somewhere else, such as a wrong base address.
         404 | 410 if !problems.is_empty() => Ok(Release::Unknown),
         400..=499 if already => Ok(Release::Unknown),
+        400..=499 if locked => Ok(Release::Refused(answer.refused().to_string())),
+        401 | 402 => {
+            answer.report_refused_account();
+            Err(answer.refused())
+        }
+        408 | 409 | 423 | 425 | 429 => Err(answer.refused()),
+        400..=499 if !problems.is_empty() && !passes() => Ok(Release::Refused(answer.refused().to_string())),
         _ => {
             let number = &successful(answer)?.body["data"];
             if is_number(number, resource) && number["status"] == DELETED {

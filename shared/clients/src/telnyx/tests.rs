@@ -3,13 +3,19 @@ mod calls;
 mod meaning;
 mod server;
 
-use domain::{E164, OrganizationId, PhoneNumberId, Timestamp};
+use domain::carrier::PriceLimits;
+use domain::{E164, MicroUsd, OrganizationId, PhoneNumberId, Timestamp};
 
 const NUMBER: &str = "+14155550123";
 const NUMBER_ID: &str = "2718281828459045235";
 
 fn number() -> E164 {
     E164::parse(NUMBER).unwrap()
+}
+
+fn limits() -> PriceLimits {
+    let dollars = MicroUsd::from_micros(5_000_000);
+    PriceLimits { upfront: dollars, monthly: dollars }
 }
 
 fn reference() -> PhoneNumberId {

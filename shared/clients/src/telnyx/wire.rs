@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use runtime::Secret;
+use runtime::alarm::Alarm;
 use runtime::http::{Unread, read_at_most};
 
 /// The longest answer that is read, in bytes. Fifty offers take about 40 KiB.
@@ -61,6 +62,11 @@ impl Failure {
             Self::Refused { retry_after, .. } => *retry_after,
             Self::Secret(_) | Self::NotSent(_) | Self::NoAnswer(_) | Self::Garbled(_) => None,
         }
+    }
+
+    /// Whether it is our account that the carrier refuses or throttles, whatever was asked.
+    pub(super) fn is_about_account(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if matches!(status.as_u16(), 401 | 402 | 403 | 429))
     }
 
     /// Whether the carrier does not know what was asked about.
@@ -127,8 +133,21 @@ impl Link {
     }
 
     /// Sends one request, once, and reads its answer. `limit` covers everything, from reading the secret to the
-    /// answer's last byte.
+    /// answer's last byte. The operator hears of an account that is refused.
     pub(super) async fn call(
+        &self,
+        limit: Duration,
+        request: impl FnOnce(&Target<'_>) -> RequestBuilder,
+    ) -> Result<Answer, Failure> {
+        let answer = self.call_quietly(limit, request).await?;
+        if matches!(answer.status.as_u16(), 401..=403) {
+            answer.report_refused_account();
+        }
+        Ok(answer)
+    }
+
+    /// The same, where the operator has heard of it already, or hears of it otherwise.
+    pub(super) async fn call_quietly(
         &self,
         limit: Duration,
         request: impl FnOnce(&Target<'_>) -> RequestBuilder,
@@ -140,6 +159,7 @@ impl Link {
         let Ok(account) = serde_json::from_str::<Credentials>(&text) else {
             // The parser's own words would quote the secret. Forgotten, a mended one is read at the next call.
             self.secret.refused(&text);
+            tracing::error!(alarm = Alarm::CarrierRefuses.as_str(), "the carrier's secret is not JSON with an apiKey");
             return Err(Failure::Secret("it is not JSON with an apiKey".into()));
         };
         let request = request(&Target { http, base_url: &self.base_url, account: &account })
@@ -151,12 +171,7 @@ impl Link {
             self.secret.refused(&text);
         }
         let retry_after = retry_after(&response);
-        let answer = Answer { status, retry_after, body: read_body(response).await? };
-        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN) {
-            // Callers are only told to try again; this is for whoever can mend it.
-            tracing::error!(error.cause = %answer.refused(), "the carrier refuses our account: key, permission or money");
-        }
-        Ok(answer)
+        Ok(Answer { status, retry_after, body: read_body(response).await? })
     }
 }
 
@@ -191,6 +206,14 @@ impl Answer {
         entries.iter().filter(|entry| entry.is_object()).map(Problem::read).collect()
     }
 
+    /// Tells the operator that the carrier refuses our account. Callers are only told to try again.
+    pub(super) fn report_refused_account(&self) {
+        tracing::error!(
+            alarm = Alarm::CarrierRefuses.as_str(), error.cause = %self.refused(),
+            "the carrier refuses our account: key, permission or money"
+        );
+    }
+
     /// This answer as the reason why something did not work.
     pub(super) fn refused(&self) -> Failure {
         let codes: Vec<String> = self.problems().into_iter().filter_map(|problem| problem.code).collect();
@@ -203,7 +226,9 @@ impl Answer {
 pub(super) struct Problem {
     pub(super) code: Option<String>,
     /// In lower case, for matching. It may quote a phone number, so it is never shown.
-    pub(super) detail: String,
+    detail: String,
+    /// Where in the request the problem is, such as `/connection_id`; for matching, too.
+    pointer: String,
 }
 
 impl Problem {
@@ -211,7 +236,18 @@ impl Problem {
         // Codes get into logs, so only what looks like one is a code.
         let code = text(&entry["code"])
             .filter(|code| (1..=8).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        Self { code, detail: text(&entry["detail"]).unwrap_or_default().to_lowercase() }
+        let words = |field: &Value| text(field).unwrap_or_default().to_lowercase();
+        Self { code, detail: words(&entry["detail"]), pointer: words(&entry["source"]["pointer"]) }
+    }
+
+    /// Whether its detail has one of these words, in lower case.
+    pub(super) fn mentions(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.detail.contains(word))
+    }
+
+    /// Whether it names a part of the request by one of these words, in lower case.
+    pub(super) fn points_at(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.pointer.contains(word))
     }
 
     pub(super) fn is(&self, codes: &[&str]) -> bool {

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Once;
 use std::time::Duration;
 
-use domain::carrier::{CarrierNumberId, CarrierOrderId, OrderStanding, Ordered, Refusal, Release, Search};
+use domain::carrier::{CarrierNumberId, CarrierOrderId, Found, OrderStanding, Ordered, Refusal, Release, Search};
 use domain::{Cause, Error};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::super::wire::Failure;
 use super::super::{Limits, Telnyx};
+use super::limits as price_limits;
 use super::server::{Asked, Reply, Server, says};
 use super::{NUMBER, NUMBER_ID, all_of_it, number, owner, reference};
 use runtime::{Secret, aws};
@@ -100,7 +101,7 @@ fn not_accepted(ordered: Ordered) -> Cause {
 async fn a_search_sends_the_documented_filters_and_the_key() {
     let server = Server::start(|_, _| says(200, r#"{"data":[]}"#)).await;
     let wanted = Search { area_code: Some("415".to_owned()), locality: Some("San José & co".to_owned()), limit: 7 };
-    assert_eq!(telnyx(&format!("{}/", server.url)).search(&wanted).await.unwrap(), []);
+    assert_eq!(telnyx(&format!("{}/", server.url)).search(&wanted, price_limits()).await.unwrap(), []);
     let asked: Asked = server.asked().remove(0);
     assert_eq!(asked.line, "GET /v2/available_phone_numbers");
     assert_eq!(asked.authorization, format!("Bearer {KEY}"));
@@ -130,7 +131,7 @@ async fn a_search_answers_only_what_was_asked_for() {
     let data: Vec<Value> = numbers.iter().map(|number| json!({ "phone_number": number })).collect();
     let body = json!({ "data": data }).to_string();
     let server = Server::start(move |_, _| says(200, &body)).await;
-    let offers = telnyx(&server.url).search(&search("415", 2)).await.unwrap();
+    let offers = telnyx(&server.url).search(&search("415", 2), price_limits()).await.unwrap();
     let found: Vec<&str> = offers.iter().map(|offer| offer.e164.as_str()).collect();
     assert_eq!(found, ["+14155550101", "+14155550102"]);
 }
@@ -140,7 +141,7 @@ async fn the_last_look_before_an_order_accepts_only_the_number_itself() {
     for (offered, expected) in [(NUMBER, true), ("+14155550124", false), ("+1415xxxxxxx", false)] {
         let body = json!({ "data": [{ "phone_number": offered }] }).to_string();
         let server = Server::start(move |_, _| says(200, &body)).await;
-        assert_eq!(telnyx(&server.url).still_offers(&number()).await.unwrap(), expected, "{offered}");
+        assert_eq!(telnyx(&server.url).still_sells(&number(), price_limits()).await.unwrap(), expected, "{offered}");
         let query = server.asked().remove(0).query;
         assert!(query.contains(&("filter[national_destination_code]".to_owned(), "415".to_owned())));
         assert!(query.contains(&("filter[phone_number][ends_with]".to_owned(), "5550123".to_owned())));
@@ -151,7 +152,7 @@ async fn the_last_look_before_an_order_accepts_only_the_number_itself() {
 async fn searches_fail_when_the_carrier_gives_no_usable_answer() {
     for (status, body) in [(500, "{}"), (429, "{}"), (401, "{}"), (200, "<html>"), (200, "{}"), (302, "")] {
         let server = Server::start(move |_, _| says(status, body)).await;
-        let failed = telnyx(&server.url).search(&search("415", 1)).await;
+        let failed = telnyx(&server.url).search(&search("415", 1), price_limits()).await;
         assert!(matches!(failed, Err(Error::CarrierUnavailable(_))), "{status} {body}");
     }
     let silent = Server::start(|_, _| Reply::Silence).await;
@@ -161,7 +162,8 @@ async fn searches_fail_when_the_carrier_gives_no_usable_answer() {
 #[tokio::test]
 async fn an_answer_of_more_than_a_mebibyte_is_not_read() {
     let server = Server::start(|_, _| says(200, &format!(r#"{{"data":[],"pad":"{}"}}"#, "x".repeat(1 << 20)))).await;
-    let Err(Error::CarrierUnavailable(source)) = telnyx(&server.url).search(&search("415", 1)).await else {
+    let Err(Error::CarrierUnavailable(source)) = telnyx(&server.url).search(&search("415", 1), price_limits()).await
+    else {
         panic!("a huge answer was taken");
     };
     assert!(source.to_string().contains("longer than 1 MiB"));
@@ -300,7 +302,7 @@ async fn a_person_is_called_only_for_what_a_person_can_mend() {
     let unknown = || says(404, r#"{"errors":[{"code":"10005"}]}"#);
     let resource = CarrierNumberId::parse(NUMBER_ID).unwrap();
     let lagging = sets_up(move |at| if at == 0 { unknown() } else { set_up() }).await;
-    listen_for_errors();
+    listen();
     assert!(matches!(quick(&lagging.url).order(&number(), &reference(), &owner()).await, Ordered::Yes(_)));
     assert_eq!(errors(), 0, "right after its order the carrier may not know a number yet");
     let ignorant = Server::start(move |_, _| unknown()).await;
@@ -311,24 +313,118 @@ async fn a_person_is_called_only_for_what_a_person_can_mend() {
     assert_eq!(errors(), 2);
 }
 
+#[tokio::test]
+async fn an_order_that_is_refused_for_a_reason_of_ours_is_told_to_the_operator_once_with_its_cause() {
+    for (status, body, cause) in [
+        (401, r#"{"errors":[{"code":"20002","detail":"The API key has been revoked"}]}"#, "20002"),
+        (401, r#"{"errors":[]}"#, "401"),
+        (403, r#"{"errors":[{"code":"20014","detail":"The account has not been verified"}]}"#, "20014"),
+        (402, r#"{"errors":[{"code":"20100"}]}"#, "20100"),
+        (422, r#"{"errors":[{"code":"10017","detail":"connection_id is invalid"}]}"#, "connection_id"),
+        (422, r#"{"errors":[{"code":"10004","source":{"pointer":"/connection_id"}}]}"#, "connection_id"),
+        (400, r#"{"errors":[{"code":"10015","detail":"?"}]}"#, "10015"),
+    ] {
+        let server = Server::start(move |asked, _| match (asked.line.as_str(), status) {
+            ("POST /v2/number_orders", _) | (_, 401 | 403) => says(status, body),
+            _ => listed_orders(&[]),
+        })
+        .await;
+        listen();
+        not_accepted(quick(&server.url).order(&number(), &reference(), &owner()).await);
+        assert_eq!(errors(), 1, "{status} {body}");
+        assert!(logged().contains(cause) && logged().contains("CarrierRefuses"), "{}", logged());
+    }
+}
+
+#[tokio::test]
+async fn a_throttled_order_says_how_long_to_wait_and_calls_nobody() {
+    let server = Server::start(|asked, _| match asked.line.as_str() {
+        "POST /v2/number_orders" => Reply::Throttled(7),
+        _ => listed_orders(&[]),
+    })
+    .await;
+    listen();
+    let ordered = quick(&server.url).order(&number(), &reference(), &owner()).await;
+    assert!(
+        matches!(ordered, Ordered::No(Refusal::Throttled { retry_after, .. }) if retry_after == Duration::from_secs(7)),
+        "{ordered:?}"
+    );
+    assert_eq!(errors(), 0);
+}
+
+#[tokio::test]
+async fn an_order_whose_only_line_has_failed_is_a_no() {
+    for status in ["success", "pending"] {
+        let server = Server::start(move |asked, _| match asked.line.as_str() {
+            "GET /v2/number_orders" => listed_orders(&[LINE_ID]),
+            "GET /v2/phone_numbers" => says(200, r#"{"data":[]}"#),
+            _ => {
+                let line = json!({ "id": LINE_ID, "phone_number": NUMBER, "status": "failure" });
+                says(200, &json!({ "data": { "id": LINE_ID, "status": status, "phone_numbers": [line] } }).to_string())
+            }
+        })
+        .await;
+        let ordered = quick(&server.url).order(&number(), &reference(), &owner()).await;
+        assert!(matches!(ordered, Ordered::No(Refusal::Taken)), "{status}: {ordered:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_the_carrier_is_still_preparing_is_in_doubt() {
+    let entry = json!({ "id": NUMBER_ID, "phone_number": NUMBER, "status": "requirement-info-pending" });
+    let listed = json!({ "data": [entry] }).to_string();
+    let server = Server::start(move |_, before| if before == 0 { order("success") } else { says(200, &listed) }).await;
+    let limits = Limits { follow: Duration::from_millis(100), ..quick(&server.url).limits };
+    let source = in_doubt(Telnyx { limits, ..telnyx(&server.url) }.order(&number(), &reference(), &owner()).await);
+    assert!(source.to_string().contains("preparing"), "{source}");
+    assert!(server.lines().iter().all(|line| !line.starts_with("PATCH")), "it is not set up before it is there");
+}
+
+#[tokio::test]
+async fn what_a_search_does_not_show_is_told_to_the_operator_once() {
+    let offer = |number: &str, kind: &str| json!({ "phone_number": number, "phone_number_type": kind });
+    for (offers, told) in [
+        (vec![offer("+1779xxxxxxx", "local"), offer("+17792------", "local")], Some("masked")),
+        (vec![offer("+14155550101", "toll_free"), offer("+14155550102", "local")], Some("not sold")),
+        (vec![offer("+14165550101", "local"), offer("+14155550102", "local")], None),
+    ] {
+        let body = json!({ "data": offers }).to_string();
+        let server = Server::start(move |_, _| says(200, &body)).await;
+        listen();
+        let wanted = Search { area_code: None, locality: None, limit: 10 };
+        telnyx(&server.url).search(&wanted, price_limits()).await.unwrap();
+        assert_eq!(lines("WARN"), usize::from(told.is_some()), "{}", logged());
+        assert!(logged().contains(told.unwrap_or_default()), "{}", logged());
+    }
+}
+
 thread_local! {
     static LOGGED: RefCell<Vec<u8>> = RefCell::default();
 }
 
-/// Hears from now on what is logged at the level of errors. One subscriber for all threads: with one for this thread
+/// Hears from now on what is logged for people. One subscriber for all threads: with one for this thread
 /// alone, another thread that comes first to a line of the code could decide that nobody wants to hear of it.
-fn listen_for_errors() {
+fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
-        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_writer(|| Lines);
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_ansi(false).with_writer(|| Lines);
         tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
     });
     LOGGED.take();
 }
 
-/// How many lines this thread has logged since.
+/// How many errors this thread has logged since.
 fn errors() -> usize {
-    LOGGED.with_borrow(|lines| lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count())
+    lines("ERROR")
+}
+
+fn lines(level: &str) -> usize {
+    logged().lines().filter(|line| line.contains(level)).count()
+}
+
+fn logged() -> String {
+    LOGGED.with_borrow(|lines| String::from_utf8_lossy(lines).into_owned())
 }
 
 struct Lines;
@@ -395,6 +491,10 @@ async fn a_refusal_is_a_no_only_when_the_carrier_lists_no_order() {
     let mute = Server::start(move |_, before| if before == 0 { says(422, unknown) } else { says(500, "") }).await;
     let limits = Limits { follow: Duration::from_millis(50), ..quick(&mute.url).limits };
     in_doubt(Telnyx { limits, ..telnyx(&mute.url) }.order(&number(), &reference(), &owner()).await);
+    // The first order of a doubled one may have taken the money: only a refusal of both calls is one of our account.
+    let poor_and_mute = Server::start(move |_, before| if before == 0 { says(402, poor) } else { says(500, "") }).await;
+    let limits = Limits { follow: Duration::from_millis(50), ..quick(&poor_and_mute.url).limits };
+    in_doubt(Telnyx { limits, ..telnyx(&poor_and_mute.url) }.order(&number(), &reference(), &owner()).await);
     let locked = Server::start(move |_, _| says(401, r#"{"errors":[{"code":"10009"}]}"#)).await;
     not_accepted(quick(&locked.url).order(&number(), &reference(), &owner()).await);
 }
@@ -528,8 +628,8 @@ async fn a_refused_key_is_read_again_before_the_next_call() {
     let secret = Secret::stored(aws_sdk_secretsmanager::Client::new(&config), "telnyx".to_owned());
     let telnyx = Telnyx::new(&carrier.url, secret, "numbers");
     not_accepted(telnyx.order(&number(), &reference(), &owner()).await);
-    assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), None);
-    assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), None);
+    assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), Found::Absent);
+    assert_eq!(telnyx.find(&number(), &reference()).await.unwrap(), Found::Absent);
     let keys: Vec<String> = carrier.asked().into_iter().map(|asked| asked.authorization).collect();
     assert_eq!(keys, ["Bearer KEY0", "Bearer KEY1", "Bearer KEY1", "Bearer KEY1"]);
     assert_eq!(vault.asked().len(), 2);

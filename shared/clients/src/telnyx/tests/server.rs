@@ -21,6 +21,8 @@ pub(super) struct Asked {
 pub(super) enum Reply {
     Says(u16, String),
     Redirects(String),
+    /// A 429 that asks to stay away for so many seconds.
+    Throttled(u32),
     /// Takes the request and never answers.
     Silence,
 }
@@ -58,6 +60,10 @@ impl Server {
             match reply(&asked, before) {
                 Reply::Says(status, body) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
                 Reply::Redirects(to) => (StatusCode::TEMPORARY_REDIRECT, [("location", to)]).into_response(),
+                Reply::Throttled(seconds) => {
+                    let body = r#"{"errors":[{"code":"10011","detail":"Too many requests"}]}"#;
+                    (StatusCode::TOO_MANY_REQUESTS, [("x-ratelimit-reset", seconds.to_string())], body).into_response()
+                }
                 Reply::Silence => std::future::pending::<Response>().await,
             }
         };
