@@ -30,7 +30,7 @@ impl App {
     pub(crate) fn from_start(start: &Start) -> Result<Self, SettingsError> {
         let (table, clock, settings) = (Table::from_start(start)?, start.clock.clone(), &start.settings);
         Ok(Self {
-            reception: Reception::from_start(start, &table),
+            reception: Reception::from_start(start, &table)?,
             table,
             carrier: Telnyx::from_start(start)?,
             clock,

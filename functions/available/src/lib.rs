@@ -19,7 +19,7 @@ pub fn start(start: &Start) -> Result<Function, SettingsError> {
 }
 
 fn routes(app: App) -> Http {
-    Http::new().at(AVAILABLE, routing::get(search::search)).with_state(app)
+    Http::new().at(AVAILABLE, routing::get(search::search)).for_customers(app)
 }
 
 /// How this route is described in the API's documentation.

@@ -7,7 +7,7 @@ use domain::carrier::{Offer, Search};
 use domain::number::Prices;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
-use web::{ApiResult, E164, Params, Read, usd};
+use web::{ApiResult, E164, Params, Queried, Read, usd};
 
 use crate::app::{AVAILABLE, App};
 
@@ -86,8 +86,7 @@ pub(crate) struct SearchQuery {
 )]
 pub(crate) async fn search(
     State(app): State<App>,
-    Read(caller): Read,
-    params: Params,
+    Queried { caller, params, .. }: Queried<Read>,
 ) -> ApiResult<Json<Vec<AvailableRow>>> {
     let search = parse(params)?;
     app.table.count_search(&caller.organization, app.clock.now()).await?;

@@ -84,7 +84,7 @@ pub(crate) enum Refusals {
     params(web::answers::IdempotencyHeader),
     responses(
         (status = 200, description = "Phone number", body = PhoneNumberRow),
-        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, web::answers::KeyReused, Refusals,
+        web::answers::Invalid, web::answers::Failures, web::answers::Unread, web::answers::KeyReused, Refusals,
     ),
 )]
 pub(crate) async fn import(State(app): State<App>, request: Keyed<Write>) -> ApiResult<Response> {

@@ -19,7 +19,7 @@ pub fn start(start: &Start) -> Result<Function, SettingsError> {
 }
 
 fn routes(app: App) -> Http {
-    Http::new().at(IMPORT, routing::post(import::import)).with_state(app)
+    Http::new().at(IMPORT, routing::post(import::import)).for_customers(app)
 }
 
 /// How this route is described in the API's documentation.

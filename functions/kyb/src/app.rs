@@ -29,7 +29,7 @@ impl App {
     pub(crate) fn from_start(start: &Start) -> Result<Self, SettingsError> {
         let (table, clock) = (Table::from_start(start)?, start.clock.clone());
         Ok(Self {
-            reception: Reception::from_start(start, &table),
+            reception: Reception::from_start(start, &table)?,
             table,
             queue: Queue::from_start(start)?,
             clock,

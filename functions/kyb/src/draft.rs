@@ -45,7 +45,7 @@ pub(crate) enum DraftRefusals {
     request_body = DraftRequest,
     responses(
         (status = 200, description = "Saved draft", body = SubmissionRow),
-        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, DraftRefusals,
+        web::answers::Invalid, web::answers::Failures, web::answers::Unread, DraftRefusals,
     ),
 )]
 pub(crate) async fn draft(

@@ -31,7 +31,7 @@ fn routes(app: App) -> Http {
         .at(OVERVIEW, routing::get(overview::overview))
         .at(DRAFT, routing::put(draft::draft))
         .at(SUBMIT, routing::post(submit::submit))
-        .with_state(app)
+        .for_customers(app)
 }
 
 /// How these routes are described in the API's documentation.

@@ -15,7 +15,7 @@ use crate::rows::OverviewRow;
     security(("bearerAuth" = ["read"])),
     responses(
         (status = 200, description = "Business verification state", body = OverviewRow),
-        web::answers::Failures,
+        web::answers::Invalid, web::answers::Failures,
     ),
 )]
 pub(crate) async fn overview(State(app): State<App>, Read(caller): Read) -> ApiResult<Json<OverviewRow>> {

@@ -81,7 +81,7 @@ pub(crate) enum SubmitRefusals {
     params(web::answers::IdempotencyHeader),
     responses(
         (status = 200, description = "Submitted verification", body = SubmissionRow),
-        web::answers::Invalid, web::answers::Failures, web::answers::TooLarge, web::answers::KeyReused, SubmitRefusals,
+        web::answers::Invalid, web::answers::Failures, web::answers::Unread, web::answers::KeyReused, SubmitRefusals,
     ),
 )]
 pub(crate) async fn submit(State(app): State<App>, request: Keyed<Compliance>) -> ApiResult<Response> {

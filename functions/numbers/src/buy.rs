@@ -80,7 +80,7 @@ pub(crate) enum BuyRefusals {
     params(web::answers::IdempotencyHeader),
     responses(
         NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Payment,
-        web::answers::TooLarge, web::answers::KeyReused, BuyRefusals,
+        web::answers::Unread, web::answers::KeyReused, BuyRefusals,
     ),
 )]
 pub(crate) async fn buy(State(app): State<App>, request: Keyed<Write>) -> ApiResult<Response> {

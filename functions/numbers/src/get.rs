@@ -14,7 +14,7 @@ use crate::app::{App, Id, NUMBER, NumberAnswers, Row};
     tag = "Telephony",
     security(("bearerAuth" = ["read"])),
     params(Id),
-    responses(NumberAnswers, web::answers::Failures, web::answers::Missing)
+    responses(NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Missing)
 )]
 pub(crate) async fn get(State(app): State<App>, Read(caller): Read, NumberPath(id): NumberPath) -> ApiResult<Row> {
     let number = app.table.number(&caller.organization, &id).await?.ok_or(Error::NotFound)?;

@@ -30,7 +30,7 @@ fn routes(app: App) -> Http {
     Http::new()
         .at(NUMBERS, routing::get(list::list).post(buy::buy))
         .at(NUMBER, routing::get(get::get).patch(update::update).delete(release::release))
-        .with_state(app)
+        .for_customers(app)
 }
 
 /// How these routes are described in the API's documentation.

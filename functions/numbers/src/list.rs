@@ -8,7 +8,7 @@ use domain::{AgentId, E164, Error};
 use table::{Filter, Page, View};
 use url::form_urlencoded;
 use utoipa::{IntoParams, IntoResponses};
-use web::{ApiError, ApiResult, Params, PhoneNumberRow, Read};
+use web::{ApiError, ApiResult, Params, PhoneNumberRow, Queried, Read};
 
 use crate::app::{App, NUMBERS};
 use crate::cursor::{self, Cursor};
@@ -45,7 +45,7 @@ pub(crate) struct ListQuery {
     /// Only the number linked to this agent.
     #[param(max_length = 128)]
     agent_id: Option<String>,
-    /// Only this number, spelled as its row spells it; mind that `+` is `%2B` in a URL.
+    /// Only this number, spelled as its row spells it.
     #[param(value_type = Option<web::E164>, inline)]
     e164: Option<String>,
 }
@@ -90,7 +90,10 @@ pub(crate) enum ListRefusals {
     params(ListQuery),
     responses(ListAnswers, ListRefusals, web::answers::Failures)
 )]
-pub(crate) async fn list(State(app): State<App>, Read(caller): Read, params: Params) -> ApiResult<Response<Body>> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    Queried { caller, params, .. }: Queried<Read>,
+) -> ApiResult<Response<Body>> {
     let listing = parse(params)?;
     let page = Page {
         after: listing.cursor.as_ref().map(|cursor| cursor.last().clone()),

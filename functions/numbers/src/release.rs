@@ -42,7 +42,7 @@ pub(crate) enum ReleaseRefusals {
     params(Id),
     responses(
         (status = 200, description = "Release result", body = Released),
-        web::answers::Failures, web::answers::Missing, ReleaseRefusals,
+        web::answers::Invalid, web::answers::Failures, web::answers::Missing, ReleaseRefusals,
     ),
 )]
 pub(crate) async fn release(

@@ -59,7 +59,7 @@ pub(crate) enum UpdateRefusals {
     params(Id, IfMatchHeader), request_body = UpdateRequest,
     responses(
         NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Missing,
-        UpdateRefusals, web::answers::Precondition, web::answers::TooLarge,
+        UpdateRefusals, web::answers::Precondition, web::answers::Unread,
     ),
 )]
 pub(crate) async fn update(
@@ -84,8 +84,13 @@ fn parse(mut fields: Fields) -> domain::Result<Patch> {
         template: fields.change("dispatchMetadataTemplate", |fields| {
             fields.json("dispatchMetadataTemplate", DispatchTemplate::from_compact_json)
         }),
-        agent: fields.change("agentId", |fields| fields.optional("agentId", AgentId::parse)),
+        agent: fields.change("agentId", |fields| fields.optional("agentId", parse_agent)),
         label: fields.change("label", |fields| fields.optional("label", Label::parse)),
     };
     fields.finish(Some(patch))
+}
+
+/// Clients send an empty text for "no agent", which this API says otherwise.
+fn parse_agent(text: &str) -> Result<AgentId, &'static str> {
+    if text.is_empty() { Err("must not be empty; null unlinks the agent") } else { AgentId::parse(text) }
 }

@@ -105,6 +105,12 @@ pub const VARIABLES: &[Variable] = &[
         set_by: Setter::Template,
     },
     Variable {
+        name: "CORS_ORIGINS",
+        meaning: "origins whose browsers may call the API, with commas between; empty: none",
+        default: Some(""),
+        set_by: Setter::Template,
+    },
+    Variable {
         name: "TELNYX_URL",
         meaning: "the carrier's API",
         default: Some("https://api.telnyx.com/v2"),
@@ -353,6 +359,26 @@ impl Settings {
         })
     }
 
+    /// The origins whose browsers may call the API, such as `https://console.example.com`, with commas between; none where
+    /// nothing is said.
+    ///
+    /// # Errors
+    /// `CORS_ORIGINS` holds something else than origins as browsers write them (RFC 6454, section 6.2).
+    pub fn cors_origins(&self) -> Result<Vec<String>, SettingsError> {
+        const FORM: &str = "must be origins such as https://console.example.com, with commas between: scheme, host in \
+                            lower case and a port other than the usual one, without a path; '*' is not accepted";
+        let is_origin = |text: &&str| {
+            let url = reqwest::Url::parse(text).ok();
+            let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
+            url.is_some_and(|url| url.origin().ascii_serialization() == **text)
+        };
+        self.parsed("CORS_ORIGINS", |text| {
+            let origins: Vec<_> = text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).collect();
+            let known = origins.iter().all(is_origin) && (text.is_empty() || !origins.is_empty());
+            if known { Ok(origins.into_iter().map(str::to_owned).collect()) } else { Err(FORM) }
+        })
+    }
+
     pub(crate) fn optional(&self, name: &str) -> Option<String> {
         (self.read)(name).filter(|value| !value.is_empty())
     }
@@ -407,6 +433,30 @@ mod tests {
         assert_eq!(limits(dear), ("9.00".to_owned(), "5.00".to_owned()));
         let set = &[("CARRIER_UPFRONT_LIMIT_USD", "0"), ("CARRIER_MONTHLY_LIMIT_USD", "40")];
         assert_eq!(limits(set), ("0.00".to_owned(), "40.00".to_owned()));
+    }
+
+    #[test]
+    fn origins_are_listed_as_browsers_write_them() {
+        let origins = |text: &'static str| Settings::from_reader(move |_| Some(text.to_owned())).cors_origins();
+        assert_eq!(origins("").unwrap(), Vec::<String>::new());
+        let listed = origins("https://console.example.com, http://localhost:3000").unwrap();
+        assert_eq!(listed, ["https://console.example.com", "http://localhost:3000"]);
+        for bad in [
+            "*",
+            ",",
+            "console.example.com",
+            "https://console.example.com/",
+            "https://console.example.com/app",
+            "https://Console.example.com",
+            "https://console.example.com:443",
+            "https://user@console.example.com",
+            "ftp://console.example.com",
+            "https://*.example.com",
+            "null",
+        ] {
+            let refused = origins(bad);
+            assert!(refused.is_err_and(|error| error.to_string().contains("CORS_ORIGINS")), "{bad}");
+        }
     }
 
     #[test]

@@ -87,8 +87,9 @@ impl Table {
             if let Some(AnswerItem { etag, body }) = record.answer {
                 return Ok(Begun::Replay(RecordedAnswer { etag, body }));
             }
-            if record.lease_until > now.millis() {
-                return Err(taken_over());
+            let left = Timestamp::from_millis(record.lease_until).since(now);
+            if !left.is_zero() {
+                return Err(Error::IdempotencyInProgress { retry_after: left });
             }
             // From here on the old run can make nothing: had it made something since we looked, this fails.
             let made = record.made.as_ref();

@@ -38,7 +38,7 @@ pub enum Failures {
     Unavailable(ErrorBody),
 }
 
-/// What a route answers that reads a body, query parameters or `If-Match`.
+/// What any route may answer, since a query parameter that it does not know breaks a rule.
 #[derive(IntoResponses)]
 pub enum Invalid {
     /// The body, a query parameter or a header breaks a rule (`VALIDATION_ERROR`); `issues` names every one.
@@ -53,8 +53,9 @@ pub enum Invalid {
     Invalid(ErrorBody),
 }
 
+/// What a route answers to a body that it does not read.
 #[derive(IntoResponses)]
-pub enum TooLarge {
+pub enum Unread {
     /// The body is larger than 64 KiB (`PAYLOAD_TOO_LARGE`).
     #[response(
         status = 413,
@@ -64,6 +65,15 @@ pub enum TooLarge {
         })
     )]
     TooLarge(ErrorBody),
+    /// The body is compressed (`UNSUPPORTED_MEDIA_TYPE`).
+    #[response(
+        status = 415,
+        example = json!({
+            "error": "The request body is compressed; send it as it is, without Content-Encoding",
+            "code": "UNSUPPORTED_MEDIA_TYPE", "retryable": false,
+        })
+    )]
+    Compressed(ErrorBody),
 }
 
 #[derive(IntoResponses)]

@@ -1,6 +1,7 @@
 //! Who calls: the API key, its organization and its scopes.
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +11,12 @@ use domain::api_key::{ApiKey, ApiKeyHash, Grant, Scope};
 use domain::audit::Actor;
 use domain::{ApiKeyId, Clock, OrganizationId, Randomness, Timestamp};
 use runtime::Start;
+use runtime::settings::SettingsError;
 use table::Table;
+use tower_http::cors::CorsLayer;
 
+use crate::cors::cors;
+use crate::params::{Params, refuse_parameters};
 use crate::{ApiError, ApiResult};
 
 /// How long a key that was looked up is taken as valid without asking again.
@@ -29,14 +34,18 @@ pub struct Reception {
     pub(crate) table: Table,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
+    /// How browsers of the operator's origins are let in; `None` where there are none.
+    pub(crate) cors: Option<CorsLayer>,
     known: Arc<Mutex<Known>>,
 }
 
 impl Reception {
-    #[must_use]
-    pub fn from_start(start: &Start, table: &Table) -> Self {
+    /// # Errors
+    /// A setting is malformed.
+    pub fn from_start(start: &Start, table: &Table) -> Result<Self, SettingsError> {
         let (clock, randomness) = (start.clock.clone(), start.randomness.clone());
-        Self { table: table.clone(), clock, randomness, known: Arc::default() }
+        let cors = cors(&start.settings.cors_origins()?);
+        Ok(Self { table: table.clone(), clock, randomness, cors, known: Arc::default() })
     }
 
     async fn grant(&self, key: &ApiKey) -> ApiResult<Arc<Grant>> {
@@ -99,11 +108,20 @@ fn bearer(parts: &Parts) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// What a caller must be allowed to do.
+pub trait Scoped {
+    const SCOPE: Scope;
+}
+
 macro_rules! scoped {
     ($(#[$doc:meta])* $name:ident, $scope:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $name(pub Caller);
+
+        impl Scoped for $name {
+            const SCOPE: Scope = $scope;
+        }
 
         impl From<$name> for Caller {
             fn from($name(caller): $name) -> Self {
@@ -119,10 +137,34 @@ macro_rules! scoped {
             type Rejection = ApiError;
 
             async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-                Ok(Self(authorize(parts, state, $scope).await?))
+                let caller = authorize(parts, state, $scope).await?;
+                refuse_parameters(parts)?;
+                Ok(Self(caller))
             }
         }
     };
+}
+
+/// A request whose query is read. Every other request of a caller may have none: a parameter that is passed over would
+/// answer something else than was asked.
+pub struct Queried<C> {
+    pub caller: Caller,
+    pub params: Params,
+    allowed: PhantomData<fn(C)>,
+}
+
+impl<S, C> FromRequestParts<S> for Queried<C>
+where
+    S: Send + Sync,
+    C: Scoped,
+    Reception: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
+        let caller = authorize(parts, state, C::SCOPE).await?;
+        Ok(Self { caller, params: Params::read(parts), allowed: PhantomData })
+    }
 }
 
 scoped! {

@@ -25,6 +25,10 @@ pub enum ApiError {
     ResultTooLarge,
     MethodNotAllowed,
     PayloadTooLarge,
+    /// The body is compressed.
+    CompressedBody,
+    /// No route has a path that ends in a slash; this is the path without it.
+    TrailingSlash(String),
 }
 
 impl<E: Into<Error>> From<E> for ApiError {
@@ -54,6 +58,7 @@ pub struct ErrorBody {
     ///   `IDEMPOTENCY_IN_PROGRESS`
     /// - 412 `PRECONDITION_FAILED`
     /// - 413 `PAYLOAD_TOO_LARGE`
+    /// - 415 `UNSUPPORTED_MEDIA_TYPE`
     /// - 422 `IDEMPOTENCY_KEY_REUSED`
     /// - 429 `RATE_LIMITED`
     /// - 500 `INTERNAL_ERROR`
@@ -102,6 +107,8 @@ impl ApiError {
             Self::ResultTooLarge => return Code::ResultTooLarge,
             Self::MethodNotAllowed => return Code::MethodNotAllowed,
             Self::PayloadTooLarge => return Code::PayloadTooLarge,
+            Self::CompressedBody => return Code::UnsupportedMediaType,
+            Self::TrailingSlash(_) => return Code::NotFound,
         };
         match error {
             Error::Invalid(_) => Code::ValidationError,
@@ -164,6 +171,10 @@ impl ApiError {
             }
             Self::MethodNotAllowed => "This path does not take that method; see the Allow header".to_owned(),
             Self::PayloadTooLarge => "The request body is larger than 64 KiB".to_owned(),
+            Self::CompressedBody => {
+                "The request body is compressed; send it as it is, without Content-Encoding".to_owned()
+            }
+            Self::TrailingSlash(bare) => format!("Not found; leave out the slash at the end: {bare}"),
         }
     }
 

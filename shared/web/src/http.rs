@@ -4,22 +4,27 @@ use std::convert::Infallible;
 use std::pin::Pin;
 
 use axum::Router;
+use axum::extract::FromRef;
 use axum::routing::MethodRouter;
 use runtime::function::Entrance;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 
-use crate::serve::run;
+use crate::serve::{answer_panic, run};
+use crate::{ApiError, Reception};
 
 /// Routes as a way into a function. It remembers its paths, which the template routes to the function.
 pub struct Http<S = ()> {
     router: Router<S>,
     paths: Vec<&'static str>,
+    cors: Option<CorsLayer>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Http<S> {
     /// Without a route yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { router: Router::new(), paths: Vec::new() }
+        Self { router: Router::new(), paths: Vec::new(), cors: None }
     }
 
     /// Adds what answers at a path that has none yet, such as `/v1/phone-numbers/{id}`.
@@ -33,7 +38,17 @@ impl<S: Clone + Send + Sync + 'static> Http<S> {
     /// Gives the handlers what they work with.
     #[must_use]
     pub fn with_state(self, state: S) -> Http {
-        Http { router: self.router.with_state(state), paths: self.paths }
+        Http { router: self.router.with_state(state), paths: self.paths, cors: self.cors }
+    }
+
+    /// The same for routes of customers, who may come from browsers where the operator allows that.
+    #[must_use]
+    pub fn for_customers(self, state: S) -> Http
+    where
+        Reception: FromRef<S>,
+    {
+        let cors = Reception::from_ref(&state).cors;
+        Http { cors, ..self.with_state(state) }
     }
 }
 
@@ -44,8 +59,14 @@ impl<S: Clone + Send + Sync + 'static> Default for Http<S> {
 }
 
 impl Http {
+    /// The routes, with what answers wrong methods and panics. Where browsers are let in, they can read these answers, too.
     pub fn into_router(self) -> Router {
-        self.router
+        let router = self.router.method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed });
+        let router = router.layer(CatchPanicLayer::custom(answer_panic));
+        match self.cors {
+            Some(cors) => router.layer(cors),
+            None => router,
+        }
     }
 
     /// The paths in the order in which they were added.
@@ -57,6 +78,6 @@ impl Http {
 
 impl Entrance for Http {
     fn run(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), lambda_http::Error>>>> {
-        Box::pin(run(self.router))
+        Box::pin(run(self.into_router()))
     }
 }

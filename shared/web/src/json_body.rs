@@ -2,6 +2,7 @@
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, HeaderValue, header};
 use domain::Error;
 use http_body_util::LengthLimitError;
 use sha2::{Digest, Sha256};
@@ -25,6 +26,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> ApiResult<Self> {
+        refuse_compressed(request.headers())?;
         let bytes = to_bytes(request.into_body(), BODY_LIMIT_BYTES).await.map_err(|error| {
             let cause = std::error::Error::source(&error);
             let too_large = cause.is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
@@ -40,6 +42,16 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
         })?;
         Ok(Self { fields: Fields::new(fields), digest: hex::encode(Sha256::digest(&bytes)) })
     }
+}
+
+/// # Errors
+/// The body has a coding (RFC 9110, section 8.4) other than none.
+fn refuse_compressed(headers: &HeaderMap) -> ApiResult<()> {
+    let plain = |coding: &HeaderValue| {
+        let text = coding.to_str().unwrap_or("unreadable");
+        text.split(',').map(str::trim).all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
+    };
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) { Ok(()) } else { Err(ApiError::CompressedBody) }
 }
 
 fn whole(message: &str) -> Error {

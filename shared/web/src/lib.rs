@@ -4,6 +4,7 @@ pub mod answers;
 mod caller;
 mod code;
 mod compact_json;
+mod cors;
 mod error;
 mod fields;
 mod http;
@@ -15,7 +16,7 @@ mod params;
 mod serve;
 mod usd;
 
-pub use caller::{Caller, Compliance, Read, Reception, Write};
+pub use caller::{Caller, Compliance, Queried, Read, Reception, Scoped, Write};
 pub use code::Code;
 pub use error::{ApiError, ApiResult, ErrorBody, IssueBody};
 pub use fields::Fields;

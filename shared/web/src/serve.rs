@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, body::Body};
@@ -12,21 +12,27 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, LambdaEvent, lambda_runtime};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument, info_span};
 
 use crate::ApiError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Puts around routes what every answer has: a request id, one log line, the error form for unknown paths, wrong
-/// methods and panics.
+/// The longest path that an answer repeats, in bytes.
+const PATH_SHOWN_BYTES: usize = 200;
+
+/// Puts around routes what every answer has: a request id, one log line, the error form for unknown paths.
 pub fn serve(routes: Router) -> Router {
-    routes
-        .fallback(|| async { ApiError::from(Error::NotFound) })
-        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
-        .layer(CatchPanicLayer::custom(answer_panic))
-        .layer(from_fn(identify))
+    routes.fallback(|uri: Uri| async move { unknown_path(uri.path()) }).layer(from_fn(identify))
+}
+
+/// What a path is answered that no route has. One with a slash at its end is most often a client's habit, so it is told.
+fn unknown_path(path: &str) -> ApiError {
+    let bare = path.trim_end_matches('/');
+    let is_shown = bare.len() < path.len()
+        && (1..=PATH_SHOWN_BYTES).contains(&bare.len())
+        && bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
+    if is_shown { ApiError::TrailingSlash(bare.to_owned()) } else { Error::NotFound.into() }
 }
 
 /// Serves routes under the Lambda runtime.
@@ -94,7 +100,7 @@ fn request_id(request: &Request) -> String {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
-fn answer_panic(panic: Box<dyn Any + Send>) -> Response<Body> {
+pub(crate) fn answer_panic(panic: Box<dyn Any + Send>) -> Response<Body> {
     let message = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
@@ -112,6 +118,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::Http;
 
     async fn panics() {
         panic!("a private reason");
@@ -123,7 +130,7 @@ mod tests {
     }
 
     async fn ask(method: &str, path: &str) -> (u16, HeaderMap, Value) {
-        let routes = Router::new().route("/panics", get(panics)).route("/panics-later", get(panics_later));
+        let routes = Http::new().at("/panics", get(panics)).at("/panics-later", get(panics_later)).into_router();
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let (parts, body) = serve(routes).oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -147,6 +154,20 @@ mod tests {
         let (status, headers, body) = ask("GET", "/nothing").await;
         assert_eq!((status, &body["code"]), (404, &json!("NOT_FOUND")));
         assert!(headers.contains_key(REQUEST_ID));
+        for (path, named) in [
+            ("/panics/", Some("/panics")),
+            ("/v1/phone-numbers/kyb///", Some("/v1/phone-numbers/kyb")),
+            ("/", None),
+            ("//", None),
+            ("/%3Cscript%3E/", None),
+        ] {
+            let (status, _, body) = ask("GET", path).await;
+            assert_eq!((status, &body["code"]), (404, &json!("NOT_FOUND")), "{path}");
+            let sentence = body["error"].as_str().unwrap();
+            assert_eq!(sentence.rsplit_once(' ').unwrap().1 == named.unwrap_or("found"), true, "{path}: {sentence}");
+        }
+        let (_, _, long) = ask("GET", &format!("/{}/", "a".repeat(300))).await;
+        assert_eq!(long["error"], "Not found", "no answer grows with what was asked");
         let (status, headers, body) = ask("DELETE", "/panics").await;
         assert_eq!((status, &body["code"]), (405, &json!("METHOD_NOT_ALLOWED")));
         assert_eq!(headers["allow"], "GET,HEAD");

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use domain::api_key::{ApiKey, Scope};
+use local::Options;
 use reqwest::Method;
 use serde_json::json;
 use tests::dynamo::Weather;
-use tests::routes::{routes, routes_with_a_body};
+use tests::routes::{NOBODYS_NUMBER, routes, routes_with_a_body};
 use tests::{TestApp, approved};
 
 fn method(name: &str) -> Method {
@@ -72,10 +73,13 @@ async fn a_key_does_only_what_its_scopes_allow() {
 #[tokio::test]
 async fn unknown_paths_and_wrong_methods_are_answered_in_the_errors_form() {
     let app = TestApp::approved().await;
-    for path in
-        ["/", "/v1", "/v1/phone-numbers/", "/v1/phone-numbers/a/b", "/v2/phone-numbers", "/v1/phone-numbers/kyb/x"]
-    {
+    for path in ["/", "/v1", "/v1/phone-numbers/a/b", "/v2/phone-numbers", "/v1/phone-numbers/kyb/x"] {
         app.get(path).send().await.refused(404, "NOT_FOUND");
+    }
+    for route in routes() {
+        let path = route.about(NOBODYS_NUMBER);
+        let answer = app.call(route.method.clone(), &format!("{path}/")).send().await.refused(404, "NOT_FOUND");
+        assert_eq!(answer["error"], format!("Not found; leave out the slash at the end: {path}"));
     }
     for (path, wrong, allowed) in [
         ("/v1/phone-numbers", "PUT", "GET,HEAD,POST"),
@@ -115,6 +119,81 @@ async fn a_byte_order_mark_before_a_body_is_skipped() {
         assert_ne!(answer.status, 400, "{}: {}", route.name(), answer.text);
     }
     app.bundle.notifications.settled().await;
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_with_a_sentence_that_says_so() {
+    let app = TestApp::approved().await;
+    for route in routes_with_a_body() {
+        for coding in ["gzip", "br", "deflate", "GZIP", "identity, gzip"] {
+            let answer = route.good_call(&app, 0).header("content-encoding", coding).send().await;
+            let answer = answer.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+            assert!(answer["error"].as_str().unwrap().contains("compressed"), "{answer}");
+        }
+        let plain = route.good_call(&app, 0).header("content-encoding", "identity").send().await;
+        assert_ne!(plain.status, 415, "{}", route.name());
+    }
+    app.bundle.notifications.settled().await;
+}
+
+#[tokio::test]
+async fn a_query_parameter_that_a_route_does_not_know_is_refused_by_name_on_every_route() {
+    let app = TestApp::approved().await;
+    for route in routes() {
+        let path = route.about(NOBODYS_NUMBER);
+        for (query, names) in
+            [("verbose=1", vec!["verbose"]), ("Area-Code=1&x", vec!["Area-Code", "x"]), ("=", vec![""])]
+        {
+            let call = app.call(route.method.clone(), &format!("{path}?{query}"));
+            let call = if route.request.is_some() { call.json(&route.body(0)) } else { call };
+            let answer = call.send().await;
+            assert_eq!(answer.body["error"], "Invalid query parameters", "{} {query}", route.name());
+            answer.invalid(&names);
+            // Nobody learns what a route knows without a key.
+            app.call(route.method.clone(), &format!("{path}?{query}"))
+                .authorization(None)
+                .send()
+                .await
+                .refused(401, "UNAUTHORIZED");
+        }
+    }
+    assert_eq!(app.get("/v1/phone-numbers").send().await.ok(), json!([]), "nothing was done");
+    let meant = app.get("/v1/phone-numbers/available?area_code=415").send().await;
+    assert!(meant.text.contains("did you mean areaCode?"), "{}", meant.text);
+    meant.invalid(&["area_code"]);
+}
+
+#[tokio::test]
+async fn a_browser_is_let_in_only_from_an_origin_that_the_operator_lists() {
+    const CONSOLE: &str = "https://console.example.com";
+    let app = TestApp::approved().await;
+    let listed = Options::with("CorsOrigins", "https://console.example.com, http://localhost:3000");
+    let open = TestApp::start(approved(), listed).await;
+    for route in routes() {
+        let path = route.about(NOBODYS_NUMBER);
+        let ask = |app: &TestApp, origin: &str| {
+            let call = app.call(Method::OPTIONS, &path).authorization(None).header("origin", origin);
+            call.header("access-control-request-method", route.method.as_str())
+                .header("access-control-request-headers", "authorization,content-type,idempotency-key,if-match")
+        };
+        ask(&app, CONSOLE).send().await.refused(405, "METHOD_NOT_ALLOWED");
+        let preflight = ask(&open, CONSOLE).send().await;
+        assert_eq!(preflight.status, 200, "{}", route.name());
+        assert_eq!(preflight.header("access-control-allow-origin"), CONSOLE);
+        assert!(preflight.header("access-control-allow-methods").contains(route.method.as_str()), "{}", route.name());
+        for header in ["authorization", "content-type", "idempotency-key", "if-match"] {
+            assert!(preflight.header("access-control-allow-headers").contains(header), "{header}");
+        }
+        let stranger = ask(&open, "https://console.example.com.evil.example").send().await;
+        assert_eq!(stranger.header("access-control-allow-origin"), "");
+        // Errors can be read, too.
+        let answer = route.call(&open).authorization(None).header("origin", CONSOLE).send().await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (401, CONSOLE));
+        for header in ["etag", "link", "x-next-cursor", "retry-after", "x-request-id", "idempotency-replayed"] {
+            assert!(answer.header("access-control-expose-headers").contains(header), "{header}");
+        }
+        assert_eq!(answer.header("access-control-allow-credentials"), "");
+    }
 }
 
 #[tokio::test]

@@ -99,7 +99,17 @@ async fn bad_query_parameters_are_all_named() {
         app.get(&format!("/v1/phone-numbers?limit={limit}")).send().await.invalid(&["limit"]);
     }
     app.get("/v1/phone-numbers?limit=1&limit=2").send().await.invalid(&["limit"]);
-    app.get("/v1/phone-numbers?unknown=1").send().await.ok();
+    app.get("/v1/phone-numbers?agent_id=a1&limit=1").send().await.invalid(&["agent_id"]);
+}
+
+#[tokio::test]
+async fn a_filter_by_number_works_whether_or_not_its_plus_was_escaped() {
+    let app = TestApp::approved().await;
+    let row = app.import("+12125550142").send().await.ok();
+    for number in ["+12125550142", "%2B12125550142", "%2012125550142"] {
+        let list = app.get(&format!("/v1/phone-numbers?e164={number}")).send().await.ok();
+        assert_eq!(list[0]["id"], row["id"], "{number}");
+    }
 }
 
 #[tokio::test]

@@ -58,6 +58,9 @@ async fn fields_that_a_caller_may_not_set_are_ignored() {
 async fn every_failing_field_is_named_at_once() {
     let app = TestApp::approved().await;
     let (path, row) = bought(&app).await;
+    let empty = app.patch(&path, &json!({ "agentId": "" })).send().await;
+    assert!(empty.text.contains("null unlinks the agent"), "{}", empty.text);
+    empty.invalid(&["agentId"]);
     let body = json!({ "direction": null, "label": 5, "agentId": "", "dispatchMetadataTemplate": "{}" });
     app.patch(&path, &body).send().await.invalid(&["direction", "label", "agentId", "dispatchMetadataTemplate"]);
     app.patch(&path, &json!({ "direction": "Both" })).send().await.invalid(&["direction"]);
