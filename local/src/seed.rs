@@ -6,7 +6,7 @@ use std::path::Path;
 use domain::api_key::{ApiKey, Grant, Scope};
 use domain::audit::Actor;
 use domain::credits::LedgerEntry;
-use domain::kyb::{Brand, Decision, Declaration, Filing, Review, Submission, SubmittedBy};
+use domain::kyb::{Attestation, Brand, Decision, Declaration, Filing, Review, Submission, SubmittedBy};
 use domain::organization::Organization;
 use domain::sip_connection::SipConnection;
 use domain::{AgentId, ApiKeyId, KybId, MicroUsd, Name, OrganizationId, Prose, SipConnectionId, Timestamp};
@@ -134,7 +134,8 @@ pub async fn plant(table: &Table, seed: &Seed, world: &World, now: Timestamp) ->
         });
         let by = SubmittedBy { api_key: key_id.clone(), user_id: None, email: None };
         let review = Review { at: now, reviewer_id: "seed".to_owned(), reviewer_email: None };
-        let submitted = Submission::submit(None, &id, KybId::new(now, rand::random()), filing, by, now)?;
+        let submitted =
+            Submission::submit(None, &id, KybId::new(now, rand::random()), filing, by, Attestation::current(), now)?;
         table.replace_submission(None, &submitted.decide(&Decision::Approve, review)?.0, None, &SEED).await?;
     }
     // Last, because it tells that all the rest is there.

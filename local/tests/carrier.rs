@@ -310,7 +310,7 @@ async fn too_many_calls_are_throttled_until_the_window_is_over() {
     let Err(Error::CarrierThrottled { retry_after, .. }) = find().await else { panic!("not throttled") };
     assert_eq!(retry_after, Duration::from_secs(18), "rounded up, so that coming back then helps");
     let order = sandbox.telnyx.order(&number("+14155550123"), &reference(1), &owner()).await;
-    assert!(matches!(order, Ordered::No(Refusal::NotAccepted(_))), "{order:?}");
+    assert!(matches!(order, Ordered::No(Refusal::Throttled { .. })), "{order:?}");
     let body = json!({ "phone_numbers": [], "customer_reference": "ref" }).to_string();
     let answer = sandbox.ask(Method::POST, "/number_orders", Some(&body)).await;
     assert_eq!((answer.0, &answer.1["errors"][0]["code"]), (429, &json!("10011")));

@@ -15,8 +15,8 @@ use axum::{Json, Router, routing};
 use clients::slack::verification::message;
 use clients::slack::{SigningSecret, Slack, SlackError};
 use domain::kyb::{
-    Address, BusinessProfile, Case, Country, Decision, Declaration, Delivery, Email, Filing, Representative, Review,
-    Submission, SubmittedBy, Website,
+    Address, Attestation, BusinessProfile, Case, Country, Decision, Declaration, Delivery, Email, Filing,
+    Representative, Review, Submission, SubmittedBy, Website,
 };
 use domain::{ApiKeyId, Clock, KybId, Name, OrganizationId, Prose, SystemClock, Timestamp};
 use local::sandbox::slack::{Clicks, Failure, Options, Outcome, Slack as Sandbox};
@@ -347,8 +347,8 @@ fn filings(name: &str, text: &str) -> [Filing; 2] {
     let address = Address {
         street: name.clone(),
         city: name.clone(),
-        state: name.clone(),
-        postal_code: name.clone(),
+        state: Some(name.clone()),
+        postal_code: Some(name.clone()),
         country: country.clone(),
     };
     let business = BusinessProfile {
@@ -371,7 +371,7 @@ fn filings(name: &str, text: &str) -> [Filing; 2] {
 fn submitted(filing: Filing, now: Timestamp) -> Submission {
     let by = SubmittedBy { api_key: ApiKeyId::new(now, 1), user_id: None, email: None };
     let organization = OrganizationId::parse("org_1").unwrap();
-    Submission::submit(None, &organization, KybId::new(now, 2), filing, by, now).unwrap()
+    Submission::submit(None, &organization, KybId::new(now, 2), filing, by, Attestation::current(), now).unwrap()
 }
 
 #[tokio::test]
@@ -381,7 +381,7 @@ async fn an_announcement_of_the_longest_or_most_hostile_answers_is_taken() {
     for (name, text) in [
         ("&".repeat(200), "&".repeat(2_000)),
         ("字".repeat(200), "😀".repeat(2_000)),
-        ("\u{200b}".to_owned(), "\u{200b}".to_owned()),
+        ("\u{200b}x".to_owned(), "\u{200b}x".to_owned()),
         ("<!channel> *Acme*".to_owned(), "<https://evil.example|https://slack.com>\n\n\n@here".to_owned()),
     ] {
         for filing in filings(&name, &text) {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use clients::telnyx::BrandId;
-use domain::kyb::Brand;
-use domain::{E164, Name, OrganizationId};
+use domain::kyb::{Brand, Field};
+use domain::{OrganizationId, is_blank};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -144,16 +144,27 @@ fn read(file: &std::path::Path) -> Result<Brand, Failure> {
     fields.brand()
 }
 
+/// A field of the brand, by the rule of the form's field that it prefills. Blank is empty.
 fn field(name: &str, text: Option<&str>) -> Result<String, Failure> {
-    match text.map(str::trim) {
-        None | Some("") => Ok(String::new()),
-        Some(text) => {
-            let read = match name {
-                "phone" => E164::parse(text).map(|phone| phone.to_string()),
-                _ => Name::parse(text).map(|text| text.to_string()).map_err(str::to_owned),
-            };
-            read.map_err(|reason| Failure::new(format!("{} {reason}.", camel(name))))
-        }
+    let prefills = match name {
+        "company_name" => Field::LegalName,
+        "display_name" => Field::DisplayName,
+        "entity_type" => Field::EntityType,
+        "ein" => Field::RegistrationId,
+        "website" => Field::Website,
+        "street" => Field::Street,
+        "city" => Field::City,
+        "state" => Field::State,
+        "postal_code" => Field::PostalCode,
+        "country" => Field::Country,
+        "email" => Field::Email,
+        "phone" => Field::Phone,
+        // First and last name.
+        _ => Field::Representative,
+    };
+    match text.filter(|text| !is_blank(text)) {
+        None => Ok(String::new()),
+        Some(text) => prefills.normalized(text).map_err(|reason| Failure::new(format!("{} {reason}.", camel(name)))),
     }
 }
 

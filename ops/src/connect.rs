@@ -14,6 +14,7 @@ use runtime::message::SubmissionHandle;
 use runtime::queue::Queue;
 use serde::Deserialize;
 use table::Table;
+use tokio::net::TcpStream;
 
 use crate::failure::Failure;
 use crate::options::{Options, Services};
@@ -56,10 +57,12 @@ impl Connection {
             None => Self::aws(options.table, options.profile, options.region, options.services).await,
             Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
                 let table = options.table.unwrap_or_else(|| LOCAL_TABLE.to_owned());
+                is_running(&url, &format!("Nothing answers at {url}")).await?;
                 Ok(Self { config: Account::local(url).sdk_config(), table, target: Target::Engine })
             }
             Some(file) => {
                 let ready = read_ready_file(Path::new(&file))?;
+                is_running(&ready.dynamo_db_url, &format!("The local run that has left {file} has ended")).await?;
                 let config = Account::local(ready.dynamo_db_url.clone()).sdk_config();
                 Ok(Self { config, table: ready.table_name.clone(), target: Target::Local(Box::new(ready)) })
             }
@@ -165,6 +168,14 @@ fn unnamed(option: &str, output: &str) -> Failure {
 
 fn unknown(service: &str) -> Failure {
     Failure::new(format!("An engine's address says nothing of {service}: give the local run's ready file to --local."))
+}
+
+/// Whether the local run still listens. A file that it has left says nothing of that, and the table's own error would be
+/// that it is busy.
+async fn is_running(url: &str, otherwise: &str) -> Result<(), Failure> {
+    let place = url.split_once("://").map_or(url, |(_, place)| place).trim_end_matches('/');
+    let connected = TcpStream::connect(place).await;
+    connected.map(drop).map_err(|_| Failure::new(format!("{otherwise}: start it again with `cargo run`.")))
 }
 
 fn read_ready_file(file: &Path) -> Result<Ready, Failure> {

@@ -164,6 +164,15 @@ async fn rewrite(session: &Session<'_, '_>, decided: &Submission) -> Result<&'st
     rewritten.map(|()| "rewritten").map_err(|error| Failure::new(format!("not rewritten: {error}")))
 }
 
+/// Takes the buttons off the message that was posted before. A newer one is announced whatever becomes of it.
+async fn retire(session: &Session<'_, '_>, before: &Submission) -> Result<&'static str, Failure> {
+    let Some(place) = &before.delivery else { return Ok("never posted") };
+    let case = session.table.case(&before.organization, &before.id).await?;
+    let case = case.ok_or_else(|| Failure::new("not rewritten: the verification is gone"))?;
+    let retired = session.connection.slack()?.retire(place, &case).await;
+    retired.map(|()| "without buttons").map_err(|error| Failure::new(format!("not rewritten: {error}")))
+}
+
 async fn resend(session: &mut Session<'_, '_>, which: &Which) -> Result<Output, Failure> {
     let Which { organization, id } = which;
     let queue = session.connection.queue()?;
@@ -176,14 +185,16 @@ async fn resend(session: &mut Session<'_, '_>, which: &Which) -> Result<Output, 
         return Ok(would);
     }
     session.table.announce_again(organization, id, session.now()).await?;
+    let earlier = retire(session, &before).await;
+    let earlier = earlier.as_ref().map_or_else(ToString::to_string, |word| (*word).to_owned());
     let sent = queue.send(&SubmissionHandle::of(&before)).await;
     let Ok(job) = sent else {
         let message = "The queue takes no message now; the reconciler brings it up within minutes.";
-        return Ok(Output::changed(true, message, json!({ "queued": false })));
+        return Ok(Output::changed(true, message, json!({ "queued": false, "earlierMessage": earlier })));
     };
     session.table.record_notification(&before, &Notification::Queued { job }).await?;
     let message = format!("Verification {id} of '{organization}' is queued for Slack again.");
-    Ok(Output::changed(true, message, json!({ "queued": true })))
+    Ok(Output::changed(true, message, json!({ "queued": true, "earlierMessage": earlier })))
 }
 
 fn row(submission: &Submission) -> Value {

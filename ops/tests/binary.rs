@@ -372,6 +372,15 @@ async fn the_local_run_is_found_by_its_file_or_its_engines_address() {
     assert!(refused(&none, &there).await.contains("start one with `cargo run`"));
     std::fs::write(&missing, "{}").unwrap();
     assert!(refused(&none, &there).await.contains("is not a local run's ready file"));
+    let ready = json!({
+        "dynamoDbUrl": "http://127.0.0.1:9", "tableName": "t", "queueUrl": "", "carrierUrl": "", "carrierSecret": "",
+        "slackApiUrl": "", "slackSecret": "",
+    });
+    std::fs::write(&missing, ready.to_string()).unwrap();
+    let ended = refused(&none, &there).await;
+    assert!(ended.contains("has ended: start it again with `cargo run`"), "{ended}");
+    let nobody = refused(&none, "--local=http://127.0.0.1:9 orgs list").await;
+    assert!(nobody.contains("Nothing answers at http://127.0.0.1:9"), "{nobody}");
     let engine = format!("--local={}", app.dynamo.url());
     assert_eq!(done(&none, &format!("{engine} orgs list")).await[0]["id"], app.organization.as_str());
     assert!(refused(&none, &format!("{engine} brand fetch org_1 B1")).await.contains("says nothing of the carrier"));

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
 use domain::audit::Actor;
-use domain::kyb::{Declaration, Filing, Submission, SubmittedBy};
+use domain::kyb::{Attestation, Declaration, Filing, Submission, SubmittedBy};
 use domain::{ApiKeyId, Clock, KybId, Name, Prose};
 use local::sandbox::slack::Failure;
 use serde_json::{Value, json};
@@ -21,7 +21,9 @@ async fn submitted(app: &TestApp) -> Submission {
     };
     let by = SubmittedBy { api_key: ApiKeyId::new(now, 1), user_id: None, email: None };
     let filing = Filing::Short(declaration);
-    let submission = Submission::submit(None, &app.organization, KybId::new(now, 2), filing, by, now).unwrap();
+    let submission =
+        Submission::submit(None, &app.organization, KybId::new(now, 2), filing, by, Attestation::current(), now)
+            .unwrap();
     assert!(app.bundle.table.replace_submission(None, &submission, None, &Actor::System("tests")).await.unwrap());
     submission
 }

@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use domain::audit::Actor;
-use domain::kyb::{Decision, Declaration, Filing, Review, Status, Submission, SubmittedBy};
+use domain::kyb::{Attestation, Decision, Declaration, Filing, Review, Status, Submission, SubmittedBy};
 use domain::organization::Organization;
 use domain::{ApiKeyId, KybId, Name, OrganizationId, Prose, Timestamp};
 use local::sandbox::slack::{Failure, Options, Slack as Sandbox};
@@ -86,8 +86,16 @@ impl World {
             cursor_key: [0; 32],
         };
         assert!(self.table.create_organization(&holder).await.unwrap());
-        let submission =
-            Submission::submit(None, &organization, KybId::new(NOW, 2), Filing::Short(declaration), by, NOW).unwrap();
+        let submission = Submission::submit(
+            None,
+            &organization,
+            KybId::new(NOW, 2),
+            Filing::Short(declaration),
+            by,
+            Attestation::current(),
+            NOW,
+        )
+        .unwrap();
         assert!(self.table.replace_submission(None, &submission, None, &Actor::System("tests")).await.unwrap());
         submission
     }

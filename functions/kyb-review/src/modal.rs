@@ -36,7 +36,7 @@ pub(crate) struct Ticket {
 pub(crate) fn form(submission: &Submission, place: &Delivery) -> Result<Value, Cause> {
     let Delivery { channel, ts } = place.clone();
     let ticket = serde_json::to_string(&Ticket { handle: SubmissionHandle::of(submission), channel, ts })?;
-    let name = Escaped::line(submission.filing.business_name().as_str()).clip(NAME_CHARS);
+    let name = Escaped::line(submission.filing.business_name()).clip(NAME_CHARS);
     let name = if name.as_str().is_empty() { "(nothing visible)" } else { name.as_str() };
     let option = |field: Field| json!({"text": plain(field.label()), "value": field.path()});
     let options: Vec<Value> = submission.filing.answers().into_iter().map(|(field, _)| option(field)).collect();

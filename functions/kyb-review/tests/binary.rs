@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clients::slack::{SIGNATURE, TIMESTAMP, sign};
-use domain::kyb::{Declaration, Delivery, Filing, Status, Submission, SubmittedBy};
+use domain::kyb::{Attestation, Declaration, Delivery, Filing, Status, Submission, SubmittedBy};
 use domain::{ApiKeyId, Clock, KybId, Name, OrganizationId, Prose, SystemClock};
 use local::sandbox::slack::{Failure, Message};
 use local::seed::World;
@@ -26,7 +26,15 @@ async fn announced(app: &TestApp) -> Submission {
     let by = SubmittedBy { api_key: ApiKeyId::new(now, 1), user_id: None, email: None };
     let file = |current: Option<&Submission>| {
         let filing = Filing::Short(declaration.clone());
-        Submission::submit(current, &app.organization, KybId::new(now, 2), filing, by.clone(), now)
+        Submission::submit(
+            current,
+            &app.organization,
+            KybId::new(now, 2),
+            filing,
+            by.clone(),
+            Attestation::current(),
+            now,
+        )
     };
     let actor = domain::audit::Actor::ApiKey(by.api_key.clone());
     let (submission, _) = app.bundle.table.file_submission(&app.organization, file, None, &actor).await.unwrap();

@@ -8,10 +8,10 @@ use utoipa::{IntoResponses, ToSchema};
 use web::{ApiResult, Compliance, Fields, JsonBody};
 
 use crate::app::{App, DRAFT};
-use crate::filing::full_form;
+use crate::filing::{LONG_FORM, partial_form};
 use crate::rows::{ProfileRow, RepresentativeRow, SubmissionRow};
 
-/// A draft: the full form, of which the attestation may wait.
+/// A draft: the full form, of which everything may wait. What is there is checked; an empty text counts as absent.
 #[derive(ToSchema)]
 #[schema(as = PhoneNumberKybDraftRequest, rename_all = "camelCase")]
 #[expect(dead_code, reason = "only describes the wire form")]
@@ -38,7 +38,7 @@ pub(crate) enum DraftRefusals {
 
 /// Save phone-number business verification draft
 ///
-/// Replaces the draft that there is. After a rejection or revocation it begins a new submission.
+/// Replaces the draft that there is; it may be incomplete. After a rejection or revocation it begins a new submission.
 #[utoipa::path(
     put, path = DRAFT, operation_id = "savePhoneNumberKybDraft", tag = "Telephony",
     security(("bearerAuth" = ["compliance"])),
@@ -60,11 +60,19 @@ pub(crate) async fn draft(
         Submission::save_draft(current, organization, id.clone(), filing.clone(), accepted, now)
     };
     let (saved, holder) = app.table.file_submission(organization, file, None, &caller.actor()).await?;
-    Ok(Json(SubmissionRow::new(&saved, holder.hold.as_ref())))
+    Ok(Json(SubmissionRow::new(&saved, holder.hold.as_ref(), &caller)))
 }
 
 fn parse(mut fields: Fields) -> domain::Result<(Filing, bool)> {
-    let filing = full_form(&mut fields);
+    if fields.has("declaration") && !LONG_FORM.into_iter().any(|name| fields.has(name)) {
+        for name in LONG_FORM {
+            fields.issue(
+                name,
+                "is required: a draft is of the full form; declaration, the short one, is submitted at once",
+            );
+        }
+    }
+    let filing = Filing::Partial(partial_form(&mut fields));
     let accepted = fields.flag("attestationAccepted").unwrap_or(false);
-    fields.finish(filing.map(|filing| (filing, accepted)))
+    fields.finish(Some((filing, accepted)))
 }

@@ -1,12 +1,15 @@
 //! Reading what a customer files.
 
+use std::collections::BTreeSet;
+
 use domain::kyb::{
-    Address, BusinessProfile, Country, Declaration, Email, Field, Filing, RegistrationId, Representative, Website,
+    Address, BusinessProfile, Country, Declaration, Email, Field, Filing, Partial, RegistrationId, Representative,
+    Website, parse_street,
 };
 use domain::{E164, Name, Prose};
 use web::Fields;
 
-const LONG_FORM: [&str; 2] = ["businessProfile", "authorizedRepresentative"];
+pub(crate) const LONG_FORM: [&str; 2] = ["businessProfile", "authorizedRepresentative"];
 
 /// The full form, or the short one; never both, never neither.
 pub(crate) fn either_form(fields: &mut Fields) -> Option<Filing> {
@@ -27,7 +30,33 @@ pub(crate) fn either_form(fields: &mut Fields) -> Option<Filing> {
     }
 }
 
-pub(crate) fn full_form(fields: &mut Fields) -> Option<Filing> {
+/// The full form as far as it is filled in: what is there is checked, what is missing is not.
+pub(crate) fn partial_form(fields: &mut Fields) -> Partial {
+    let mut partial = Partial::default();
+    fill(fields, "", &mut partial);
+    partial
+}
+
+/// Reads the fields of one object, whose path ends in a dot, and then the objects within it.
+fn fill(fields: &mut Fields, object: &str, partial: &mut Partial) {
+    let mut parts = BTreeSet::new();
+    for field in Field::FULL {
+        let Some(rest) = field.path().strip_prefix(object) else { continue };
+        if let Some((part, _)) = rest.split_once('.') {
+            parts.insert(part);
+        } else if let Some(text) = fields.filled(rest, |text| field.normalized(text)) {
+            partial.answer(*field, text);
+        }
+    }
+    for part in parts {
+        fields.part(part, |inner| {
+            fill(inner, &format!("{object}{part}."), partial);
+            Some(())
+        });
+    }
+}
+
+fn full_form(fields: &mut Fields) -> Option<Filing> {
     let profile = fields.object("businessProfile", profile);
     let representative = fields.object("authorizedRepresentative", representative);
     Some(Filing::Full(Box::new((profile?, representative?))))
@@ -39,7 +68,7 @@ fn profile(fields: &mut Fields) -> Option<BusinessProfile> {
     let display_name = fields.required(Field::DisplayName.name(), Name::parse);
     let entity_type = fields.required(Field::EntityType.name(), Name::parse);
     let country = fields.required(Field::Country.name(), Country::parse);
-    let registration_id = fields.optional(Field::RegistrationId.name(), RegistrationId::parse);
+    let registration_id = fields.filled(Field::RegistrationId.name(), RegistrationId::parse);
     let website = fields.required(Field::Website.name(), Website::parse);
     let address = fields.object("address", address);
     let use_case = fields.required(Field::UseCase.name(), Prose::parse);
@@ -58,19 +87,22 @@ fn profile(fields: &mut Fields) -> Option<BusinessProfile> {
 }
 
 fn address(fields: &mut Fields) -> Option<Address> {
-    let street = fields.required(Field::Street.name(), Name::parse);
+    let street = fields.required(Field::Street.name(), parse_street);
     let city = fields.required(Field::City.name(), Name::parse);
-    let state = fields.required(Field::State.name(), Name::parse);
-    let postal_code = fields.required(Field::PostalCode.name(), Name::parse);
-    let country = fields.required(Field::AddressCountry.name(), Country::parse);
-    Some(Address { street: street?, city: city?, state: state?, postal_code: postal_code?, country: country? })
+    let state = fields.filled(Field::State.name(), Name::parse);
+    let postal_code = fields.filled(Field::PostalCode.name(), Name::parse);
+    let country = fields.required(Field::AddressCountry.name(), Country::parse)?;
+    for missing in Address::missing(&country, state.as_ref(), postal_code.as_ref()) {
+        fields.issue(missing.name(), format!("is required in addresses of {}", country.as_str()));
+    }
+    Some(Address { street: street?, city: city?, state, postal_code, country })
 }
 
 fn representative(fields: &mut Fields) -> Option<Representative> {
     let name = fields.required(Field::Representative.name(), Name::parse);
     let title = fields.required(Field::Title.name(), Name::parse);
     let email = fields.required(Field::Email.name(), Email::parse);
-    let phone = fields.optional(Field::Phone.name(), E164::parse);
+    let phone = fields.filled(Field::Phone.name(), E164::parse);
     Some(Representative { name: name?, title: title?, email: email?, phone })
 }
 

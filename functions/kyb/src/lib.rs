@@ -15,8 +15,9 @@ use web::Http;
 
 use crate::app::{App, DRAFT, OVERVIEW, SUBMIT};
 use crate::rows::{
-    AddressRow, DeclarationRow, HoldReason, NotificationStatus, OverviewRow, OverviewStatus, PrefillRow, ProfileRow,
-    RejectionIssueRow, RepresentativeRow, SubmissionRow, SubmissionStatus,
+    AddressRow, AttestationRow, AttestorKind, AttestorRow, ComplianceAccess, DeclarationRow, HoldReason,
+    NotificationStatus, OverviewRow, OverviewStatus, PrefillRow, ProfileRow, RejectionIssueRow, RepresentativeRow,
+    SubmissionRow, SubmissionStatus,
 };
 
 /// # Errors
@@ -40,6 +41,10 @@ fn routes(app: App) -> Http {
     paths(overview::overview, draft::draft, submit::submit),
     components(schemas(
         AddressRow,
+        AttestationRow,
+        AttestorKind,
+        AttestorRow,
+        ComplianceAccess,
         DeclarationRow,
         draft::DraftRequest,
         HoldReason,

@@ -19,5 +19,6 @@ use crate::rows::OverviewRow;
     ),
 )]
 pub(crate) async fn overview(State(app): State<App>, Read(caller): Read) -> ApiResult<Json<OverviewRow>> {
-    Ok(Json(OverviewRow::new(&app.table.verification(&caller.organization).await?)))
+    let verification = app.table.verification(&caller.organization).await?;
+    Ok(Json(OverviewRow::new(&verification, &caller, &app)))
 }

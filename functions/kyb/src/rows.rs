@@ -2,25 +2,77 @@
 
 use domain::Timestamp;
 use domain::kyb::{
-    Address, Brand, BusinessProfile, Declaration, Filing, Notification, RejectionIssue, Representative, Status,
-    Submission,
+    Attestation, Brand, Declaration, Field, Filing, Notification, RegistrationId, RejectionIssue, Status, Submission,
 };
-use domain::organization::{self, Hold};
+use domain::organization::{self, Hold, Organization, PurchasePolicy};
+use runtime::settings::Terms;
 use serde::Serialize;
 use table::Verification;
 use utoipa::ToSchema;
+use web::Caller;
+
+use crate::app::App;
 
 /// Where the organization's verification stands.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = PhoneNumberKybOverview)]
 pub(crate) struct OverviewRow {
     status: OverviewStatus,
     /// The latest one; null while nothing has been saved.
     #[schema(required)]
     submission: Option<SubmissionRow>,
-    /// What is known from the organization's SMS brand; null without one.
+    /// What is known from the organization's SMS brand; null without one. It can be saved as a draft as it is.
     #[schema(required)]
     prefill: Option<PrefillRow>,
+    /// The same for the short form.
+    #[schema(required)]
+    declaration_prefill: Option<DeclarationRow>,
+    /// What the caller has to agree to when submitting.
+    required_attestation: AttestationRow,
+    /// Whether a verification is still to be submitted.
+    attestation_required: bool,
+    compliance_access: ComplianceAccess,
+}
+
+/// A wording to agree to.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumberKybAttestation)]
+pub(crate) struct AttestationRow {
+    /// What `attestationVersion` of a submission names.
+    version: String,
+    text: String,
+    /// Of the operator's terms of service; empty where there are none.
+    terms_version: String,
+    terms_url: String,
+}
+
+/// Whether the organization may buy, as far as its verification decides.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PhoneNumberKybComplianceAccess)]
+pub(crate) enum ComplianceAccess {
+    Enabled,
+    AwaitingAttestation,
+    /// A rejection or revocation holds it back.
+    Suspended,
+}
+
+/// Who agreed to the attestation.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumberKybAttestor)]
+pub(crate) struct AttestorRow {
+    kind: AttestorKind,
+    api_key_id: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PhoneNumberKybAttestorKind)]
+pub(crate) enum AttestorKind {
+    ApiKey,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -143,6 +195,9 @@ pub(crate) struct SubmissionRow {
     submitted_by_email: Option<String>,
     #[schema(required)]
     submitted_by_api_key_id: Option<String>,
+    /// Who agreed to the attestation; null for drafts.
+    #[schema(required)]
+    attestor: Option<AttestorRow>,
     #[schema(required)]
     reviewer_user_id: Option<String>,
     #[schema(required)]
@@ -183,7 +238,8 @@ pub(crate) struct RejectionIssueRow {
     message: String,
 }
 
-/// Who the business is and what it will use numbers for. No required text may be blank.
+/// Who the business is and what it will use numbers for. No required text may be blank when it is submitted; in a draft, what
+/// is not there yet is an empty text.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PhoneNumberKybBusinessProfile)]
@@ -197,9 +253,10 @@ pub(crate) struct ProfileRow {
     /// ISO 3166-1 alpha-2.
     #[schema(max_length = 2, examples("US"))]
     country: String,
+    /// Masked for a key without the scope `compliance`.
     #[schema(required = false, max_length = 200, examples("12-3456789"))]
     registration_id: Option<String>,
-    /// An `http` or `https` URL.
+    /// An `http` or `https` URL of a public host; without a scheme it is read as `https`.
     #[schema(format = "uri", max_length = 2000, examples("https://acme.example.com"))]
     website: String,
     address: AddressRow,
@@ -218,8 +275,10 @@ pub(crate) struct AddressRow {
     street: String,
     #[schema(max_length = 200, examples("Springfield"))]
     city: String,
+    /// Empty where addresses of the country have none.
     #[schema(max_length = 200, examples("IL"))]
     state: String,
+    /// Empty where addresses of the country have none.
     #[schema(max_length = 200, examples("62701"))]
     postal_code: String,
     /// ISO 3166-1 alpha-2.
@@ -227,7 +286,8 @@ pub(crate) struct AddressRow {
     country: String,
 }
 
-/// Who answers for the business. No required text may be blank.
+/// Who answers for the business. No required text may be blank when it is submitted; in a draft, what is not there yet is an
+/// empty text.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PhoneNumberKybAuthorizedRepresentative)]
 pub(crate) struct RepresentativeRow {
@@ -253,20 +313,47 @@ pub(crate) struct DeclarationRow {
 }
 
 impl OverviewRow {
-    pub(crate) fn new(verification: &Verification) -> Self {
+    pub(crate) fn new(verification: &Verification, caller: &Caller, app: &App) -> Self {
         let Verification { current, brand, organization } = verification;
+        let status = current.as_ref().map(Submission::status);
+        let Attestation { version, text } = Attestation::current();
+        let Terms { version: terms_version, url: terms_url } = app.terms.clone();
         Self {
-            status: current.as_ref().map(Submission::status).into(),
-            submission: current.as_ref().map(|submission| SubmissionRow::new(submission, organization.hold.as_ref())),
-            prefill: brand.as_ref().map(PrefillRow::from),
+            status: status.into(),
+            submission: current
+                .as_ref()
+                .map(|submission| SubmissionRow::new(submission, organization.hold.as_ref(), caller)),
+            prefill: brand.as_ref().map(|brand| PrefillRow::new(brand, caller)),
+            declaration_prefill: brand.as_ref().map(|brand| DeclarationRow {
+                business_name: savable(Field::BusinessName, &brand.company_name),
+                use_case: String::new(),
+            }),
+            required_attestation: AttestationRow { version, text, terms_version, terms_url },
+            attestation_required: !matches!(status, Some(Status::Submitted | Status::Approved)),
+            compliance_access: ComplianceAccess::of(organization, status, app.policy),
+        }
+    }
+}
+
+impl ComplianceAccess {
+    fn of(organization: &Organization, status: Option<Status>, deployment: PurchasePolicy) -> Self {
+        if organization.hold.is_some() {
+            Self::Suspended
+        } else if status.is_some_and(|status| organization.policy(deployment).accepted().contains(&status)) {
+            Self::Enabled
+        } else {
+            Self::AwaitingAttestation
         }
     }
 }
 
 impl SubmissionRow {
-    pub(crate) fn new(submission: &Submission, hold: Option<&Hold>) -> Self {
+    pub(crate) fn new(submission: &Submission, hold: Option<&Hold>, caller: &Caller) -> Self {
         let (business_profile, authorized_representative, declaration) = match &submission.filing {
-            Filing::Full(full) => (Some((&full.0).into()), Some((&full.1).into()), None),
+            Filing::Full(_) | Filing::Partial(_) => {
+                let form = |field: Field| submission.filing.answer(field).to_owned();
+                (Some(ProfileRow::new(form, caller)), Some(RepresentativeRow::new(form)), None)
+            }
             Filing::Short(declaration) => (None, None, Some(declaration.into())),
         };
         let (slack_notification_status, job, error) = match &submission.notification {
@@ -291,6 +378,8 @@ impl SubmissionRow {
             submitted_by_user_id: filed.and_then(|filed| filed.by.user_id.clone()),
             submitted_by_email: filed.and_then(|filed| filed.by.email.clone()),
             submitted_by_api_key_id: filed.map(|filed| filed.by.api_key.to_string()),
+            attestor: filed
+                .map(|filed| AttestorRow { kind: AttestorKind::ApiKey, api_key_id: filed.by.api_key.to_string() }),
             reviewer_user_id: review.map(|review| review.reviewer_id.clone()),
             reviewer_email: review.and_then(|review| review.reviewer_email.clone()),
             reviewed_at: review.map(|review| text(review.at)),
@@ -314,57 +403,49 @@ impl From<&RejectionIssue> for RejectionIssueRow {
     }
 }
 
-impl From<&BusinessProfile> for ProfileRow {
-    fn from(profile: &BusinessProfile) -> Self {
-        // Whole, so that a new field is not forgotten here.
-        let BusinessProfile {
-            legal_name,
-            display_name,
-            entity_type,
-            country,
-            registration_id,
-            website,
-            address,
-            use_case,
-            expected_usage,
-        } = profile;
+impl ProfileRow {
+    /// `said` is what a form says in a field; empty where it says nothing.
+    fn new(said: impl Fn(Field) -> String, caller: &Caller) -> Self {
+        let registration_id = Some(said(Field::RegistrationId)).filter(|id| !id.is_empty());
         Self {
-            legal_name: legal_name.to_string(),
-            display_name: display_name.to_string(),
-            entity_type: entity_type.to_string(),
-            country: country.as_str().to_owned(),
-            registration_id: registration_id.as_ref().map(|id| id.as_str().to_owned()),
-            website: website.as_str().to_owned(),
-            address: address.into(),
-            use_case: use_case.to_string(),
-            expected_usage: expected_usage.to_string(),
+            legal_name: said(Field::LegalName),
+            display_name: said(Field::DisplayName),
+            entity_type: said(Field::EntityType),
+            country: said(Field::Country),
+            registration_id: registration_id.map(|id| shown_id(id, caller)),
+            website: said(Field::Website),
+            address: AddressRow {
+                street: said(Field::Street),
+                city: said(Field::City),
+                state: said(Field::State),
+                postal_code: said(Field::PostalCode),
+                country: said(Field::AddressCountry),
+            },
+            use_case: said(Field::UseCase),
+            expected_usage: said(Field::ExpectedUsage),
         }
     }
 }
 
-impl From<&Address> for AddressRow {
-    fn from(address: &Address) -> Self {
-        let Address { street, city, state, postal_code, country } = address;
+/// A registration id, masked for a key that has nothing to do with compliance.
+fn shown_id(id: String, caller: &Caller) -> String {
+    if caller.sees_compliance || id.is_empty() { id } else { RegistrationId::mask(&id) }
+}
+
+impl RepresentativeRow {
+    fn new(said: impl Fn(Field) -> String) -> Self {
         Self {
-            street: street.to_string(),
-            city: city.to_string(),
-            state: state.to_string(),
-            postal_code: postal_code.to_string(),
-            country: country.as_str().to_owned(),
+            name: said(Field::Representative),
+            title: said(Field::Title),
+            email: said(Field::Email),
+            phone: Some(said(Field::Phone)).filter(|phone| !phone.is_empty()),
         }
     }
 }
 
-impl From<&Representative> for RepresentativeRow {
-    fn from(representative: &Representative) -> Self {
-        let Representative { name, title, email, phone } = representative;
-        Self {
-            name: name.to_string(),
-            title: title.to_string(),
-            email: email.as_str().to_owned(),
-            phone: phone.as_ref().map(ToString::to_string),
-        }
-    }
+/// A text of the brand as a form takes it; empty where no form would.
+fn savable(field: Field, text: &str) -> String {
+    field.normalized(text).unwrap_or_default()
 }
 
 impl From<&Declaration> for DeclarationRow {
@@ -374,8 +455,10 @@ impl From<&Declaration> for DeclarationRow {
     }
 }
 
-impl From<&Brand> for PrefillRow {
-    fn from(brand: &Brand) -> Self {
+impl PrefillRow {
+    fn new(brand: &Brand, caller: &Caller) -> Self {
+        let name = brand.representative_name();
+        // Whole, so that a new field is not forgotten here.
         let Brand {
             company_name,
             display_name,
@@ -387,35 +470,37 @@ impl From<&Brand> for PrefillRow {
             state,
             postal_code,
             country,
-            first_name: _, // both are in `representative_name`
+            first_name: _, // both are in `name`
             last_name: _,
             email,
             phone,
         } = brand;
-        Self {
-            business_profile: ProfileRow {
-                legal_name: company_name.clone(),
-                display_name: display_name.clone(),
-                entity_type: entity_type.clone(),
-                country: country.clone(),
-                registration_id: Some(ein.clone()),
-                website: website.clone(),
-                address: AddressRow {
-                    street: street.clone(),
-                    city: city.clone(),
-                    state: state.clone(),
-                    postal_code: postal_code.clone(),
-                    country: country.clone(),
-                },
-                use_case: String::new(),
-                expected_usage: String::new(),
-            },
-            authorized_representative: RepresentativeRow {
-                name: brand.representative_name(),
-                title: String::new(),
-                email: email.clone(),
-                phone: Some(phone.clone()),
-            },
-        }
+        let said = |field: Field| {
+            let text = match field {
+                Field::LegalName => company_name,
+                Field::DisplayName => display_name,
+                Field::EntityType => entity_type,
+                Field::Country | Field::AddressCountry => country,
+                Field::RegistrationId => ein,
+                Field::Website => website,
+                Field::Street => street,
+                Field::City => city,
+                Field::State => state,
+                Field::PostalCode => postal_code,
+                Field::Representative => &name,
+                Field::Email => email,
+                Field::Phone => phone,
+                Field::UseCase | Field::ExpectedUsage | Field::Title | Field::BusinessName | Field::DeclaredUseCase => {
+                    ""
+                }
+            };
+            savable(field, text)
+        };
+        // What is not known is an empty text here, not null.
+        let mut business_profile = ProfileRow::new(said, caller);
+        business_profile.registration_id.get_or_insert_default();
+        let mut authorized_representative = RepresentativeRow::new(said);
+        authorized_representative.phone.get_or_insert_default();
+        Self { business_profile, authorized_representative }
     }
 }

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use domain::kyb::{Filing, Notification, Status, Submission, SubmittedBy};
+use domain::kyb::{Attestation, Filing, Notification, Status, Submission, SubmittedBy};
 use domain::organization::Hold;
-use domain::{Error, Result, chain};
+use domain::{Error, Result, Timestamp, chain};
 use runtime::message::SubmissionHandle;
 use serde::Serialize;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -50,7 +50,7 @@ pub(crate) struct ShortSubmitRequest {
     declaration: DeclarationRow,
     #[schema(schema_with = accepted)]
     attestation_accepted: bool,
-    /// The wording that the caller showed; the server records its own.
+    /// The wording that the caller showed: `requiredAttestation.version`, or one that was replaced in the last 30 days.
     attestation_version: Option<String>,
 }
 
@@ -87,8 +87,8 @@ pub(crate) enum SubmitRefusals {
 pub(crate) async fn submit(State(app): State<App>, request: Keyed<Compliance>) -> ApiResult<Response> {
     request
         .once(async |caller, fields, attempt| {
-            let (submitted, hold) = submit_filing(&app, &caller, parse(fields)?, &attempt).await?;
-            Ok(Json(SubmissionRow::new(&submitted, hold.as_ref())))
+            let (submitted, hold) = submit_filing(&app, &caller, fields, &attempt).await?;
+            Ok(Json(SubmissionRow::new(&submitted, hold.as_ref(), &caller)))
         })
         .await
 }
@@ -96,10 +96,11 @@ pub(crate) async fn submit(State(app): State<App>, request: Keyed<Compliance>) -
 async fn submit_filing(
     app: &App,
     caller: &Caller,
-    filing: Filing,
+    fields: Fields,
     attempt: &Attempt,
 ) -> Result<(Submission, Option<Hold>)> {
     let (organization, id, now) = (&caller.organization, attempt.seed.submission(), app.clock.now());
+    let (filing, attestation) = parse(fields, now)?;
     if let Some(id) = attempt.earlier_submission() {
         let (earlier, owner) =
             tokio::try_join!(app.table.submission(organization, id), app.table.organization(organization))?;
@@ -111,7 +112,8 @@ async fn submit_filing(
     }
     let by = SubmittedBy { api_key: caller.key.clone(), user_id: None, email: None };
     let file = |current: Option<&Submission>| {
-        Submission::submit(current, organization, id.clone(), filing.clone(), by.clone(), now)
+        let (id, filing, by) = (id.clone(), filing.clone(), by.clone());
+        Submission::submit(current, organization, id, filing, by, attestation.clone(), now)
     };
     let (mut submitted, holder) =
         app.table.file_submission(organization, file, attempt.lease.as_ref(), &caller.actor()).await?;
@@ -119,12 +121,15 @@ async fn submit_filing(
     Ok((submitted, holder.hold))
 }
 
-fn parse(mut fields: Fields) -> Result<Filing> {
+/// What is filed, and the wording that is agreed to: today's, unless the caller names one that was shown a while ago.
+fn parse(mut fields: Fields, now: Timestamp) -> Result<(Filing, Attestation)> {
     let filing = either_form(&mut fields);
+    let named = fields.optional("attestationVersion", |version| Attestation::agreed_to(version, now));
+    let attestation = named.unwrap_or_else(Attestation::current);
     if fields.flag("attestationAccepted") != Some(true) {
         fields.issue("attestationAccepted", "must be true");
     }
-    fields.finish(filing)
+    fields.finish(filing.map(|filing| (filing, attestation)))
 }
 
 /// Queues the submission for staff. It is stored already and due in the work index, so nothing that fails here can

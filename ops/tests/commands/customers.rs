@@ -231,6 +231,15 @@ async fn a_brand_from_flags_from_a_file_or_from_the_carrier_prefills_the_verific
     desk.run(&["brand", "set", &org, "--phone", "+4402071838750"])
         .await
         .refused("phone must be spelled +442071838750:");
+    for (flag, text, why) in [
+        ("--website", "https://user:pass@example.org", "website must not contain a user name"),
+        ("--website", "https://localhost", "website must be on a public host"),
+        ("--email", "ada", "email must be an e-mail address"),
+        ("--country", "USA", "country must be a two-letter"),
+        ("--company-name", "a\u{7}", "companyName must not contain control characters"),
+    ] {
+        desk.run(&["brand", "set", &org, flag, text]).await.refused(why);
+    }
     let misspelled = desk.file("phone.json", r#"{"phone":"+114155550143"}"#);
     desk.run(&["brand", "set", &org, "--file", misspelled.to_str().unwrap()])
         .await

@@ -128,6 +128,8 @@ async fn a_submission_is_announced_once_more_when_asked() {
     assert_eq!(desk.json(&["verifications", "resend", &org, &id]).await["queued"], true);
     desk.app.bundle.notifications.settled().await;
     assert_eq!(slack(&desk).len(), 2);
+    let buttons = slack(&desk).iter().filter(|message| message.contains("\"approve\"")).count();
+    assert_eq!(buttons, 1, "only the newest message has buttons");
     assert_eq!(queued(&desk).await.len(), 1);
 
     desk.app.bundle.notifications.set_down(true);

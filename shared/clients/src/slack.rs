@@ -130,9 +130,21 @@ impl Slack {
     /// # Errors
     /// [`SlackError`]; `message_not_found` when somebody has deleted it.
     pub async fn rewrite(&self, place: &Delivery, case: &Case) -> Result<(), SlackError> {
-        let verification::Message { text, blocks } = verification::message(case);
+        self.update(place, &verification::message(case)).await
+    }
+
+    /// Takes the buttons off a message that is announced again, and says so. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// As [`rewrite`](Self::rewrite).
+    pub async fn retire(&self, place: &Delivery, case: &Case) -> Result<(), SlackError> {
+        self.update(place, &verification::replaced(case)).await
+    }
+
+    async fn update(&self, place: &Delivery, message: &verification::Message) -> Result<(), SlackError> {
+        let verification::Message { text, blocks } = message;
         let Delivery { channel, ts } = place;
-        let update = Post { channel, ts: Some(ts), text: &text, blocks: &blocks, reading: AS_IT_IS };
+        let update = Post { channel, ts: Some(ts), text, blocks, reading: AS_IT_IS };
         let updated = self.call("chat.update", &update).await?;
         proven(updated.ts.as_ref() == Some(ts), "Slack does not say that the message was rewritten")
     }

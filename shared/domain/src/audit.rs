@@ -327,7 +327,7 @@ fn differing(fields: &[Difference]) -> Vec<&'static str> {
 mod tests {
     use super::*;
     use crate::carrier::CarrierNumberId;
-    use crate::kyb::{Declaration, Filing, SubmittedBy};
+    use crate::kyb::{Attestation, Declaration, Filing, SubmittedBy};
     use crate::number::tests::managed;
     use crate::number::{Change, Direction, DispatchTemplate, Patch};
     use crate::{AgentId, Label, Name, Prose};
@@ -432,7 +432,16 @@ mod tests {
         let by = SubmittedBy { api_key: ApiKeyId::new(NOW, 1), user_id: None, email: None };
         let later = NOW.plus(KEPT_FOR);
         let filed = filing("Surveys");
-        let third = Submission::submit(Some(&second), &organization, KybId::new(NOW, 2), filed, by, later).unwrap();
+        let third = Submission::submit(
+            Some(&second),
+            &organization,
+            KybId::new(NOW, 2),
+            filed,
+            by,
+            Attestation::current(),
+            later,
+        )
+        .unwrap();
         let event = Event::verification_filed(Some(&second), &third, &system());
         assert_eq!((event.action, event.at, event.changed), (Action::Submitted, later, vec![]));
     }

@@ -56,6 +56,8 @@ pub enum Error {
     BuyingDisabled,
     #[error("Business verification was rejected or revoked; submit a new one and wait for its approval")]
     KybSuspended,
+    #[error("Business verification was rejected or revoked; the new one is under review, so wait for its outcome")]
+    KybSuspendedUnderReview,
     #[error("Business verification is required before buying phone numbers; submit it and wait for its approval")]
     KybRequired,
     #[error("This phone number is already registered")]

@@ -9,10 +9,12 @@ mod submission;
 
 pub use decision::{Decision, RejectionIssue};
 pub use field::Field;
-pub use filing::{Address, Brand, BusinessProfile, Country, Declaration, Email, Filing, Representative, Website};
+pub use filing::{
+    Address, Brand, BusinessProfile, Country, Declaration, Email, Filing, Partial, Representative, Website,
+    parse_street,
+};
 pub use registration_id::RegistrationId;
 pub use slack_user_id::SlackUserId;
 pub use submission::{
-    ATTESTATION_TEXT, ATTESTATION_VERSION, Attestation, Case, Delivery, Filed, Notification, Review, State, Status,
-    Submission, SubmittedBy,
+    Attestation, Case, Delivery, Filed, Notification, Review, State, Status, Submission, SubmittedBy,
 };

@@ -29,5 +29,5 @@ pub use error::{Cause, Error, Issue, Issues, Result, chain};
 pub use id::{AgentId, ApiKeyId, BookingReference, KybId, OrganizationId, PhoneNumberId, SipConnectionId};
 pub use money::MicroUsd;
 pub use randomness::{Randomness, SystemRandomness};
-pub use text::{Label, Name, Prose};
+pub use text::{Label, Name, Prose, is_blank};
 pub use time::{Clock, SystemClock, Timestamp};

@@ -102,7 +102,10 @@ impl Organization {
             return Err(Error::BuyingDisabled);
         }
         if self.hold.is_some() {
-            return Err(Error::KybSuspended);
+            return Err(match verification {
+                Some(kyb::Status::Submitted) => Error::KybSuspendedUnderReview,
+                _ => Error::KybSuspended,
+            });
         }
         match verification {
             Some(status) if self.policy(deployment).accepted().contains(&status) => Ok(()),
@@ -136,6 +139,8 @@ mod tests {
         assert!(matches!(verdict(&org), Error::BuyingDisabled));
         org.buying_enabled = true;
         assert!(matches!(verdict(&org), Error::KybSuspended));
+        let waiting = org.may_buy(Some(Status::Submitted), PurchasePolicy::Submitted);
+        assert!(matches!(waiting, Err(Error::KybSuspendedUnderReview)), "another submission would be refused");
         org.hold = None;
         assert!(matches!(verdict(&org), Error::KybRequired));
     }

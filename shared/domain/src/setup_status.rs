@@ -143,7 +143,7 @@ fn suspension_issue(reason: SuspensionReason) -> &'static str {
             "Prepaid credits ran out: add credits, and the number resumes with its next payment."
         }
         SuspensionReason::Compliance => {
-            "Business verification was rejected or revoked: submit a new one; its approval lifts the suspension."
+            "Business verification was rejected or revoked: submit a new one, or wait for the one under review; approval lifts this."
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Texts with a length limit, as customers write them.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// Text with a bound, counted in characters (Unicode scalar values).
 macro_rules! bounded_text {
@@ -60,10 +61,36 @@ fn one_line(text: &str) -> Result<&str, &'static str> {
 }
 
 fn not_blank(text: &str) -> Result<&str, &'static str> {
-    match text.trim() {
-        "" => Err("must not be blank"),
-        trimmed => Ok(trimmed),
-    }
+    if is_blank(text) { Err("must not be blank") } else { Ok(text.trim()) }
+}
+
+/// Characters that show nothing beside white space: `Default_Ignorable_Code_Point` of Unicode 16.0
+/// (DerivedCoreProperties.txt), and the blank Braille pattern.
+const INVISIBLE: [RangeInclusive<char>; 18] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{61c}'..='\u{61c}',
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
+    '\u{200b}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{2800}'..='\u{2800}',
+    '\u{3164}'..='\u{3164}',
+    '\u{fe00}'..='\u{fe0f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{ffa0}'..='\u{ffa0}',
+    '\u{fff0}'..='\u{fff8}',
+    '\u{1bca0}'..='\u{1bca3}',
+    '\u{1d173}'..='\u{1d17a}',
+    '\u{e0000}'..='\u{e0fff}',
+];
+
+/// Whether nobody sees anything of this text.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|letter| letter.is_whitespace() || INVISIBLE.iter().any(|range| range.contains(&letter)))
 }
 
 #[cfg(test)]
@@ -80,11 +107,16 @@ mod tests {
     #[test]
     fn names_and_prose_are_never_blank_and_lose_their_outer_space() {
         assert_eq!(Name::parse("  Acme \u{a0}").unwrap().as_str(), "Acme");
-        for blank in ["", "   ", "\u{2003}"] {
+        let invisible =
+            ["\u{200b}", " \u{200d}\u{feff} ", "\u{2060}\u{ad}", "\u{3164}", "\u{2800}", "\u{e0001}\u{202e}"];
+        for blank in ["", "   ", "\u{2003}"].into_iter().chain(invisible) {
             assert_eq!(Name::parse(blank), Err("must not be blank"));
             assert_eq!(Prose::parse(blank), Err("must not be blank"));
         }
         assert!(Label::parse("").is_ok());
+        for text in ["क्\u{200d}ष", "❤\u{fe0f}", "\u{200b}Acme"] {
+            assert!(Name::parse(text).is_ok(), "something is seen of {text:?}");
+        }
     }
 
     #[test]

@@ -105,6 +105,13 @@ pub const VARIABLES: &[Variable] = &[
         set_by: Setter::Template,
     },
     Variable {
+        name: "TERMS_VERSION",
+        meaning: "the version of your terms of service, which clients show beside the attestation",
+        default: Some(""),
+        set_by: Setter::Template,
+    },
+    Variable { name: "TERMS_URL", meaning: "where these terms are", default: Some(""), set_by: Setter::Template },
+    Variable {
         name: "CORS_ORIGINS",
         meaning: "origins whose browsers may call the API, with commas between; empty: none",
         default: Some(""),
@@ -189,6 +196,13 @@ pub const VARIABLES: &[Variable] = &[
 /// What holds without a variable; nothing where it has no default.
 fn default_of(name: &str) -> &'static str {
     VARIABLES.iter().find(|variable| variable.name == name).and_then(|variable| variable.default).unwrap_or_default()
+}
+
+/// The terms of service that clients show beside the attestation. Both texts may be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    pub version: String,
+    pub url: String,
 }
 
 /// A variable that is missing or malformed.
@@ -319,6 +333,19 @@ impl Settings {
         self.parsed("PURCHASE_POLICY", PurchasePolicy::parse)
     }
 
+    /// The operator's terms of service; empty texts where there are none.
+    ///
+    /// # Errors
+    /// `TERMS_URL` is no http or https URL.
+    pub fn terms(&self) -> Result<Terms, SettingsError> {
+        let url = self.parsed("TERMS_URL", |text| {
+            let is_web = |url: reqwest::Url| matches!(url.scheme(), "http" | "https");
+            let fits = text.is_empty() || reqwest::Url::parse(text).is_ok_and(is_web);
+            fits.then(|| text.to_owned()).ok_or("must be a URL such as https://example.com/terms")
+        })?;
+        Ok(Terms { version: self.or_default("TERMS_VERSION"), url })
+    }
+
     /// The host that customers forward their trunks' calls to.
     ///
     /// # Errors
@@ -370,7 +397,8 @@ impl Settings {
         let is_origin = |text: &&str| {
             let url = reqwest::Url::parse(text).ok();
             let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
-            url.is_some_and(|url| url.origin().ascii_serialization() == **text)
+            // A URL's host may hold `*`, which no browser sends.
+            !text.contains('*') && url.is_some_and(|url| url.origin().ascii_serialization() == **text)
         };
         self.parsed("CORS_ORIGINS", |text| {
             let origins: Vec<_> = text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).collect();
@@ -482,6 +510,7 @@ mod tests {
             (bad.prices().unwrap_err(), "UPFRONT_PRICE_USD"),
             (limit("CARRIER_UPFRONT_LIMIT_USD").carrier_price_limits().unwrap_err(), "CARRIER_UPFRONT_LIMIT_USD"),
             (limit("CARRIER_MONTHLY_LIMIT_USD").carrier_price_limits().unwrap_err(), "CARRIER_MONTHLY_LIMIT_USD"),
+            (bad.terms().unwrap_err(), "TERMS_URL"),
             (bad.import_limit().unwrap_err(), "IMPORT_LIMIT"),
             (bad.purchase_policy().unwrap_err(), "PURCHASE_POLICY"),
             (bad.sip_host().unwrap_err(), "SIP_HOST"),

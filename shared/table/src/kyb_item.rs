@@ -1,8 +1,10 @@
 //! A verification as it is stored.
 
+use std::collections::BTreeMap;
+
 use domain::kyb::{
-    Address, Attestation, BusinessProfile, Country, Declaration, Delivery, Email, Filed, Filing, Notification,
-    RegistrationId, RejectionIssue, Representative, Review, State, Status, Submission, SubmittedBy, Website,
+    Address, Attestation, BusinessProfile, Country, Declaration, Delivery, Email, Field, Filed, Filing, Notification,
+    Partial, RegistrationId, RejectionIssue, Representative, Review, State, Status, Submission, SubmittedBy, Website,
 };
 use domain::{ApiKeyId, E164, Error, KybId, Name, OrganizationId, Prose, Result};
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,8 @@ struct SubmissionItem {
     profile: Option<ProfileItem>,
     representative: Option<RepresentativeItem>,
     declaration: Option<DeclarationItem>,
+    /// The answers of a form that is not filled in yet, by the paths of their fields.
+    partial: Option<BTreeMap<String, String>>,
     attestation_accepted: bool,
     filed: Option<FiledItem>,
     review: Option<ReviewItem>,
@@ -48,8 +52,8 @@ struct ProfileItem {
     website: String,
     street: String,
     city: String,
-    state: String,
-    postal_code: String,
+    state: Option<String>,
+    postal_code: Option<String>,
     address_country: String,
     use_case: String,
     expected_usage: String,
@@ -119,12 +123,17 @@ pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submiss
         State::Rejected(filed, review, reason, issues) => (Some(filed), Some(review), Some(reason), issues.as_slice()),
         State::Revoked(filed, review, reason) => (Some(filed), Some(review), Some(reason), &[][..]),
     };
-    let (profile, representative, declaration) = match filing {
-        Filing::Full(full) => (Some(profile_item(&full.0)), Some(representative_item(&full.1)), None),
+    let (profile, representative, declaration, partial) = match filing {
+        Filing::Full(full) => (Some(profile_item(&full.0)), Some(representative_item(&full.1)), None, None),
         Filing::Short(Declaration { business_name, use_case }) => {
             let declaration =
                 DeclarationItem { business_name: business_name.to_string(), use_case: use_case.to_string() };
-            (None, None, Some(declaration))
+            (None, None, Some(declaration), None)
+        }
+        Filing::Partial(_) => {
+            let said = filing.answers().into_iter().filter(|(_, text)| !text.is_empty());
+            let partial = said.map(|(field, text)| (field.path().to_owned(), text.to_owned())).collect();
+            (None, None, None, Some(partial))
         }
     };
     let (notification_state, notification_job, notification_error) = match notification {
@@ -140,6 +149,7 @@ pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submiss
         profile,
         representative,
         declaration,
+        partial,
         attestation_accepted: submission.attestation_accepted(),
         filed: filed.map(filed_item),
         review: review.map(review_item),
@@ -178,8 +188,8 @@ fn profile_item(profile: &BusinessProfile) -> ProfileItem {
         website: website.as_str().to_owned(),
         street: street.to_string(),
         city: city.to_string(),
-        state: state.to_string(),
-        postal_code: postal_code.to_string(),
+        state: state.as_ref().map(Name::to_string),
+        postal_code: postal_code.as_ref().map(Name::to_string),
         address_country: address_country.as_str().to_owned(),
         use_case: use_case.to_string(),
         expected_usage: expected_usage.to_string(),
@@ -226,12 +236,13 @@ impl TryFrom<SubmissionItem> for Submission {
     type Error = Error;
 
     fn try_from(item: SubmissionItem) -> Result<Self> {
-        let filing = match (item.profile, item.representative, item.declaration) {
-            (Some(profile), Some(representative), None) => {
+        let filing = match (item.profile, item.representative, item.declaration, item.partial) {
+            (Some(profile), Some(representative), None, None) => {
                 Filing::Full(Box::new((profile.try_into()?, representative.try_into()?)))
             }
-            (None, None, Some(declaration)) => Filing::Short(declaration.try_into()?),
-            _ => return Err(corrupt("profile")("and declaration stand together, or neither does")),
+            (None, None, Some(declaration), None) => Filing::Short(declaration.try_into()?),
+            (None, None, None, Some(answers)) => Filing::Partial(read_partial(answers)),
+            _ => return Err(corrupt("profile")("is not the only form that is stored, or there is none")),
         };
         let status = Status::parse(&item.kyb_status).ok_or("is unknown").map_err(corrupt("kybStatus"))?;
         let filed = || item.filed.ok_or("is missing").map_err(corrupt("filed")).and_then(Filed::try_from);
@@ -268,6 +279,18 @@ impl TryFrom<SubmissionItem> for Submission {
     }
 }
 
+/// The answers as they stand: each was checked when it was written, and rules may have grown stricter. A field that no form
+/// has any more is left out.
+fn read_partial(answers: BTreeMap<String, String>) -> Partial {
+    let mut partial = Partial::default();
+    for (path, text) in answers {
+        if let Some(field) = Field::parse(&path) {
+            partial.answer(field, text);
+        }
+    }
+    partial
+}
+
 impl TryFrom<ProfileItem> for BusinessProfile {
     type Error = Error;
 
@@ -282,12 +305,12 @@ impl TryFrom<ProfileItem> for BusinessProfile {
                 .registration_id
                 .map(|id| RegistrationId::parse(&id).map_err(corrupt("registrationId")))
                 .transpose()?,
-            website: Website::parse(&item.website).map_err(corrupt("website"))?,
+            website: Website::from_stored(&item.website).map_err(corrupt("website"))?,
             address: Address {
                 street: name("street", &item.street)?,
                 city: name("city", &item.city)?,
-                state: name("state", &item.state)?,
-                postal_code: name("postalCode", &item.postal_code)?,
+                state: item.state.map(|state| name("state", &state)).transpose()?,
+                postal_code: item.postal_code.map(|code| name("postalCode", &code)).transpose()?,
                 country: Country::parse(&item.address_country).map_err(corrupt("addressCountry"))?,
             },
             use_case: Prose::parse(&item.use_case).map_err(corrupt("useCase"))?,
@@ -368,7 +391,16 @@ mod tests {
         });
         let by = SubmittedBy { api_key: ApiKeyId::new(NOW, 1), user_id: None, email: None };
         let submit = |current: Option<&Submission>, id| {
-            Submission::submit(current, &organization, KybId::new(NOW, id), filing.clone(), by.clone(), NOW).unwrap()
+            Submission::submit(
+                current,
+                &organization,
+                KybId::new(NOW, id),
+                filing.clone(),
+                by.clone(),
+                Attestation::current(),
+                NOW,
+            )
+            .unwrap()
         };
         let decision = Decision::Reject {
             reason: Prose::parse("No").unwrap(),
@@ -381,6 +413,20 @@ mod tests {
 
     fn item(submission: &Submission) -> Item {
         submission_item(Key::current_kyb(&submission.organization), None, submission).unwrap()
+    }
+
+    #[test]
+    fn a_partial_draft_is_read_as_it_was_written() {
+        let mut partial = Partial::default();
+        for field in [Field::LegalName, Field::Website, Field::PostalCode, Field::Phone] {
+            partial.answer(field, field.path().to_owned());
+        }
+        let organization = OrganizationId::parse("org_1").unwrap();
+        for filing in [Filing::Partial(partial), Filing::Partial(Partial::default())] {
+            let draft = Submission::save_draft(None, &organization, KybId::new(NOW, 1), filing, false, NOW).unwrap();
+            let read = read_submission(item(&draft)).unwrap();
+            assert_eq!((read.filing.answers(), read.state), (draft.filing.answers(), draft.state));
+        }
     }
 
     #[test]

@@ -76,6 +76,8 @@ impl Reception {
 pub struct Caller {
     pub organization: OrganizationId,
     pub key: ApiKeyId,
+    /// Whether the key may see and file what compliance asks for.
+    pub sees_compliance: bool,
 }
 
 impl Caller {
@@ -94,7 +96,8 @@ where
     let key = bearer(parts).and_then(ApiKey::parse).ok_or(ApiError::Unauthorized)?;
     let grant = Reception::from_ref(state).grant(&key).await?;
     if grant.scopes.contains(&scope) {
-        Ok(Caller { organization: grant.organization.clone(), key: grant.id.clone() })
+        let sees_compliance = grant.scopes.contains(&Scope::Compliance);
+        Ok(Caller { organization: grant.organization.clone(), key: grant.id.clone(), sees_compliance })
     } else {
         Err(ApiError::ScopeRequired(scope.as_str()))
     }

@@ -11,6 +11,9 @@ use utoipa::ToSchema;
 
 use crate::Code;
 
+/// The field whose issue is told in the sentence, too.
+const ATTESTATION_VERSION: &str = "attestationVersion";
+
 pub type ApiResult<T> = Result<T, ApiError>;
 
 /// Why a request gets no answer of its own: a rule of the domain, or of HTTP.
@@ -118,7 +121,7 @@ impl ApiError {
             Error::IdempotencyKeyReused | Error::IdempotencyKeySpent { .. } => Code::IdempotencyKeyReused,
             Error::IdempotencyInProgress { .. } => Code::IdempotencyInProgress,
             Error::BuyingDisabled => Code::BuyingDisabled,
-            Error::KybSuspended => Code::KybSuspended,
+            Error::KybSuspended | Error::KybSuspendedUnderReview => Code::KybSuspended,
             Error::KybRequired => Code::KybRequired,
             Error::AlreadyRegistered { .. } => Code::AlreadyRegistered,
             Error::AgentAlreadyLinked => Code::AgentAlreadyLinked,
@@ -157,7 +160,12 @@ impl ApiError {
 
     fn sentence(&self) -> String {
         match self {
-            Self::Domain(Error::Invalid(_)) => "Invalid request body".to_owned(),
+            Self::Domain(Error::Invalid(issues)) => {
+                // Clients that show only this sentence have to learn which wording is agreed to now.
+                let outdated = issues.iter().find(|issue| issue.path == ATTESTATION_VERSION);
+                let sentence = "Invalid request body".to_owned();
+                outdated.map_or(sentence.clone(), |Issue { path, message }| format!("{sentence}: {path} {message}"))
+            }
             Self::Domain(Error::Changed) => {
                 "The phone number has changed since the version named in If-Match; read it again".to_owned()
             }

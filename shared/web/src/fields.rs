@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::number::Change;
-use domain::{Issue, Issues};
+use domain::{Issue, Issues, is_blank};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -41,6 +41,11 @@ impl Fields {
         self.checked(name, parse(&text))
     }
 
+    /// Text that may be absent, null or blank: forms send an empty text for an answer that was not given.
+    pub fn filled<T, E: Into<String>>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+        self.optional(name, |text| if is_blank(text) { Ok(None) } else { parse(text).map(Some) }).flatten()
+    }
+
     /// True or false; may be absent or null.
     pub fn flag(&mut self, name: &str) -> Option<bool> {
         self.typed(name, "must be true or false")
@@ -56,8 +61,12 @@ impl Fields {
     pub fn object<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         if self.is_absent(name) {
             self.issue(name, "is required");
-            return None;
         }
+        self.part(name, read)
+    }
+
+    /// An object within the object, which may be absent or null.
+    pub fn part<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let raw = self.typed(name, "must be an object")?;
         let mut inner = Self { raw, prefix: format!("{}{name}.", self.prefix), issues: Vec::new() };
         let value = read(&mut inner);

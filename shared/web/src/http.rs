@@ -17,7 +17,8 @@ use crate::{ApiError, Reception};
 pub struct Http<S = ()> {
     router: Router<S>,
     paths: Vec<&'static str>,
-    cors: Option<CorsLayer>,
+    /// Boxed, because it is large and mostly absent.
+    cors: Option<Box<CorsLayer>>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Http<S> {
@@ -47,7 +48,7 @@ impl<S: Clone + Send + Sync + 'static> Http<S> {
     where
         Reception: FromRef<S>,
     {
-        let cors = Reception::from_ref(&state).cors;
+        let cors = Reception::from_ref(&state).cors.map(Box::new);
         Http { cors, ..self.with_state(state) }
     }
 }
@@ -64,7 +65,7 @@ impl Http {
         let router = self.router.method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed });
         let router = router.layer(CatchPanicLayer::custom(answer_panic));
         match self.cors {
-            Some(cors) => router.layer(cors),
+            Some(cors) => router.layer(*cors),
             None => router,
         }
     }

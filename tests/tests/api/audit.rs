@@ -155,8 +155,8 @@ async fn what_the_reconciler_settles_is_its_own_doing() {
 async fn looking_at_a_row_again_later_is_no_change() {
     let app = TestApp::approved().await;
     let doubtful = app.buy("+14155550505").send().await.ok();
-    for _ in 0..3 {
-        app.clock.advance(Duration::from_mins(9));
+    for minutes in [9, 9, 15] {
+        app.clock.advance(Duration::from_mins(minutes));
         assert_eq!(app.reconciler.run().await.unwrap(), Report { waiting: 1, ..Report::default() });
     }
     assert_eq!(actions(&trail(&app, &doubtful["id"]).await), ["purchased"]);

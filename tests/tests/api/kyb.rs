@@ -1,7 +1,9 @@
 //! `/v1/phone-numbers/kyb`, `/v1/phone-numbers/kyb/draft`, `/v1/phone-numbers/kyb/submit`
 
+use domain::api_key::Scope;
 use domain::audit::Actor;
-use domain::kyb::{Decision, RejectionIssue, Review};
+use domain::kyb::{Brand, Decision, RejectionIssue, Review};
+use domain::organization::PurchasePolicy;
 use domain::{Clock, KybId, Prose};
 use local::seed::World;
 use serde_json::{Value, json};
@@ -24,8 +26,219 @@ async fn decide(app: &TestApp, decision: &Decision) {
 #[tokio::test]
 async fn nothing_is_missing_until_something_is_saved() {
     let app = TestApp::empty().await;
+    let mut overview = app.get(KYB).send().await.ok();
+    let attestation = overview["requiredAttestation"].take();
+    assert_eq!(
+        overview,
+        json!({
+            "status": "missing", "submission": null, "prefill": null, "declarationPrefill": null,
+            "requiredAttestation": null, "attestationRequired": true, "complianceAccess": "awaiting_attestation",
+        })
+    );
+    assert!(attestation["text"].as_str().is_some_and(|text| text.contains("authorized")));
+    assert_eq!((&attestation["termsVersion"], &attestation["termsUrl"]), (&json!(""), &json!("")));
+}
+
+#[tokio::test]
+async fn the_overview_names_the_operators_terms_and_what_the_verification_allows() {
+    let parameters = [("TermsVersion", "2026-09"), ("TermsUrl", "https://example.com/terms")];
+    let parameters = parameters.map(|(name, value)| (name, value.to_owned())).into();
+    let app = TestApp::start(World::default(), local::Options { parameters, ..local::Options::default() }).await;
+    let access = async || app.get(KYB).send().await.ok()["complianceAccess"].as_str().unwrap().to_owned();
+    let attestation = app.get(KYB).send().await.ok()["requiredAttestation"].clone();
+    assert_eq!(attestation["termsUrl"], "https://example.com/terms");
+    assert_eq!(attestation["termsVersion"], "2026-09");
+    assert_eq!(access().await, "awaiting_attestation");
+    let submitted = app.post(SUBMIT, &full_form()).send().await.ok();
+    assert_eq!(submitted["attestor"], json!({ "kind": "api_key", "apiKeyId": submitted["submittedByApiKeyId"] }));
+    app.bundle.notifications.settled().await;
+    assert_eq!(access().await, "awaiting_attestation");
+    app.bundle.table.set_purchase_policy(&app.organization, Some(PurchasePolicy::Submitted)).await.unwrap();
+    assert_eq!(access().await, "enabled", "the operator trusts this organization first");
+    app.bundle.table.set_purchase_policy(&app.organization, None).await.unwrap();
+    decide(&app, &Decision::Approve).await;
     let overview = app.get(KYB).send().await.ok();
-    assert_eq!(overview, json!({ "status": "missing", "submission": null, "prefill": null }));
+    assert_eq!((&overview["complianceAccess"], &overview["attestationRequired"]), (&json!("enabled"), &json!(false)));
+    decide(&app, &Decision::Revoke { reason: Prose::parse("No").unwrap() }).await;
+    let overview = app.get(KYB).send().await.ok();
+    assert_eq!((&overview["complianceAccess"], &overview["attestationRequired"]), (&json!("suspended"), &json!(true)));
+}
+
+#[tokio::test]
+async fn whoever_was_turned_down_and_submitted_anew_is_told_to_wait() {
+    let app = TestApp::empty().await;
+    app.post(SUBMIT, &full_form()).send().await.ok();
+    app.bundle.notifications.settled().await;
+    decide(&app, &Decision::Reject { reason: Prose::parse("No").unwrap(), issues: Vec::new() }).await;
+    let told = async || app.buy("+14155550142").send().await.refused(403, "PHONE_NUMBER_KYB_SUSPENDED");
+    assert!(told().await["error"].as_str().unwrap().contains("submit a new one"));
+    app.post(SUBMIT, &full_form()).send().await.ok();
+    app.bundle.notifications.settled().await;
+    let sentence = told().await["error"].as_str().unwrap().to_owned();
+    assert!(sentence.contains("wait for its outcome") && !sentence.contains("submit a new"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_draft_may_be_incomplete_and_a_submission_may_not() {
+    let app = TestApp::empty().await;
+    let draft = app.put(DRAFT, &json!({ "businessProfile": { "legalName": "Acme" } })).send().await.ok();
+    let profile = json!({
+        "legalName": "Acme", "displayName": "", "entityType": "", "country": "", "registrationId": null, "website": "",
+        "address": { "street": "", "city": "", "state": "", "postalCode": "", "country": "" },
+        "useCase": "", "expectedUsage": "",
+    });
+    assert_eq!(draft["businessProfile"], profile);
+    let nobody = json!({ "name": "", "title": "", "email": "", "phone": null });
+    assert_eq!(draft["authorizedRepresentative"], nobody);
+    assert_eq!(app.get(KYB).send().await.ok()["submission"], draft, "the overview shows what is missing");
+    let mut form = json!({ "businessProfile": profile, "authorizedRepresentative": nobody });
+    let again = app.put(DRAFT, &form).send().await.ok();
+    assert_eq!((&again["businessProfile"], &again["updatedAt"]), (&draft["businessProfile"], &draft["updatedAt"]));
+    for empty in [json!({}), json!({ "businessProfile": {} }), json!({ "authorizedRepresentative": null })] {
+        assert_eq!(app.put(DRAFT, &empty).send().await.ok()["businessProfile"]["legalName"], "");
+    }
+    form["attestationAccepted"] = json!(true);
+    form["businessProfile"]["address"]["country"] = json!("US");
+    app.post(SUBMIT, &form).send().await.invalid(&[
+        "businessProfile.displayName",
+        "businessProfile.entityType",
+        "businessProfile.country",
+        "businessProfile.website",
+        "businessProfile.address.street",
+        "businessProfile.address.city",
+        "businessProfile.address.state",
+        "businessProfile.address.postalCode",
+        "businessProfile.useCase",
+        "businessProfile.expectedUsage",
+        "authorizedRepresentative.name",
+        "authorizedRepresentative.title",
+        "authorizedRepresentative.email",
+    ]);
+    let submitted = app.post(SUBMIT, &full_form()).send().await.ok();
+    assert_eq!(submitted["id"], draft["id"]);
+    app.bundle.notifications.settled().await;
+}
+
+#[tokio::test]
+async fn what_the_overview_prefills_can_be_saved_and_submitted_once_the_rest_is_filled_in() {
+    let brand = Brand {
+        company_name: "Acme LLC".into(),
+        display_name: "Acme".into(),
+        entity_type: "PRIVATE_PROFIT".into(),
+        ein: "123456789".into(),
+        website: "www.example.org".into(),
+        street: "1 Main St\r\nSuite 5".into(),
+        city: "Springfield".into(),
+        state: "IL".into(),
+        postal_code: "62701".into(),
+        country: "us".into(),
+        email: "ada@example.org".into(),
+        phone: "(415) 555-0100".into(),
+        ..Brand::default()
+    };
+    let app = TestApp::with(World { brand: Some(brand), ..World::default() }).await;
+    let overview = app.get(KYB).send().await.ok();
+    assert_eq!(overview["declarationPrefill"], json!({ "businessName": "Acme LLC", "useCase": "" }));
+    let mut form = overview["prefill"].clone();
+    assert_eq!(form["authorizedRepresentative"]["phone"], "", "no form would take what the brand has");
+    let draft = app.put(DRAFT, &form).send().await.ok();
+    assert_eq!(draft["businessProfile"]["website"], "https://www.example.org");
+    assert_eq!(draft["businessProfile"]["address"]["street"], "1 Main St, Suite 5");
+    assert_eq!(draft["businessProfile"]["address"]["country"], "US");
+    assert_eq!(draft["authorizedRepresentative"]["phone"], Value::Null);
+    for (object, field) in [("businessProfile", "useCase"), ("businessProfile", "expectedUsage")] {
+        form[object][field] = json!("Reminders");
+    }
+    for field in ["name", "title"] {
+        form["authorizedRepresentative"][field] = json!("Ada Park");
+    }
+    app.put(DRAFT, &form).send().await.ok();
+    form["attestationAccepted"] = json!(true);
+    assert_eq!(app.post(SUBMIT, &form).send().await.ok()["status"], "submitted");
+    app.bundle.notifications.settled().await;
+}
+
+#[tokio::test]
+async fn an_address_is_as_its_country_has_them() {
+    let app = TestApp::empty().await;
+    let submit = async |country: &str, state: Value, postal_code: Value| {
+        let key = app.stranger(World::default()).await;
+        let mut form = full_form();
+        form["businessProfile"]["address"] = json!({
+            "street": "1 Queen's Road\nFloor 5", "city": "City", "state": state, "postalCode": postal_code, "country": country,
+        });
+        app.post(SUBMIT, &form).key(&key).send().await
+    };
+    for (country, state, postal_code) in [
+        ("HK", json!(""), json!("")),
+        ("AE", json!(""), Value::Null),
+        (" sg ", json!(" "), json!("018956")),
+        ("DE", json!("\u{200b}"), json!("10115")),
+    ] {
+        let address = submit(country, state, postal_code.clone()).await.ok()["businessProfile"]["address"].clone();
+        assert_eq!(address["state"], "", "{country}");
+        assert_eq!(address["postalCode"], postal_code.as_str().unwrap_or_default(), "{country}");
+        assert_eq!(address["street"], "1 Queen's Road, Floor 5");
+    }
+    for (country, missing) in
+        [("US", vec!["state", "postalCode"]), ("SG", vec!["postalCode"]), ("DE", vec!["postalCode"])]
+    {
+        let paths: Vec<_> = missing.iter().map(|part| format!("businessProfile.address.{part}")).collect();
+        let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+        submit(country, json!(""), json!("")).await.invalid(&paths);
+    }
+    app.bundle.notifications.settled().await;
+}
+
+#[tokio::test]
+async fn a_text_of_which_nothing_is_seen_is_blank() {
+    let app = TestApp::empty().await;
+    let mut form = full_form();
+    form["businessProfile"]["legalName"] = json!("\u{200b}");
+    form["businessProfile"]["useCase"] = json!("\u{feff}\u{2060}");
+    form["businessProfile"]["registrationId"] = json!("\u{ad}");
+    form["authorizedRepresentative"]["phone"] = json!("");
+    app.post(SUBMIT, &form).send().await.invalid(&["businessProfile.legalName", "businessProfile.useCase"]);
+    let draft = app.put(DRAFT, &form).send().await.ok();
+    assert_eq!(
+        (&draft["businessProfile"]["legalName"], &draft["businessProfile"]["registrationId"]),
+        (&json!(""), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn nobody_agrees_to_a_wording_that_was_not_shown() {
+    let app = TestApp::empty().await;
+    let current = app.get(KYB).send().await.ok()["requiredAttestation"]["version"].as_str().unwrap().to_owned();
+    for form in [full_form(), short_form()] {
+        for version in [json!("1999-01-01"), json!("anything"), json!("")] {
+            let mut outdated = form.clone();
+            outdated["attestationVersion"] = version;
+            let answer = app.post(SUBMIT, &outdated).send().await;
+            assert!(answer.body["error"].as_str().unwrap().contains(&current), "{}", answer.text);
+            assert!(answer.body["issues"][0]["message"].as_str().unwrap().contains(&current), "{}", answer.text);
+            answer.invalid(&["attestationVersion"]);
+        }
+    }
+    let mut form = full_form();
+    form["attestationVersion"] = json!(current);
+    assert_eq!(app.post(SUBMIT, &form).send().await.ok()["attestationVersion"], current.as_str());
+    app.bundle.notifications.settled().await;
+}
+
+#[tokio::test]
+async fn a_registration_id_is_masked_for_a_key_without_compliance() {
+    let brand = Brand { ein: "98-7654321".into(), ..Brand::default() };
+    let app = TestApp::with(World { brand: Some(brand), ..World::default() }).await;
+    app.put(DRAFT, &full_form()).send().await.ok();
+    let reader = app.key_with(&[Scope::Read]).await;
+    let ids = async |key: &str| {
+        let overview = app.get(KYB).key(key).send().await.ok();
+        let id = |form: &Value| form["businessProfile"]["registrationId"].as_str().unwrap().to_owned();
+        (id(&overview["submission"]), id(&overview["prefill"]))
+    };
+    assert_eq!(ids(&app.key).await, ("12-3456789".to_owned(), "98-7654321".to_owned()));
+    assert_eq!(ids(&reader).await, ("••••6789".to_owned(), "••••4321".to_owned()));
 }
 
 #[tokio::test]
@@ -60,11 +273,11 @@ async fn a_draft_is_saved_changed_and_submitted_under_one_id() {
 async fn the_short_form_is_answered_with_its_declaration_and_without_a_profile() {
     let app = TestApp::empty().await;
     let mut form = short_form();
-    form["attestationVersion"] = json!("anything");
+    form["attestationVersion"] = app.get(KYB).send().await.ok()["requiredAttestation"]["version"].clone();
     let row = app.post(SUBMIT, &form).send().await.ok();
     assert_eq!(row["declaration"], form["declaration"]);
     assert_eq!((&row["businessProfile"], &row["authorizedRepresentative"]), (&Value::Null, &Value::Null));
-    assert_ne!(row["attestationVersion"], "anything", "the server says which wording was agreed to");
+    assert_eq!(row["attestationVersion"], form["attestationVersion"]);
     app.bundle.notifications.settled().await;
 }
 
@@ -105,6 +318,21 @@ async fn every_failing_field_is_named_with_its_whole_path() {
         "attestationAccepted": "yes",
     });
     app.put(DRAFT, &form).send().await.invalid(&[
+        "businessProfile.displayName",
+        "businessProfile.entityType",
+        "businessProfile.country",
+        "businessProfile.registrationId",
+        "businessProfile.website",
+        "businessProfile.address.country",
+        "businessProfile.useCase",
+        "authorizedRepresentative.email",
+        "authorizedRepresentative.phone",
+        "attestationAccepted",
+    ]);
+    let mut form = form;
+    form["businessProfile"]["address"]["country"] = json!("US");
+    form["attestationAccepted"] = json!(true);
+    app.post(SUBMIT, &form).send().await.invalid(&[
         "businessProfile.legalName",
         "businessProfile.displayName",
         "businessProfile.entityType",
@@ -114,13 +342,11 @@ async fn every_failing_field_is_named_with_its_whole_path() {
         "businessProfile.address.city",
         "businessProfile.address.state",
         "businessProfile.address.postalCode",
-        "businessProfile.address.country",
         "businessProfile.useCase",
         "businessProfile.expectedUsage",
         "authorizedRepresentative.name",
         "authorizedRepresentative.email",
         "authorizedRepresentative.phone",
-        "attestationAccepted",
     ]);
 }
 

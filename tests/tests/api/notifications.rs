@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::audit::Actor;
-use domain::kyb::{Declaration, Delivery, Filing, Notification, Submission, SubmittedBy};
+use domain::kyb::{Attestation, Declaration, Delivery, Filing, Notification, Submission, SubmittedBy};
 use domain::{ApiKeyId, Clock, KybId, Name, Prose};
 use local::sandbox::slack::Failure;
 use local::seed::World;
@@ -90,7 +90,7 @@ async fn a_message_that_is_faster_than_its_request_leaves_the_job_on_record() {
     let by = SubmittedBy { api_key: ApiKeyId::new(now, 1), user_id: None, email: None };
     let id = KybId::new(now, 1);
     let file = |current: Option<&Submission>| {
-        Submission::submit(current, organization, id.clone(), filing.clone(), by.clone(), now)
+        Submission::submit(current, organization, id.clone(), filing.clone(), by.clone(), Attestation::current(), now)
     };
     let actor = Actor::System("test");
     let (current, _) = app.bundle.table.file_submission(organization, file, None, &actor).await.unwrap();

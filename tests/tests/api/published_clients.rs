@@ -187,11 +187,12 @@ async fn the_full_form_may_carry_nulls_and_fields_of_newer_clients() {
 }
 
 #[tokio::test]
-async fn the_short_form_of_newer_clients_is_taken_whatever_version_they_name() {
+async fn the_short_form_of_newer_clients_is_taken_with_the_version_that_they_were_shown() {
     let app = TestApp::empty().await;
+    let shown: Value = decode(send(&app, Method::GET, KYB, &Value::Null).await);
     let form = json!({
         "declaration": { "businessName": "Acme Voice Inc", "useCase": "Opted-in reminders" },
-        "attestationAccepted": true, "attestationVersion": "some-version-7",
+        "attestationAccepted": true, "attestationVersion": shown["requiredAttestation"]["version"],
     });
     let submission: Submission = decode(send(&app, Method::POST, SUBMIT, &form).await);
     assert_eq!(submission.status, SubmissionStatus::Submitted);

