@@ -156,7 +156,8 @@ impl Chance {
     pub(crate) fn draw(&mut self, step: &Step) -> Lot {
         *self.struck.passed.entry(step.side).or_default() += 1;
         // A process comes to a table that is there; making it is no part of the product.
-        let lot = if self.over || step.name == "table CreateTable" { Lot::default() } else { self.throw(step) };
+        let finds_table = matches!(step.name.as_str(), "table ListTables" | "table CreateTable");
+        let lot = if self.over || finds_table { Lot::default() } else { self.throw(step) };
         self.struck.delayed += usize::from(!lot.delay.is_zero());
         if let Some(fault) = lot.fault {
             *self.struck.by_fault.entry((step.side, fault)).or_default() += 1;

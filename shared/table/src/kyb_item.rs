@@ -247,7 +247,7 @@ impl TryFrom<SubmissionItem> for Submission {
         let status = Status::parse(&item.kyb_status).ok_or("is unknown").map_err(corrupt("kybStatus"))?;
         let filed = || item.filed.ok_or("is missing").map_err(corrupt("filed")).and_then(Filed::try_from);
         let review = || item.review.ok_or("is missing").map_err(corrupt("review")).and_then(Review::try_from);
-        let reason = || Prose::parse(item.reason.as_deref().unwrap_or_default()).map_err(corrupt("reason"));
+        let reason = || Prose::from_stored(item.reason.as_deref().unwrap_or_default()).map_err(corrupt("reason"));
         let state = match status {
             Status::Draft => State::Draft { attestation_accepted: item.attestation_accepted },
             Status::Submitted => State::Submitted(filed()?),
@@ -295,7 +295,7 @@ impl TryFrom<ProfileItem> for BusinessProfile {
     type Error = Error;
 
     fn try_from(item: ProfileItem) -> Result<Self> {
-        let name = |attribute, text: &str| Name::parse(text).map_err(corrupt(attribute));
+        let name = |attribute, text: &str| Name::from_stored(text).map_err(corrupt(attribute));
         Ok(Self {
             legal_name: name("legalName", &item.legal_name)?,
             display_name: name("displayName", &item.display_name)?,
@@ -303,7 +303,7 @@ impl TryFrom<ProfileItem> for BusinessProfile {
             country: Country::parse(&item.country).map_err(corrupt("country"))?,
             registration_id: item
                 .registration_id
-                .map(|id| RegistrationId::parse(&id).map_err(corrupt("registrationId")))
+                .map(|id| RegistrationId::from_stored(&id).map_err(corrupt("registrationId")))
                 .transpose()?,
             website: Website::from_stored(&item.website).map_err(corrupt("website"))?,
             address: Address {
@@ -313,8 +313,8 @@ impl TryFrom<ProfileItem> for BusinessProfile {
                 postal_code: item.postal_code.map(|code| name("postalCode", &code)).transpose()?,
                 country: Country::parse(&item.address_country).map_err(corrupt("addressCountry"))?,
             },
-            use_case: Prose::parse(&item.use_case).map_err(corrupt("useCase"))?,
-            expected_usage: Prose::parse(&item.expected_usage).map_err(corrupt("expectedUsage"))?,
+            use_case: Prose::from_stored(&item.use_case).map_err(corrupt("useCase"))?,
+            expected_usage: Prose::from_stored(&item.expected_usage).map_err(corrupt("expectedUsage"))?,
         })
     }
 }
@@ -324,8 +324,8 @@ impl TryFrom<RepresentativeItem> for Representative {
 
     fn try_from(item: RepresentativeItem) -> Result<Self> {
         Ok(Self {
-            name: Name::parse(&item.name).map_err(corrupt("name"))?,
-            title: Name::parse(&item.title).map_err(corrupt("title"))?,
+            name: Name::from_stored(&item.name).map_err(corrupt("name"))?,
+            title: Name::from_stored(&item.title).map_err(corrupt("title"))?,
             email: Email::parse(&item.email).map_err(corrupt("email"))?,
             phone: item.phone.map(|phone| E164::from_stored(&phone)).transpose().map_err(corrupt("phone"))?,
         })
@@ -337,8 +337,8 @@ impl TryFrom<DeclarationItem> for Declaration {
 
     fn try_from(item: DeclarationItem) -> Result<Self> {
         Ok(Self {
-            business_name: Name::parse(&item.business_name).map_err(corrupt("businessName"))?,
-            use_case: Prose::parse(&item.use_case).map_err(corrupt("useCase"))?,
+            business_name: Name::from_stored(&item.business_name).map_err(corrupt("businessName"))?,
+            use_case: Prose::from_stored(&item.use_case).map_err(corrupt("useCase"))?,
         })
     }
 }
@@ -370,7 +370,7 @@ impl TryFrom<IssueItem> for RejectionIssue {
 
     /// The path is taken as it stands: forms may lose fields that were once marked.
     fn try_from(item: IssueItem) -> Result<Self> {
-        Ok(Self { path: item.path, message: Prose::parse(&item.message).map_err(corrupt("issues.message"))? })
+        Ok(Self { path: item.path, message: Prose::from_stored(&item.message).map_err(corrupt("issues.message"))? })
     }
 }
 
@@ -437,10 +437,10 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_that_was_filed_under_older_rules_is_read_by_its_form() {
+    fn what_was_filed_under_older_rules_is_read_by_its_form() {
         for phone in ["+4402071838750", "+12345678"] {
             let item = RepresentativeItem {
-                name: "Ada Park".to_owned(),
+                name: "\u{200b}".to_owned(),
                 title: "CEO".to_owned(),
                 email: "ada@acme.example.com".to_owned(),
                 phone: Some(phone.to_owned()),

@@ -133,7 +133,7 @@ impl TryFrom<NumberItem> for PhoneNumber {
         let source = source(&item)?;
         let template = item.template.map(DispatchTemplate::from_compact_json).transpose();
         let agent = item.agent_id.as_deref().map(AgentId::parse).transpose();
-        let label = item.label.as_deref().map(Label::parse).transpose();
+        let label = item.label.as_deref().map(Label::from_stored).transpose();
         Ok(Self {
             id: PhoneNumberId::parse(&item.id).map_err(corrupt("id"))?,
             organization: OrganizationId::parse(&item.organization_id).map_err(corrupt("organizationId"))?,
@@ -170,10 +170,10 @@ fn source(item: &NumberItem) -> Result<Source> {
     if item.source == "sip_trunk" {
         let trunk = match (&item.sip_connection_id, &item.sip_trunk_id) {
             (Some(id), _) => Trunk::Connection(SipConnectionId::parse(id).map_err(corrupt("sipConnectionId"))?),
-            (None, Some(id)) => Trunk::Legacy(Name::parse(id).map_err(corrupt("sipTrunkId"))?),
+            (None, Some(id)) => Trunk::Legacy(Name::from_stored(id).map_err(corrupt("sipTrunkId"))?),
             (None, None) => return Err(corrupt("sipConnectionId")("is missing")),
         };
-        let provider_name = item.sip_provider_name.as_deref().map(Name::parse).transpose();
+        let provider_name = item.sip_provider_name.as_deref().map(Name::from_stored).transpose();
         return Ok(Source::SipTrunk { trunk, provider_name: provider_name.map_err(corrupt("sipProviderName"))? });
     }
     let resource = || CarrierNumberId::parse(item.resource_id.as_deref().unwrap_or_default());

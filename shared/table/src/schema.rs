@@ -17,6 +17,11 @@ impl Table {
     /// # Errors
     /// The engine refuses or does not answer.
     pub async fn create_if_absent(&self) -> Result<()> {
+        // Asked first, because the engine warns of a table that is made twice.
+        let tables = self.client.list_tables().send().await.map_err(busy_or_fault)?;
+        if tables.table_names().contains(&self.name) {
+            return Ok(());
+        }
         let attribute = |name: &str| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
         };

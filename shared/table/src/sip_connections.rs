@@ -24,7 +24,7 @@ impl TryFrom<SipConnectionItem> for SipConnection {
     fn try_from(item: SipConnectionItem) -> Result<Self> {
         Ok(Self {
             id: SipConnectionId::parse(&item.id).map_err(corrupt("id"))?,
-            provider_name: Name::parse(&item.provider_name).map_err(corrupt("providerName"))?,
+            provider_name: Name::from_stored(&item.provider_name).map_err(corrupt("providerName"))?,
             connected: item.connected,
         })
     }

@@ -15,6 +15,14 @@ impl RegistrationId {
         Name::parse(text).map(Self)
     }
 
+    /// What was accepted once, perhaps under older rules.
+    ///
+    /// # Errors
+    /// As [`Name::from_stored`].
+    pub fn from_stored(text: &str) -> Result<Self, &'static str> {
+        Name::from_stored(text).map(Self)
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
