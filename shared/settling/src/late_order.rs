@@ -1,9 +1,11 @@
 //! Looks for an order that may arrive after its purchase was refunded.
 
+use std::time::Duration;
+
 use clients::telnyx::Telnyx;
 use domain::audit::Actor;
 use domain::carrier::{Found, OrderStanding, Release};
-use domain::settlement::LateOrder;
+use domain::settlement::{HANDED_OVER_AFTER, LateOrder};
 use domain::{Error, Result, Timestamp};
 use runtime::alarm::Alarm;
 use table::Table;
@@ -15,7 +17,7 @@ pub enum LateLook {
     Nothing,
     /// Its number, which was released at the carrier.
     Released,
-    /// The order, or its number, is under way; another look tells more.
+    /// The order is pending; another look tells more.
     UnderWay,
 }
 
@@ -36,13 +38,13 @@ pub async fn look_for_late_order(
         Found::Ready(resource) | Found::Preparing(resource) => resource,
         Found::Absent => {
             let (standing, _) = carrier.standing(&late.reference, None).await?;
-            return match standing {
-                OrderStanding::Unlisted | OrderStanding::Failed => {
-                    table.record_late_look(late, None, now).await?;
-                    Ok(LateLook::Nothing)
-                }
-                OrderStanding::Open | OrderStanding::Done | OrderStanding::Several => Ok(LateLook::UnderWay),
-            };
+            // An order that is done and has no number is one whose number was released at an earlier look.
+            let since_due = late.due().map_or(Duration::ZERO, |due| now.since(due));
+            if standing == OrderStanding::Open && since_due < HANDED_OVER_AFTER {
+                return Ok(LateLook::UnderWay);
+            }
+            table.record_late_look(late, None, now).await?;
+            return Ok(LateLook::Nothing);
         }
     };
     // Before the release, so that the operator hears of it whatever happens next.

@@ -100,6 +100,11 @@ async fn an_order_that_arrives_after_its_refund_is_released_at_the_carrier_and_t
         let events = app.bundle.table.events(&app.organization, number.id.as_str(), &page).await.unwrap();
         assert_eq!(events[0].action, "late_order_released");
         app.check_books().await;
+        // The order stays in the carrier's list, done, and is looked at twice more.
+        for (hours, looked) in [(23, 1), (144, 1), (1_000, 0)] {
+            let report = run_after(&app, Duration::from_hours(hours)).await;
+            assert_eq!(report, Report { settled_already: looked, ..Report::default() }, "{e164} {hours}");
+        }
     }
 }
 
