@@ -133,7 +133,7 @@ async fn decide(
         Err(error) => return Err(error.into()),
     };
     let mut fields = row(&decided);
-    let told = rewrite(session, &decided).await;
+    let told = edit_message(session, &decided, Edit::Decided).await;
     fields["slackMessage"] = told.as_ref().map_or_else(ToString::to_string, |word| (*word).to_owned()).into();
     let message = format!("Verification {id} of '{organization}' is {}.", decided.status().as_str());
     Ok(Output::changed(true, message, fields))
@@ -150,27 +150,31 @@ async fn too_late(session: &Session<'_, '_>, which: &Which) -> Result<Failure, F
         )));
     };
     // What counts is the sentence; the message follows at the next try.
-    let _ = rewrite(session, &now).await;
+    let _ = edit_message(session, &now, Edit::Decided).await;
     let Review { at, reviewer_id, .. } = review;
     Ok(Failure::new(format!("Verification {id} of '{organization}' is {status}, decided by {reviewer_id} on {at}.")))
 }
 
-/// Makes the message in Slack say what was decided. A decision stands whatever becomes of it.
-async fn rewrite(session: &Session<'_, '_>, decided: &Submission) -> Result<&'static str, Failure> {
-    let Some(place) = &decided.delivery else { return Ok("never posted") };
-    let case = session.table.case(&decided.organization, &decided.id).await?;
-    let case = case.ok_or_else(|| Failure::new("not rewritten: the verification is gone"))?;
-    let rewritten = session.connection.slack()?.rewrite(place, &case).await;
-    rewritten.map(|()| "rewritten").map_err(|error| Failure::new(format!("not rewritten: {error}")))
+/// What becomes of the message that was posted in Slack.
+#[derive(Clone, Copy)]
+enum Edit {
+    /// It says what was decided.
+    Decided,
+    /// It loses its buttons, because a newer message has them.
+    Replaced,
 }
 
-/// Takes the buttons off the message that was posted before. A newer one is announced whatever becomes of it.
-async fn retire(session: &Session<'_, '_>, before: &Submission) -> Result<&'static str, Failure> {
-    let Some(place) = &before.delivery else { return Ok("never posted") };
-    let case = session.table.case(&before.organization, &before.id).await?;
+/// Edits the message in Slack. A decision or an announcement stands whatever becomes of it.
+async fn edit_message(session: &Session<'_, '_>, known: &Submission, edit: Edit) -> Result<&'static str, Failure> {
+    let Some(place) = &known.delivery else { return Ok("never posted") };
+    let case = session.table.case(&known.organization, &known.id).await?;
     let case = case.ok_or_else(|| Failure::new("not rewritten: the verification is gone"))?;
-    let retired = session.connection.slack()?.retire(place, &case).await;
-    retired.map(|()| "without buttons").map_err(|error| Failure::new(format!("not rewritten: {error}")))
+    let slack = session.connection.slack()?;
+    let (edited, word) = match edit {
+        Edit::Decided => (slack.rewrite(place, &case).await, "rewritten"),
+        Edit::Replaced => (slack.retire(place, &case).await, "without buttons"),
+    };
+    edited.map(|()| word).map_err(|error| Failure::new(format!("not rewritten: {error}")))
 }
 
 async fn resend(session: &mut Session<'_, '_>, which: &Which) -> Result<Output, Failure> {
@@ -185,7 +189,7 @@ async fn resend(session: &mut Session<'_, '_>, which: &Which) -> Result<Output, 
         return Ok(would);
     }
     session.table.announce_again(organization, id, session.now()).await?;
-    let earlier = retire(session, &before).await;
+    let earlier = edit_message(session, &before, Edit::Replaced).await;
     let earlier = earlier.as_ref().map_or_else(ToString::to_string, |word| (*word).to_owned());
     let sent = queue.send(&SubmissionHandle::of(&before)).await;
     let Ok(job) = sent else {
