@@ -125,12 +125,13 @@ async function eventually(what, within, look) {
   }
 }
 
-/** A form that says just enough of a business. */
-function declaration(businessName) {
+/** A form that says just enough of a business, and agrees to the wording that its organization is shown. */
+async function declaration(walk, customer, businessName) {
+  const { requiredAttestation } = await walk.ask(customer, "GET", "/kyb", undefined, 200);
   return {
     declaration: { businessName, useCase: "Appointment reminders" },
     attestationAccepted: true,
-    attestationVersion: "1",
+    attestationVersion: requiredAttestation.version,
   };
 }
 
@@ -178,9 +179,10 @@ async function submitted(walk) {
   const [, business] = ORGANIZATIONS.harbor;
   await walk.ask(walk.customer, "GET", "/kyb", undefined, 200, { status: "missing" });
   const filed = { status: "submitted", slackNotificationStatus: "queued" };
-  walk.submission = await walk.ask(walk.customer, "POST", "/kyb/submit", declaration(business), 200, filed);
+  const form = await declaration(walk, walk.customer, business);
+  walk.submission = await walk.ask(walk.customer, "POST", "/kyb/submit", form, 200, filed);
   const again = { code: "KYB_UNDER_REVIEW" };
-  await walk.ask(walk.customer, "POST", "/kyb/submit", declaration(business), 409, again);
+  await walk.ask(walk.customer, "POST", "/kyb/submit", form, 409, again);
   return walk.submission.id;
 }
 
@@ -354,7 +356,8 @@ async function unknownPaths(walk) {
 
 async function rejected(walk) {
   const [, business] = ORGANIZATIONS.fresh;
-  await walk.ask(walk.newcomer, "POST", "/kyb/submit", declaration(business), 200, { status: "submitted" });
+  const form = await declaration(walk, walk.newcomer, business);
+  await walk.ask(walk.newcomer, "POST", "/kyb/submit", form, 200, { status: "submitted" });
   const { channel, ts } = await announced(walk, business, 1);
   const { view } = await walk.inSlack("click", { user: STAFF, channel, ts, action: "reject" });
   const outcome = await walk.inSlack("submit", { user: STAFF, view: view.id, values: { reason: REASON } });
@@ -368,7 +371,8 @@ async function rejected(walk) {
 
 async function approvedByCommand(walk) {
   const [organization, business] = ORGANIZATIONS.fresh;
-  const { id } = await walk.ask(walk.newcomer, "POST", "/kyb/submit", declaration(business), 200);
+  const form = await declaration(walk, walk.newcomer, business);
+  const { id } = await walk.ask(walk.newcomer, "POST", "/kyb/submit", form, 200);
   await announced(walk, business, 2);
   const queue = await walk.operator.ops("verifications", "queue");
   agree("what waits for staff", queue.map(({ id }) => id), [id]);

@@ -186,7 +186,7 @@ Import a number of your own
   curl -s {base}/v1/phone-numbers/import -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -d '{{"e164":"+12125550142","sipConnectionInstallationId":"sip_connected"}}'
 
 Submit a business verification, then look at the Slack page
-  curl -s {base}/v1/phone-numbers/kyb/submit -H "Authorization: Bearer {new}" -H "Content-Type: application/json" -d '{{"declaration":{{"businessName":"Fresh Start","useCase":"Appointment reminders"}},"attestationAccepted":true,"attestationVersion":"1"}}'
+  curl -s {base}/v1/phone-numbers/kyb/submit -H "Authorization: Bearer {new}" -H "Content-Type: application/json" -d '{{"declaration":{{"businessName":"Fresh Start","useCase":"Appointment reminders"}},"attestationAccepted":true}}'
 
 "#
     )
