@@ -155,7 +155,7 @@ async fn what_the_reconciler_settles_is_its_own_doing() {
 async fn looking_at_a_row_again_later_is_no_change() {
     let app = TestApp::approved().await;
     let doubtful = app.buy("+14155550505").send().await.ok();
-    for minutes in [9, 9, 15] {
+    for minutes in [9, 10, 20] {
         app.clock.advance(Duration::from_mins(minutes));
         assert_eq!(app.reconciler.run().await.unwrap(), Report { waiting: 1, ..Report::default() });
     }
