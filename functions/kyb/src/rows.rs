@@ -339,7 +339,7 @@ impl ComplianceAccess {
     fn of(organization: &Organization, status: Option<Status>, deployment: PurchasePolicy) -> Self {
         if organization.hold.is_some() {
             Self::Suspended
-        } else if status.is_some_and(|status| organization.policy(deployment).accepted().contains(&status)) {
+        } else if organization.accepts(status, deployment) {
             Self::Enabled
         } else {
             Self::AwaitingAttestation

@@ -199,5 +199,5 @@ fn in_time(until: Instant) -> Result<()> {
 
 /// Whether a sweep ends with this error. What only concerns one number is counted, and the sweep goes on.
 fn stops(cause: &Error) -> bool {
-    !matches!(cause, Error::CarrierUnavailable(_))
+    !matches!(cause, Error::CarrierUnavailable(_) | Error::ReleaseRefused(_))
 }

@@ -117,7 +117,7 @@ async fn it_may_do_what_it_does_and_nothing_else() {
     });
     assert_eq!(lambda.invoke(json!({})).await, all, "everything that it does has been done");
     app.bundle.notifications.settled().await;
-    // What was never ordered is refunded after two looks, and asked about when it has arrived all the same.
+    // An order that never left is refunded after two looks, and then looked for in case it arrives late.
     for (minutes, name) in [(30, "waiting"), (30, "refunded")] {
         app.clock.advance(Duration::from_mins(minutes));
         assert_eq!(lambda.invoke(json!({})).await[name], 1, "{name}");

@@ -6,6 +6,7 @@ mod answers;
 mod brand;
 mod deployment;
 mod listing;
+mod offers;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -21,8 +22,9 @@ use tokio::time::{Instant, sleep};
 
 pub use self::brand::BrandId;
 
-use self::answers::{Offered, Placed, Progress, Setup};
+use self::answers::{Placed, Progress, Setup};
 use self::deployment::Deployment;
+use self::offers::Offered;
 use self::wire::{Answer, Failure, Link};
 use runtime::settings::SettingsError;
 use runtime::{Secret, Start};
@@ -97,7 +99,7 @@ impl Telnyx {
         filters.extend(search.locality.clone().map(|locality| ("filter[locality]", locality)));
         let offered = self.offered(&filters).await?;
         let mut offers: Vec<Offer> = Vec::with_capacity(usize::from(search.limit));
-        for offer in answers::suitable(offered, limits) {
+        for offer in offers::suitable(offered, limits) {
             let fits = search.area_code.is_none() || search.area_code.as_deref() == offer.e164.area_code();
             if fits && offers.len() < usize::from(search.limit) && offers.iter().all(|known| known.e164 != offer.e164) {
                 offers.push(offer);
@@ -114,7 +116,7 @@ impl Telnyx {
     /// # Errors
     /// [`Error::CarrierUnavailable`] when the carrier gives no usable answer.
     pub async fn still_sells(&self, number: &E164, limits: PriceLimits) -> Result<bool> {
-        let offers = answers::suitable(self.offered_exactly(number).await?, limits);
+        let offers = offers::suitable(self.offered_exactly(number).await?, limits);
         Ok(offers.iter().any(|offer| offer.e164 == *number))
     }
 
@@ -145,7 +147,7 @@ impl Telnyx {
             [("filter[country_code]", "US"), ("filter[phone_number_type]", "local"), ("filter[features][]", "voice")];
         let answer =
             self.link.call(self.limits.search, |to| to.get("available_phone_numbers").query(&common).query(filters));
-        answers::offered(answer.await).map_err(unavailable)
+        offers::offered(answer.await).map_err(unavailable)
     }
 
     /// Orders the number and waits for it, at most 17 s: 9 s for the order, 8 s until the number is there and set up.

@@ -110,7 +110,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The carrier's part in this error as a purchase reports it that was not charged.
+    /// The error of a purchase that failed before it was charged: a carrier that gave no answer has taken no order.
     #[must_use]
     pub fn not_ordered(self) -> Self {
         match self {

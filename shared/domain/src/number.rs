@@ -89,7 +89,7 @@ pub enum Order {
     /// Being released at the carrier; out of use.
     Releasing {
         resource: CarrierNumberId,
-        /// When the carrier refused, in a way that asking again does not change by itself.
+        /// When the carrier first refused for good.
         refused_at: Option<Timestamp>,
     },
 }
@@ -337,7 +337,7 @@ impl PhoneNumber {
         }
     }
 
-    /// The carrier refuses to release the number, as a person has to clear up there. What it said first stays.
+    /// The carrier refuses to release the number until a person changes something there. The first refusal's time stays.
     ///
     /// # Errors
     /// [`Error::NumberBusy`] unless the number is being released.

@@ -93,6 +93,12 @@ impl Organization {
         self.purchase_policy.unwrap_or(deployment)
     }
 
+    /// Whether a verification in this state is enough to buy, given the deployment's policy.
+    #[must_use]
+    pub fn accepts(&self, verification: Option<kyb::Status>, deployment: PurchasePolicy) -> bool {
+        verification.is_some_and(|status| self.policy(deployment).accepted().contains(&status))
+    }
+
     /// The first gates of a purchase, in the order in which callers are told of them.
     ///
     /// # Errors
@@ -107,10 +113,7 @@ impl Organization {
                 _ => Error::KybSuspended,
             });
         }
-        match verification {
-            Some(status) if self.policy(deployment).accepted().contains(&status) => Ok(()),
-            _ => Err(Error::KybRequired),
-        }
+        if self.accepts(verification, deployment) { Ok(()) } else { Err(Error::KybRequired) }
     }
 }
 

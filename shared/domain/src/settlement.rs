@@ -58,9 +58,9 @@ pub enum Settlement {
 impl Settlement {
     /// Decides from what the carrier says, and from what the row remembers of earlier looks.
     ///
-    /// Owning the number outweighs everything. A failed order is a no. An order that is not listed is none by itself,
-    /// because it may be on its way; but a number that the carrier sells to others is not ours, and two looks tell that
-    /// from a list that is behind. Where several orders are listed, a person decides at once, because asking again will
+    /// Owning the number outweighs everything. A failed order is a no. An order that is not listed is not a no, because it
+    /// may be on its way. But a number that the carrier sells to others is not ours, and two looks rule out a list that
+    /// is behind. Where several orders are listed, a person decides at once, because asking again will
     /// not tell them apart.
     #[must_use]
     pub fn decide(look: Look, doubt: Doubt, now: Timestamp) -> Self {
@@ -91,8 +91,8 @@ pub fn may_be_absent(age: Duration) -> bool {
     age >= ABSENT_AFTER
 }
 
-/// An order whose purchase was refunded because the carrier had never got it. Should it arrive all the same, its number is
-/// released: nobody here pays for it.
+/// An order whose purchase was refunded because the carrier had never got it. If it arrives later, its number is released,
+/// because nobody here pays for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LateOrder {
     pub organization: OrganizationId,

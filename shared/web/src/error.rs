@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::Code;
 
-/// The field whose issue is told in the sentence, too.
+/// The field whose issue is repeated in the sentence.
 const ATTESTATION_VERSION: &str = "attestationVersion";
 
 pub type ApiResult<T> = Result<T, ApiError>;

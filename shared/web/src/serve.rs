@@ -26,7 +26,7 @@ pub fn serve(routes: Router) -> Router {
     routes.fallback(|uri: Uri| async move { unknown_path(uri.path()) }).layer(from_fn(identify))
 }
 
-/// What a path is answered that no route has. One with a slash at its end is most often a client's habit, so it is told.
+/// The answer to a path that no route has. For a path that ends in a slash it names the path without it.
 fn unknown_path(path: &str) -> ApiError {
     let bare = path.trim_end_matches('/');
     let is_shown = bare.len() < path.len()

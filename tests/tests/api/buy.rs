@@ -1,9 +1,11 @@
 //! `POST /v1/phone-numbers`
 
+use domain::settlement::SENT_WITHIN;
 use local::Options;
 use local::seed::World;
 use serde_json::json;
 use tests::dynamo::Weather;
+use tests::faults::Faults;
 use tests::{TestApp, approved, with_credit_for};
 
 const NUMBER: &str = "+14155550142";
@@ -204,6 +206,20 @@ async fn a_number_that_costs_us_more_than_is_allowed_is_neither_offered_nor_sold
     app.buy(NUMBER).send().await.refused(409, "PHONE_NUMBER_UNAVAILABLE");
     assert!(app.bundle.carrier.orders().is_empty());
     assert_eq!(app.balance().await, 100_000_000);
+}
+
+#[tokio::test]
+async fn a_purchase_that_was_frozen_between_its_payment_and_its_order_is_refunded_and_orders_nothing() {
+    let faults = Faults::default();
+    let app = TestApp::struck_by(&faults).await;
+    let clock = app.clock.clone();
+    faults.after("table TransactWriteItems", move || clock.advance(SENT_WITHIN));
+    let answer = app.buy(NUMBER).send().await.refused(503, "CARRIER_UNAVAILABLE");
+    assert!(answer["error"].as_str().unwrap().contains("nothing was charged"), "{answer}");
+    assert!(app.bundle.carrier.order_attempts().is_empty());
+    assert_eq!(app.balance().await, 100_000_000);
+    assert_eq!(app.get("/v1/phone-numbers").send().await.ok(), json!([]));
+    app.check_books().await;
 }
 
 #[tokio::test]

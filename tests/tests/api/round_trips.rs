@@ -13,6 +13,15 @@ macro_rules! rounds {
 }
 
 #[tokio::test]
+async fn a_table_that_is_there_is_not_made_again() {
+    let app = TestApp::empty().await;
+    let made = || app.dynamo.seen().iter().filter(|operation| *operation == "CreateTable").count();
+    let before = made();
+    app.bundle.table.create_if_absent().await.unwrap();
+    assert_eq!(made(), before, "the engine would warn of it at each start");
+}
+
+#[tokio::test]
 async fn every_route_keeps_within_its_round_trips() {
     let app = TestApp::approved().await;
     // Each function remembers keys for itself, once it has met them.

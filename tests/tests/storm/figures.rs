@@ -15,6 +15,9 @@ const LONGEST_FIGURE: usize = 4;
 /// How many of each kind of mistake are explained.
 const EXPLAINED: usize = 3;
 
+/// How many purchases may wait for a person beside one in a hundred: a short storm has few purchases, so that chance weighs.
+const ACCEPTED_FOR_A_PERSON: usize = 5;
+
 pub(crate) struct Figures {
     operations: usize,
     counts: BTreeMap<(Deed, String), usize>,
@@ -37,6 +40,10 @@ impl Figures {
         let (decided_by_a_person, open): (Vec<_>, Vec<_>) =
             unfinished(app).await.into_iter().partition(|state| state == FOR_A_PERSON);
         let for_a_person = decided_by_a_person.len();
+        let purchases = ends.paid.len();
+        if for_a_person > ACCEPTED_FOR_A_PERSON + purchases / 100 {
+            wrong.push(format!("{for_a_person} of {purchases} purchases wait for a person"));
+        }
         wrong.extend(open.into_iter().map(|state| format!("still open: {state}")));
         wrong.sort();
         Self {
@@ -45,7 +52,7 @@ impl Figures {
             toll,
             lost,
             struck: app.dynamo.faults().struck_by_chance(),
-            purchases: ends.paid.len(),
+            purchases,
             for_a_person,
             replayed_otherwise: scene.record.replayed_otherwise(),
             wrong,

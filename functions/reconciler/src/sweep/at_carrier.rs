@@ -175,7 +175,7 @@ impl Sweep<'_> {
             if verdict.is_orphan() {
                 // The account was listing it a moment ago, so what it does not know any more is gone.
                 if let Release::Refused(cause) = self.reconciler.carrier.release(id).await? {
-                    return Err(Error::CarrierUnavailable(cause.into()));
+                    return Err(Error::ReleaseRefused(cause.into()));
                 }
             }
             Ok(verdict)

@@ -44,8 +44,9 @@ impl Telnyx {
 }
 
 fn read(answer: &Answer, asked: &BrandId) -> Result<Option<Brand>, Failure> {
-    // Without the carrier's own words a "not found" comes from somebody else, such as a wrong base address.
-    if answer.status.as_u16() == 404 && (!answer.problems().is_empty() || text(&answer.body["detail"]).is_some()) {
+    // Here the carrier also says it without its error envelope.
+    let says_so_plainly = answer.status.as_u16() == 404 && text(&answer.body["detail"]).is_some();
+    if answer.says_unknown() || says_so_plainly {
         return Ok(None);
     }
     if !answer.status.is_success() {

@@ -94,8 +94,7 @@ fn read_page(answer: Answer, asked: u32, here: &Deployment) -> Result<HeldPage, 
 }
 
 fn read_one(answer: Answer, asked: &CarrierNumberId, here: &Deployment) -> Result<Option<HeldNumber>, Failure> {
-    // A "not found" without the carrier's error envelope comes from somewhere else, such as a wrong base address.
-    if matches!(answer.status.as_u16(), 404 | 410) && !answer.problems().is_empty() {
+    if answer.says_unknown() {
         return Ok(None);
     }
     let answer = successful(answer)?;

@@ -206,6 +206,12 @@ impl Answer {
         entries.iter().filter(|entry| entry.is_object()).map(Problem::read).collect()
     }
 
+    /// Whether the carrier itself says that there is no such thing. A "not found" without its error envelope comes from
+    /// somewhere else, such as a wrong base address.
+    pub(super) fn says_unknown(&self) -> bool {
+        matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE) && !self.problems().is_empty()
+    }
+
     /// Tells the operator that the carrier refuses our account. Callers are only told to try again.
     pub(super) fn report_refused_account(&self) {
         tracing::error!(

@@ -5,8 +5,9 @@ use domain::carrier::{CarrierNumberId, CarrierOrderId, Found, Offer, Refusal, Re
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::answers::{self, Placed, Progress, Setup, Unsuitable};
+use super::super::answers::{self, Placed, Progress, Setup};
 use super::super::deployment::Deployment;
+use super::super::offers::{self, Unsuitable};
 use super::super::wire::{Answer, Failure};
 use super::{NUMBER, NUMBER_ID, all_of_it, limits, number, reference};
 
@@ -227,7 +228,7 @@ fn offers_are_read_with_whatever_is_missing_and_the_rest_of_the_list_survives() 
             ],
         },
     ] });
-    let offers: Vec<Offer> = answers::offered(Ok(answer(200, body)))
+    let offers: Vec<Offer> = offers::offered(Ok(answer(200, body)))
         .unwrap()
         .into_iter()
         .filter_map(|offered| offered.orderable(limits()).ok())
@@ -282,7 +283,7 @@ fn an_offer_is_a_local_number_with_voice_at_a_price_within_the_limits() {
         (costs(json!("0"), json!("10.50"), Value::Null), Err(Unsuitable::TooExpensive)),
     ] {
         let shown = entry.to_string();
-        let offered = answers::offered(Ok(answer(200, json!({ "data": [entry] })))).unwrap().remove(0);
+        let offered = offers::offered(Ok(answer(200, json!({ "data": [entry] })))).unwrap().remove(0);
         assert_eq!(offered.orderable(limits()).map(drop), expected, "{shown}");
     }
 }
@@ -305,7 +306,7 @@ fn no_coverage_is_an_empty_list_and_every_other_refusal_is_a_failure() {
         (200, Value::Null, false),
     ] {
         let shown = body.to_string();
-        let offered = answers::offered(Ok(answer(status, body)));
+        let offered = offers::offered(Ok(answer(status, body)));
         assert_eq!(offered.is_ok_and(|list| list.is_empty()), empty, "{status} {shown}");
     }
 }
