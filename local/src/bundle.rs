@@ -122,7 +122,7 @@ impl Bundle {
             None => engine::start(options.file("table.db").as_deref()).await?,
         };
         let account = Account { try_time_out: options.table_time_out, ..Account::local(dynamo_db_url.clone()) };
-        let table = Table::new(&account.sdk_config(), TABLE.to_owned());
+        let table = Table::new(&account.sdk_config(), TABLE.to_owned(), options.clock.clone());
         table.create_if_absent().await.map_err(io::Error::other)?;
         let (carrier, slack) = (options.carrier()?, options.slack(&base_url)?);
 

@@ -9,7 +9,7 @@ use domain::credits::LedgerEntry;
 use domain::kyb::{Attestation, Brand, Decision, Declaration, Filing, Review, Submission, SubmittedBy};
 use domain::organization::Organization;
 use domain::sip_connection::SipConnection;
-use domain::{AgentId, ApiKeyId, KybId, MicroUsd, Name, OrganizationId, Prose, SipConnectionId, Timestamp};
+use domain::{AgentId, ApiKeyId, KybId, MicroUsd, Name, OrganizationId, Prose, Recorded, SipConnectionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use table::Table;
 
@@ -136,7 +136,8 @@ pub async fn plant(table: &Table, seed: &Seed, world: &World, now: Timestamp) ->
         let review = Review { at: now, reviewer_id: "seed".to_owned(), reviewer_email: None };
         let submitted =
             Submission::submit(None, &id, KybId::new(now, rand::random()), filing, by, Attestation::current(), now)?;
-        table.replace_submission(None, &submitted.decide(&Decision::Approve, review)?.0, None, &SEED).await?;
+        let (approved, _) = submitted.decide(&Decision::Approve, review)?;
+        table.replace_submission(None, &Recorded::filed(None, approved, &SEED), None).await?;
     }
     // Last, because it tells that all the rest is there.
     let grant = Grant { id: key_id, organization: id, scopes: Scope::ALL.to_vec(), created_at: now, revoked_at: None };

@@ -1,6 +1,7 @@
 //! The ways to the table and to the services beside it: in AWS, or of the local run.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
@@ -8,6 +9,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use clients::slack::Slack;
 use clients::telnyx::Telnyx;
+use domain::Clock;
 use runtime::Secret;
 use runtime::aws::{Account, over_http};
 use runtime::message::SubmissionHandle;
@@ -95,8 +97,8 @@ impl Connection {
         Ok(Self { config, table, target: Target::Aws(services) })
     }
 
-    pub(crate) fn table(&self) -> Table {
-        Table::new(&self.config, self.table.clone())
+    pub(crate) fn table(&self, clock: Arc<dyn Clock>) -> Table {
+        Table::new(&self.config, self.table.clone(), clock)
     }
 
     /// The carrier.

@@ -1,4 +1,4 @@
-//! `ops events`: the audit events of one subject.
+//! `ops events`: who changed one subject, and what its customer was told of it.
 
 use clap::Args;
 use domain::{ApiKeyId, KybId, OrganizationId, PhoneNumberId};
@@ -35,11 +35,14 @@ pub(crate) async fn run(arguments: Arguments, session: &mut Session<'_, '_>) -> 
             "actorId": event.actor_id,
             "actorEmail": event.actor_email,
             "changed": event.changed,
+            "told": event.told.as_ref().map(|told| &told.kind),
+            "sequence": event.told.as_ref().map(|told| told.sequence),
+            "eventId": event.told.map(|told| told.id),
             "position": event.position,
         })
     });
     Ok(Output::table(
-        &["at", "action", "actorKind", "actorId", "changed"],
+        &["at", "action", "actorKind", "actorId", "changed", "told", "sequence", "eventId"],
         "Nothing is known to have happened to it.",
         events.collect(),
     ))

@@ -23,6 +23,7 @@ mod verifications;
 
 use std::ffi::OsString;
 use std::io::{BufRead, Write};
+use std::sync::Arc;
 
 use clap::Parser;
 use domain::Clock;
@@ -46,7 +47,7 @@ pub struct Io<'a> {
     pub input: &'a mut dyn BufRead,
     pub output: &'a mut dyn Write,
     pub errors: &'a mut dyn Write,
-    pub clock: &'a dyn Clock,
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Runs one command and returns its exit code: 0 done, 1 refused or failed, 2 wrong usage.

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use domain::SystemClock;
 
@@ -13,7 +14,7 @@ async fn main() -> ExitCode {
         input: &mut input.lock(),
         output: &mut output.lock(),
         errors: &mut errors.lock(),
-        clock: &SystemClock,
+        clock: Arc::new(SystemClock),
     };
     ops::run(std::env::args_os(), &mut io).await.into()
 }

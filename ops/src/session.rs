@@ -33,7 +33,7 @@ impl<'a, 'b> Session<'a, 'b> {
         let operator = operator(options.operator.as_deref())?;
         let (dry_run, yes) = (options.dry_run, options.yes);
         let connection = Connection::open(options).await?;
-        Ok(Self { table: connection.table(), connection, operator, dry_run, yes, io })
+        Ok(Self { table: connection.table(io.clock.clone()), connection, operator, dry_run, yes, io })
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -3,7 +3,7 @@
 
 use domain::audit::Actor;
 use domain::kyb::{Attestation, Declaration, Filing, Submission, SubmittedBy};
-use domain::{ApiKeyId, Clock, KybId, Name, Prose};
+use domain::{ApiKeyId, Clock, KybId, Name, Prose, Recorded};
 use local::sandbox::slack::Failure;
 use serde_json::{Value, json};
 use tests::TestApp;
@@ -24,8 +24,9 @@ async fn submitted(app: &TestApp) -> Submission {
     let submission =
         Submission::submit(None, &app.organization, KybId::new(now, 2), filing, by, Attestation::current(), now)
             .unwrap();
-    assert!(app.bundle.table.replace_submission(None, &submission, None, &Actor::System("tests")).await.unwrap());
-    submission
+    let filed = Recorded::filed(None, submission, &Actor::System("tests"));
+    assert!(app.bundle.table.replace_submission(None, &filed, None).await.unwrap());
+    filed.row
 }
 
 fn batch(submission: &Submission) -> Value {

@@ -13,7 +13,7 @@ use axum::middleware::{Next, from_fn};
 use domain::audit::Actor;
 use domain::kyb::{Attestation, Decision, Declaration, Filing, Review, Status, Submission, SubmittedBy};
 use domain::organization::Organization;
-use domain::{ApiKeyId, KybId, Name, OrganizationId, Prose, Timestamp};
+use domain::{ApiKeyId, KybId, Name, OrganizationId, Prose, Recorded, SystemClock, Timestamp};
 use local::sandbox::slack::{Failure, Options, Slack as Sandbox};
 use runtime::Start;
 use runtime::aws::Account;
@@ -46,7 +46,7 @@ impl World {
     async fn behind(gate: impl FnOnce(Table, Router) -> Router) -> Self {
         let (listener, engine) = listen().await;
         tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
-        let table = Table::new(&Account::local(engine.clone()).sdk_config(), "table".to_owned());
+        let table = Table::new(&Account::local(engine.clone()).sdk_config(), "table".to_owned(), Arc::new(SystemClock));
         table.create_if_absent().await.unwrap();
 
         let sandbox = Sandbox::new(Options { bot_token: TOKEN.to_owned(), file: None, clicks: None }).unwrap();
@@ -96,8 +96,9 @@ impl World {
             NOW,
         )
         .unwrap();
-        assert!(self.table.replace_submission(None, &submission, None, &Actor::System("tests")).await.unwrap());
-        submission
+        let filed = Recorded::filed(None, submission, &Actor::System("tests"));
+        assert!(self.table.replace_submission(None, &filed, None).await.unwrap());
+        filed.row
     }
 
     async fn approve(table: &Table, submission: &Submission) {

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::audit::{Action, Actor};
-use domain::number::{PhoneNumber, Source};
+use domain::number::{PhoneNumber, ReleaseReason, Source};
 use domain::{Error, Result};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
@@ -61,7 +61,7 @@ pub(crate) async fn release(
 
 /// First out of use, then back to the carrier, then out of the table: wherever this stops, DELETE again continues.
 async fn release_managed(app: &App, number: PhoneNumber, actor: &Actor) -> Result<()> {
-    let release = |number: PhoneNumber| number.release(app.clock.now());
+    let release = |number: PhoneNumber| number.release(ReleaseReason::Requested, app.clock.now());
     let releasing = app.table.transition(number, release, Action::ReleaseBegun, actor).await?;
     settling::finish_release(&app.table, &app.carrier, releasing, actor, app.clock.now()).await
 }

@@ -70,7 +70,7 @@ impl Desk {
                 input: &mut typed.unwrap_or_default().as_bytes(),
                 output: &mut output,
                 errors: &mut errors,
-                clock: &*self.app.clock,
+                clock: self.app.clock.clone(),
             };
             Box::pin(ops::run(line, &mut io)).await
         };

@@ -156,21 +156,21 @@ pub struct Event {
 impl Event {
     /// A number has come into the table. What it was given beyond the defaults counts as changed.
     #[must_use]
-    pub fn number_registered(number: &PhoneNumber, action: Action, actor: &Actor) -> Self {
+    pub(crate) fn number_registered(number: &PhoneNumber, action: Action, actor: &Actor) -> Self {
         let changed = differing(&routing(&Routing::default(), &number.routing));
         Self { changed, ..Self::of_number(number, number.created_at, action, actor) }
     }
 
     /// A number that is there has become `new`.
     #[must_use]
-    pub fn number_changed(old: &PhoneNumber, new: &PhoneNumber, action: Action, actor: &Actor) -> Self {
+    pub(crate) fn number_changed(old: &PhoneNumber, new: &PhoneNumber, action: Action, actor: &Actor) -> Self {
         let changed = differing(&[&state(old, new)[..], &routing(&old.routing, &new.routing)].concat());
         Self { changed, ..Self::of_number(new, new.updated_at, action, actor) }
     }
 
     /// A number has left the table, and all of it with it.
     #[must_use]
-    pub fn number_removed(number: &PhoneNumber, action: Action, actor: &Actor, at: Timestamp) -> Self {
+    pub(crate) fn number_removed(number: &PhoneNumber, action: Action, actor: &Actor, at: Timestamp) -> Self {
         Self::of_number(number, at, action, actor)
     }
 
@@ -190,7 +190,7 @@ impl Event {
     /// A verification has been saved or submitted. What differs from `earlier`, the one that was current until then,
     /// counts as changed; in the first one, all that it says.
     #[must_use]
-    pub fn verification_filed(earlier: Option<&Submission>, new: &Submission, actor: &Actor) -> Self {
+    pub(crate) fn verification_filed(earlier: Option<&Submission>, new: &Submission, actor: &Actor) -> Self {
         let form = match earlier {
             Some(earlier) => new.filing.changes_since(&earlier.filing),
             None => new.filing.answers().into_iter().filter(|(_, text)| !text.is_empty()).collect(),
@@ -209,7 +209,7 @@ impl Event {
 
     /// A verification has been decided.
     #[must_use]
-    pub fn verification_decided(decided: &Submission, actor: &Actor) -> Self {
+    pub(crate) fn verification_decided(decided: &Submission, actor: &Actor) -> Self {
         let fields = [
             ("status", true),
             ("rejectionReason", decided.reason().is_some()),
@@ -306,6 +306,7 @@ fn state(old: &PhoneNumber, new: &PhoneNumber) -> [Difference; 8] {
         created_at: _,
         updated_at: _,
         version: _,
+        sequence: _,
     } = new;
     [
         ("setupStatus", old.settled() != new.settled()),
@@ -381,7 +382,7 @@ mod tests {
         let active = ordering.clone().activate(CarrierNumberId::parse("1").unwrap(), NOW).unwrap();
         let activated = Event::number_changed(&ordering, &active, Action::Activated, &system());
         assert_eq!((activated.at, activated.changed), (NOW, vec!["setupStatus", "providerResourceId"]));
-        let released = active.clone().release(NOW).unwrap();
+        let released = active.clone().release(crate::number::ReleaseReason::Requested, NOW).unwrap();
         assert_eq!(Event::number_changed(&active, &released, Action::ReleaseBegun, &system()).changed, ["setupStatus"]);
         let label = || Change::Set(Label::parse("Desk").unwrap());
         for (patch, changed) in [

@@ -101,6 +101,10 @@ made_id! {
     /// `key_…`: names an API key without revealing it.
     ApiKeyId, "key_"
 }
+made_id! {
+    /// `evt_…`: one event that a customer is told of.
+    EventId, "evt_"
+}
 given_id! {
     /// The tenant: every resource belongs to exactly one.
     OrganizationId

@@ -89,9 +89,37 @@ pub enum Order {
     /// Being released at the carrier; out of use.
     Releasing {
         resource: CarrierNumberId,
+        reason: ReleaseReason,
         /// When the carrier first refused for good.
         refused_at: Option<Timestamp>,
     },
+}
+
+/// Why a number leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleaseReason {
+    /// Its customer asked for it.
+    Requested,
+    /// The operator took it away.
+    Operator,
+}
+
+impl ReleaseReason {
+    pub const ALL: [Self; 2] = [Self::Requested, Self::Operator];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// `None` for a word that names no reason.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
 }
 
 /// Through what an imported number is reached.
@@ -202,6 +230,8 @@ pub struct PhoneNumber {
     pub updated_at: Timestamp,
     /// Grows by one with every write.
     pub version: u64,
+    /// How many events customers were told of this number ([`crate::feed`]).
+    pub sequence: u64,
 }
 
 impl PhoneNumber {
@@ -264,7 +294,19 @@ impl PhoneNumber {
         now: Timestamp,
     ) -> Self {
         let sms = SmsAssignment::default();
-        Self { id, organization, e164, source, routing, billing, sms, created_at: now, updated_at: now, version: 1 }
+        Self {
+            id,
+            organization,
+            e164,
+            source,
+            routing,
+            billing,
+            sms,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+            sequence: 0,
+        }
     }
 
     /// What was debited when the number was bought.
@@ -283,9 +325,7 @@ impl PhoneNumber {
     #[must_use]
     pub fn resource(&self) -> Option<&CarrierNumberId> {
         match &self.source {
-            Source::Managed(Order::Active { resource } | Order::Releasing { resource, refused_at: _ }) => {
-                Some(resource)
-            }
+            Source::Managed(Order::Active { resource } | Order::Releasing { resource, .. }) => Some(resource),
             Source::Managed(Order::Ordering { .. }) | Source::SipTrunk { .. } => None,
         }
     }
@@ -326,10 +366,10 @@ impl PhoneNumber {
     ///
     /// # Errors
     /// [`Error::NumberBusy`] while its order is being confirmed.
-    pub fn release(mut self, now: Timestamp) -> Result<Self> {
+    pub fn release(mut self, reason: ReleaseReason, now: Timestamp) -> Result<Self> {
         match self.source {
             Source::Managed(Order::Active { resource }) => {
-                self.source = Source::Managed(Order::Releasing { resource, refused_at: None });
+                self.source = Source::Managed(Order::Releasing { resource, reason, refused_at: None });
                 Ok(self.touched(now))
             }
             Source::Managed(Order::Releasing { .. }) => Ok(self),
@@ -343,8 +383,8 @@ impl PhoneNumber {
     /// [`Error::NumberBusy`] unless the number is being released.
     pub fn release_refused(mut self, now: Timestamp) -> Result<Self> {
         match self.source {
-            Source::Managed(Order::Releasing { resource, refused_at: None }) => {
-                self.source = Source::Managed(Order::Releasing { resource, refused_at: Some(now) });
+            Source::Managed(Order::Releasing { resource, reason, refused_at: None }) => {
+                self.source = Source::Managed(Order::Releasing { resource, reason, refused_at: Some(now) });
                 Ok(self.touched(now))
             }
             Source::Managed(Order::Releasing { .. }) => Ok(self),
@@ -453,18 +493,26 @@ pub(crate) mod tests {
         let now = Timestamp::from_millis(1_784_000_100_000);
         let ordering = managed();
         assert!(!ordering.settled());
-        assert!(matches!(ordering.clone().release(now), Err(Error::NumberBusy)));
+        assert!(matches!(ordering.clone().release(ReleaseReason::Requested, now), Err(Error::NumberBusy)));
         let active = ordering.activate(resource(), now).unwrap();
         assert!(active.settled());
         assert_eq!((active.version, active.updated_at, active.resource()), (2, now, Some(&resource())));
         assert!(matches!(active.clone().activate(resource(), now), Err(Error::NumberBusy)));
-        let releasing = active.release(now).unwrap();
+        let releasing = active.release(ReleaseReason::Requested, now).unwrap();
         assert!(!releasing.settled());
-        assert_eq!(releasing.clone().release(now).unwrap(), releasing, "asking again changes nothing");
+        assert_eq!(
+            releasing.clone().release(ReleaseReason::Requested, now).unwrap(),
+            releasing,
+            "asking again changes nothing"
+        );
         let refused = releasing.clone().release_refused(now).unwrap();
         assert!(matches!(refused.source, Source::Managed(Order::Releasing { refused_at: Some(at), .. }) if at == now));
         assert_eq!(refused.clone().release_refused(now.plus(std::time::Duration::from_mins(9))).unwrap(), refused);
-        assert_eq!(refused.clone().release(now).unwrap(), refused, "DELETE again goes on with the same release");
+        assert_eq!(
+            refused.clone().release(ReleaseReason::Requested, now).unwrap(),
+            refused,
+            "DELETE again goes on with the same release"
+        );
         assert!(matches!(releasing.patch(Patch::default(), now), Err(Error::NumberBusy)));
     }
 

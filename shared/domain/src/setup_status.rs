@@ -233,7 +233,9 @@ mod tests {
     fn an_order_under_way_or_a_release_keeps_a_number_out_of_use() {
         let ordering = status(&managed(), &[], None);
         assert_eq!((ordering.status, ordering.outbound_ready), (Status::ActionRequired, false));
-        let releasing = active(Direction::Outbound).release(Timestamp::from_millis(9)).unwrap();
+        let releasing = active(Direction::Outbound)
+            .release(crate::number::ReleaseReason::Requested, Timestamp::from_millis(9))
+            .unwrap();
         let releasing = status(&releasing, &[], None);
         assert_eq!((releasing.status, releasing.outbound_ready), (Status::ActionRequired, false));
     }
@@ -284,7 +286,12 @@ mod tests {
     #[test]
     fn every_issue_is_a_short_sentence() {
         let hold = Hold { at: Timestamp::from_millis(50), reason: HoldReason::Revoked };
-        let numbers = [managed(), active(Direction::Inbound).release(Timestamp::from_millis(1)).unwrap()];
+        let numbers = [
+            managed(),
+            active(Direction::Inbound)
+                .release(crate::number::ReleaseReason::Requested, Timestamp::from_millis(1))
+                .unwrap(),
+        ];
         let connections = [
             imported(Direction::Both, Trunk::Connection(SipConnectionId::parse("c1").unwrap())),
             imported(Direction::Both, Trunk::Connection(SipConnectionId::parse("c2").unwrap())),

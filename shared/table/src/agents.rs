@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use domain::audit::{Action, Actor};
 use domain::number::PhoneNumber;
 use domain::registration::AgentStanding;
-use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Result, Timestamp};
+use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Recorded, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
@@ -131,6 +131,7 @@ impl Transaction<'_> {
         let link = Key::agent_link(organization, agent);
         let Some(number) = linked else { return self.check("link", link, &Condition::absent()) };
         let names = Condition::new("numberId = :number").text(":number", number.id.as_str());
-        self.change(number, &number.clone().unlinked(now), Action::Updated, actor)?.delete("link", link, &names)
+        let change = Recorded::changed(number, number.clone().unlinked(now), Action::Updated, actor);
+        self.change(number, &change)?.delete("link", link, &names)
     }
 }

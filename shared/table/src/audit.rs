@@ -1,7 +1,7 @@
 //! The audit trail: an event for each change, written in the change's own transaction and never touched again.
 
 use domain::audit::Event;
-use domain::{Error, OrganizationId, Result, Timestamp};
+use domain::{Error, EventId, OrganizationId, Recorded, Result, Timestamp, feed};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
@@ -19,11 +19,15 @@ struct EventItem {
     actor_email: Option<String>,
     action: String,
     changed: Vec<String>,
+    /// The event that the customer was told of, if there is one.
+    told_id: Option<String>,
+    told_type: Option<String>,
+    told_sequence: Option<u64>,
     expires_at: i64,
 }
 
-impl From<&Event> for EventItem {
-    fn from(event: &Event) -> Self {
+impl EventItem {
+    fn new(event: &Event, told: Option<(&EventId, &feed::Event)>) -> Self {
         // Whole, so that a new field is not forgotten here. The key names organization and subject.
         let Event { organization: _, subject: _, at, actor, action, changed } = event;
         Self {
@@ -33,6 +37,9 @@ impl From<&Event> for EventItem {
             actor_email: actor.email().map(str::to_owned),
             action: action.as_str().to_owned(),
             changed: changed.iter().map(|field| (*field).to_owned()).collect(),
+            told_id: told.map(|(id, _)| id.to_string()),
+            told_type: told.map(|(_, told)| told.kind.as_str().to_owned()),
+            told_sequence: told.map(|(_, told)| told.sequence),
             expires_at: event.kept_until().seconds(),
         }
     }
@@ -51,8 +58,20 @@ pub struct RecordedEvent {
     pub action: String,
     /// Names of fields, never values.
     pub changed: Vec<String>,
+    /// What the customer was told of it.
+    pub told: Option<Told>,
     /// Where the event stands among those of its subject: a page after this one starts here.
     pub position: String,
+}
+
+/// Names an event that a customer was told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// `evt_…`
+    pub id: String,
+    /// Such as `phone_number.released`.
+    pub kind: String,
+    pub sequence: u64,
 }
 
 /// Where a list of events begins and how far it goes.
@@ -68,8 +87,24 @@ impl Transaction<'_> {
     /// Remembers a change in the change's own transaction: neither is ever there without the other. All tries of the
     /// transaction write the same event, so a lost answer does not leave two. The step is `event`.
     pub(crate) fn audit(self, event: &Event) -> Result<Self> {
-        let item = to_item(Key::event(event, self.table.randomness.draw()), None, &EventItem::from(event))?;
-        self.put("event", item, &Condition::absent())
+        self.remember(event, None)
+    }
+
+    /// Writes the events that record a change: the audit event, and what the customer is told. The steps are `event` and
+    /// `told`.
+    pub(crate) fn record<T>(self, change: &Recorded<T>) -> Result<Self> {
+        match &change.told {
+            None => self.remember(&change.audit, None),
+            Some(told) => {
+                let id = self.table.event_id();
+                self.remember(&change.audit, Some((&id, told)))?.tell(&id, told)
+            }
+        }
+    }
+
+    fn remember(self, event: &Event, told: Option<(&EventId, &feed::Event)>) -> Result<Self> {
+        let key = Key::event(event, self.table.randomness.draw());
+        self.put("event", to_item(key, None, &EventItem::new(event, told))?, &Condition::absent())
     }
 }
 
@@ -98,8 +133,13 @@ fn read_event(item: Item, prefix: &str) -> Result<RecordedEvent> {
         .and_then(|key| key.strip_prefix(prefix))
         .ok_or_else(|| Error::internal("an event stands under another subject's key"))?
         .to_owned();
-    let EventItem { at, actor_kind, actor_id, actor_email, action, changed, expires_at: _ } = from_item(item)?;
-    Ok(RecordedEvent { at: time("at", &at)?, actor_kind, actor_id, actor_email, action, changed, position })
+    let EventItem { at, actor_kind, actor_id, actor_email, action, changed, told_id, told_type, told_sequence, .. } =
+        from_item(item)?;
+    let told = match (told_id, told_type, told_sequence) {
+        (Some(id), Some(kind), Some(sequence)) => Some(Told { id, kind, sequence }),
+        _ => None,
+    };
+    Ok(RecordedEvent { at: time("at", &at)?, actor_kind, actor_id, actor_email, action, changed, told, position })
 }
 
 #[cfg(test)]
@@ -122,7 +162,7 @@ mod tests {
     }
 
     fn stored(event: &Event) -> Item {
-        to_item(Key::event(event, 7), None, &EventItem::from(event)).unwrap()
+        to_item(Key::event(event, 7), None, &EventItem::new(event, None)).unwrap()
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | the current verification; an earlier one | `ORG#<org>` / `KYB`, `KYB#<id>` | verification, its notifier |
 //! | a ledger entry; the ledger in time order | `ORG#<org>` / `LEDGER#<time>#<reference>`, prefix | buying, refunds |
 //! | who changed a number, verification or key, newest first | `ORG#<org>` / `EVENT#<subject>#<time>#<random>`, prefix backwards | operators |
+//! | what customers are told, oldest first | `FEED#<org>` / `<evt>` (ids sort by time), range | events |
 //! | an order that may arrive after its refund | `ORG#<org>` / `LATEORDER#<pn>` | reconciler |
 //! | what an operator has booked, by their own reference | `ORG#<org>` / `REFERENCE#<reference>` | operators |
 //! | a request that carries an Idempotency-Key | `ORG#<org>` / `IDEMPOTENCY#<method>#<path>#<key>` | buying, importing, submitting |
@@ -29,7 +30,8 @@ use domain::audit::Event;
 use domain::credits::LedgerEntry;
 use domain::idempotency::IdempotencyKey;
 use domain::{
-    AgentId, ApiKeyId, BookingReference, E164, KybId, OrganizationId, PhoneNumberId, SipConnectionId, Timestamp,
+    AgentId, ApiKeyId, BookingReference, E164, EventId, KybId, OrganizationId, PhoneNumberId, SipConnectionId,
+    Timestamp,
 };
 
 pub(crate) const PK: &str = "PK";
@@ -141,6 +143,10 @@ impl Key {
         Self::of(organization, events_of(subject) + position)
     }
 
+    pub(crate) fn told(organization: &OrganizationId, id: &EventId) -> Self {
+        Self { pk: feed_partition(organization), sk: id.to_string() }
+    }
+
     /// `route` is method and path with a space between, as in `POST /v1/phone-numbers`.
     pub(crate) fn idempotency(organization: &OrganizationId, route: &str, key: &IdempotencyKey) -> Self {
         Self::of(organization, format!("IDEMPOTENCY#{}#{}", route.replace(' ', "#"), key.as_str()))
@@ -163,6 +169,17 @@ impl Key {
 /// The partition that holds everything of one organization.
 pub(crate) fn partition(organization: &OrganizationId) -> String {
     format!("ORG#{organization}")
+}
+
+/// The partition that holds the events of which an organization is told. It stands apart from everything else of the
+/// organization, because it is written often.
+pub(crate) fn feed_partition(organization: &OrganizationId) -> String {
+    format!("FEED#{organization}")
+}
+
+/// A place between an event and the next one: ids are equally long, and a space sorts before all their letters.
+pub(crate) fn feed_after(id: &EventId) -> String {
+    format!("{id} ")
 }
 
 /// What the sort key of each event of a subject starts with.
@@ -308,6 +325,7 @@ mod tests {
                 "ORG#org_1",
                 "IDEMPOTENCY#POST#/v1/phone-numbers#a:b",
             ),
+            (Key::told(&org, &EventId::new(now, 1)), "FEED#org_1", "evt_01kwdfkd000000000000000001"),
             (Key::booking(&org, &BookingReference::parse("inv:1").unwrap()), "ORG#org_1", "REFERENCE#inv:1"),
             (Key::api_key_of(&org, &ApiKeyId::new(now, 1)), "ORG#org_1", "APIKEY#key_01kwdfkd000000000000000001"),
             (Key::claim(&E164::parse("+12015551234").unwrap()), "E164#+12015551234", "CLAIM"),
@@ -315,6 +333,8 @@ mod tests {
         ] {
             assert_eq!((key.pk.as_str(), key.sk.as_str()), (pk, sk));
         }
+        let (early, late) = (EventId::new(now, 1), EventId::new(now, 2));
+        assert!(*early.as_str() < *feed_after(&early) && *feed_after(&early) < *late.as_str());
         assert_eq!(hash.to_string().len(), 64);
         let due = "2026-07-01T00:00:00.000Z#pn_01kwdfkd000000000000000001";
         for (work, shard) in

@@ -1,10 +1,10 @@
 //! The current verification, its history, and the brand.
 
-use domain::audit::{Actor, Event};
+use domain::audit::Actor;
 use domain::idempotency::Made;
 use domain::kyb::{Brand, Submission};
 use domain::organization::Organization;
-use domain::{KybId, OrganizationId, Result};
+use domain::{KybId, OrganizationId, Recorded, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
@@ -99,10 +99,11 @@ impl Table {
             if let Some(saved) = current.as_ref().filter(same) {
                 return Ok((saved.clone(), holder));
             }
-            if rounds.replaced(self.replace_submission(current, &new, lease, actor).await).await? {
-                return Ok((new, holder));
+            let filed = Recorded::filed(current.as_ref(), new, actor);
+            if rounds.replaced(self.replace_submission(current, &filed, lease).await).await? {
+                return Ok((filed.row, holder));
             }
-            written = Some(new);
+            written = Some(filed.row);
         }
     }
 
@@ -110,10 +111,10 @@ impl Table {
     pub async fn replace_submission(
         &self,
         current: Option<Submission>,
-        new: &Submission,
+        filed: &Recorded<Submission>,
         lease: Option<&Lease>,
-        actor: &Actor,
     ) -> Result<bool> {
+        let new = &filed.row;
         let unchanged = match &current {
             None => Condition::absent(),
             Some(current) => Condition::new("id = :id AND version = :version")
@@ -121,11 +122,10 @@ impl Table {
                 .number(":version", current.version),
         };
         let item = submission_item(Key::current_kyb(&new.organization), work(new), new)?;
-        let event = Event::verification_filed(current.as_ref(), new, actor);
         let mut transaction = Transaction::on(self)
             .under(lease, &Made::Submission(new.id.clone()))?
             .put("current", item, &unchanged)?
-            .audit(&event)?;
+            .record(filed)?;
         if let Some(past) = current.filter(|current| current.id != new.id) {
             let item = submission_item(Key::past_kyb(&past.organization, &past.id), None, &past)?;
             transaction = transaction.put("past", item, &Condition::absent())?;

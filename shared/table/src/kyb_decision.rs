@@ -1,9 +1,9 @@
 //! What staff look at, and how their decision is written.
 
-use domain::audit::{Actor, Event};
+use domain::audit::Actor;
 use domain::kyb::{Case, Decision, Review, Submission};
 use domain::organization::Hold;
-use domain::{Error, KybId, OrganizationId, Result};
+use domain::{Error, KybId, OrganizationId, Recorded, Result};
 
 use crate::Table;
 use crate::keys::Key;
@@ -53,27 +53,27 @@ impl Table {
                 .text(":status", known.status().as_str())
                 .number(":version", known.version);
             let (decided, hold) = known.decide(decision, review.clone())?;
-            if rounds.wrote(self.write_decision(&decided, &unchanged, hold.as_ref(), actor).await).await? {
-                return Ok(decided);
+            let decided = Recorded::decided(decided, actor);
+            if rounds.wrote(self.write_decision(&decided, &unchanged, hold.as_ref()).await).await? {
+                return Ok(decided.row);
             }
-            written = Some(decided);
+            written = Some(decided.row);
         }
     }
 
     async fn write_decision(
         &self,
-        decided: &Submission,
+        decided: &Recorded<Submission>,
         unchanged: &Condition,
         hold: Option<&Hold>,
-        actor: &Actor,
     ) -> Result<Outcome> {
-        let organization = &decided.organization;
-        let item = submission_item(Key::current_kyb(organization), None, decided)?;
+        let organization = &decided.row.organization;
+        let item = submission_item(Key::current_kyb(organization), None, &decided.row)?;
         let (expression, condition) = hold_update(hold);
         Transaction::on(self)
             .put("submission", item, unchanged)?
             .update("organization", Key::organization(organization), expression, &condition)?
-            .audit(&Event::verification_decided(decided, actor))?
+            .record(decided)?
             .commit()
             .await
     }

@@ -39,6 +39,7 @@ struct SubmissionItem {
     created_at: String,
     updated_at: String,
     version: u64,
+    sequence: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -115,6 +116,7 @@ pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submiss
         created_at,
         updated_at,
         version,
+        sequence,
     } = submission;
     let (filed, review, reason, issues) = match state {
         State::Draft { attestation_accepted: _ } => (None, None, None, &[][..]),
@@ -163,6 +165,7 @@ pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submiss
         created_at: created_at.to_string(),
         updated_at: updated_at.to_string(),
         version: *version,
+        sequence: *sequence,
     };
     to_item(key, work, &attributes)
 }
@@ -275,6 +278,7 @@ impl TryFrom<SubmissionItem> for Submission {
             created_at: time("createdAt", &item.created_at)?,
             updated_at: time("updatedAt", &item.updated_at)?,
             version: item.version,
+            sequence: item.sequence,
         })
     }
 }

@@ -10,6 +10,7 @@ mod audit;
 mod batches;
 mod claims;
 mod credits;
+mod feed;
 mod idempotency;
 mod index;
 mod item;
@@ -41,7 +42,7 @@ use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig};
 use aws_sdk_dynamodb::operation::{put_item::PutItemError, update_item::UpdateItemError};
 use aws_sdk_dynamodb::{Client, config};
 use aws_types::SdkConfig;
-use domain::{Error, Randomness, Result, SystemRandomness};
+use domain::{Clock, Error, Randomness, Result, SystemRandomness};
 use item::{Item, key_attributes};
 use keys::Key;
 use runtime::Start;
@@ -50,8 +51,9 @@ use serde::de::DeserializeOwned;
 use transaction::Condition;
 use trouble::{busy_or_fault, retrying};
 
-pub use audit::{EventPage, RecordedEvent};
+pub use audit::{EventPage, RecordedEvent, Told};
 pub use credits::{Booked, Booking, LedgerLine};
+pub use feed::{FeedFilter, FeedPage, ToldAbout, ToldEvent, ToldNumber};
 pub use idempotency::{Begun, Lease, RecordedAnswer};
 pub use index::Due;
 pub use kyb::Verification;
@@ -64,6 +66,7 @@ pub struct Table {
     client: Client,
     name: String,
     randomness: Arc<dyn Randomness>,
+    clock: Arc<dyn Clock>,
 }
 
 impl fmt::Debug for Table {
@@ -78,15 +81,16 @@ impl Table {
     /// # Errors
     /// A setting is missing or malformed.
     pub fn from_start(start: &Start) -> std::result::Result<Self, SettingsError> {
-        let table = Self::new(&start.aws()?, start.settings.table_name()?);
+        let table = Self::new(&start.aws()?, start.settings.table_name()?, start.clock.clone());
         Ok(Self { randomness: start.randomness.clone(), ..table })
     }
 
+    /// `clock` tells the time of what customers are told.
     #[must_use]
-    pub fn new(config: &SdkConfig, name: String) -> Self {
+    pub fn new(config: &SdkConfig, name: String, clock: Arc<dyn Clock>) -> Self {
         let retries = RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections);
         let config = config::Builder::from(config).retry_config(retries).build();
-        Self { client: Client::from_conf(config), name, randomness: Arc::new(SystemRandomness) }
+        Self { client: Client::from_conf(config), name, randomness: Arc::new(SystemRandomness), clock }
     }
 
     /// Opens a connection, so that the first caller does not wait for it. Made while a function starts, where an

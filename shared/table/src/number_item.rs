@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::carrier::{CarrierNumberId, CarrierOrderId};
 use domain::number::{
-    Billing, Direction, DispatchTemplate, Order, PhoneNumber, Routing, SmsAssignment, SmsAssignmentStatus, Source,
-    Trunk,
+    Billing, Direction, DispatchTemplate, Order, PhoneNumber, ReleaseReason, Routing, SmsAssignment,
+    SmsAssignmentStatus, Source, Trunk,
 };
 use domain::{AgentId, E164, Error, Label, MicroUsd, Name, OrganizationId, PhoneNumberId, Result, SipConnectionId};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,7 @@ struct NumberItem {
     /// Since when the carrier has offered the number for sale again, while its order is in doubt.
     absent_since: Option<String>,
     resource_id: Option<String>,
+    release_reason: Option<String>,
     release_refused_at: Option<String>,
     sip_connection_id: Option<String>,
     sip_trunk_id: Option<String>,
@@ -49,6 +50,7 @@ struct NumberItem {
     created_at: String,
     updated_at: String,
     version: u64,
+    sequence: u64,
 }
 
 pub(crate) const ORDERING: &str = "ordering";
@@ -62,10 +64,12 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
         Source::Managed(order) => (Some(order), None, None),
         Source::SipTrunk { trunk, provider_name } => (None, Some(trunk), provider_name.as_ref()),
     };
-    let (order_state, absent_since, refused_at) = match order {
+    let (order_state, absent_since, released) = match order {
         Some(Order::Ordering { placed: _, absent_since }) => (Some(ORDERING), *absent_since, None),
         Some(Order::Active { resource: _ }) => (Some(ACTIVE), None, None),
-        Some(Order::Releasing { resource: _, refused_at }) => (Some(RELEASING), None, *refused_at),
+        Some(Order::Releasing { resource: _, reason, refused_at }) => {
+            (Some(RELEASING), None, Some((reason, *refused_at)))
+        }
         None => (None, None, None),
     };
     let (sip_connection_id, sip_trunk_id) = match trunk {
@@ -74,7 +78,19 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
         Some(Trunk::Legacy(id)) => (None, Some(id.to_string())),
     };
     // Whole, so that a new field is not forgotten here.
-    let PhoneNumber { id, organization, e164, source, routing, billing, sms, created_at, updated_at, version } = number;
+    let PhoneNumber {
+        id,
+        organization,
+        e164,
+        source,
+        routing,
+        billing,
+        sms,
+        created_at,
+        updated_at,
+        version,
+        sequence,
+    } = number;
     let Routing { direction, template, agent, label } = routing;
     let Billing { upfront, monthly, next_charge_at, last_charged_at, suspended_at } = billing;
     let SmsAssignment { profile_id, campaign_id, status: sms_status, updated_at: sms_updated_at } = sms;
@@ -87,7 +103,8 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
         order_id: number.placed_order().map(|id| text(id.as_str())),
         absent_since: absent_since.map(|at| at.to_string()),
         resource_id: number.resource().map(|id| text(id.as_str())),
-        release_refused_at: refused_at.map(|at| at.to_string()),
+        release_reason: released.map(|(reason, _)| text(reason.as_str())),
+        release_refused_at: released.and_then(|(_, at)| at).map(|at| at.to_string()),
         sip_connection_id,
         sip_trunk_id,
         sip_provider_name: provider_name.map(Name::to_string),
@@ -107,6 +124,7 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
         created_at: created_at.to_string(),
         updated_at: updated_at.to_string(),
         version: *version,
+        sequence: *sequence,
     };
     to_item(Key::number(organization, id), work(number), &attributes)
 }
@@ -162,6 +180,7 @@ impl TryFrom<NumberItem> for PhoneNumber {
             created_at: time("createdAt", &item.created_at)?,
             updated_at: time("updatedAt", &item.updated_at)?,
             version: item.version,
+            sequence: item.sequence,
         })
     }
 }
@@ -186,6 +205,12 @@ fn source(item: &NumberItem) -> Result<Source> {
         Some(ACTIVE) => Order::Active { resource: resource().map_err(corrupt("resourceId"))? },
         Some(RELEASING) => Order::Releasing {
             resource: resource().map_err(corrupt("resourceId"))?,
+            reason: item
+                .release_reason
+                .as_deref()
+                .and_then(ReleaseReason::parse)
+                .ok_or("is unknown")
+                .map_err(corrupt("releaseReason"))?,
             refused_at: optional_time("releaseRefusedAt", item.release_refused_at.as_deref())?,
         },
         _ => return Err(corrupt("orderState")("is unknown")),
@@ -236,7 +261,7 @@ mod tests {
         let mut connected = ordering.clone();
         let trunk = Trunk::Connection(SipConnectionId::parse("sip_1").unwrap());
         connected.source = Source::SipTrunk { trunk, provider_name: None };
-        let releasing = active.clone().release(ordering.created_at).unwrap();
+        let releasing = active.clone().release(ReleaseReason::Requested, ordering.created_at).unwrap();
         let mut placed = ordering.clone();
         let order = CarrierOrderId::parse("o-1").ok();
         placed.source = Source::Managed(Order::Ordering { placed: order, absent_since: Some(placed.created_at) });

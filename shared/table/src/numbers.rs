@@ -1,12 +1,12 @@
 //! Reading, changing and removing numbers.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::audit::{Action, Actor, Event};
+use domain::audit::{Action, Actor};
 use domain::number::{Change, Order, Patch, PhoneNumber, Source};
 use domain::organization::Organization;
 use domain::registration::AgentStanding;
 use domain::sip_connection::SipConnection;
-use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Result, Timestamp};
+use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Recorded, Result, Timestamp};
 
 use crate::Table;
 use crate::agents::link_item;
@@ -160,7 +160,8 @@ impl Table {
             if new.routing == old.routing {
                 return Ok(view);
             }
-            let outcome = self.write_patched(old, &new, actor).await;
+            let change = Recorded::changed(old, new, Action::Updated, actor);
+            let outcome = self.write_patched(old, &change).await;
             if !matches!(outcome, Ok(Outcome::Committed))
                 && let Change::Set(agent) = &patch.agent
             {
@@ -171,14 +172,14 @@ impl Table {
                 }
             }
             if rounds.wrote(outcome).await? {
-                return Ok(View { shown: new, ..view });
+                return Ok(View { shown: change.row, ..view });
             }
-            written = Some(new);
+            written = Some(change.row);
         }
     }
 
-    async fn write_patched(&self, old: &PhoneNumber, new: &PhoneNumber, actor: &Actor) -> Result<Outcome> {
-        let mut transaction = Transaction::on(self).change(old, new, Action::Updated, actor)?;
+    async fn write_patched(&self, old: &PhoneNumber, change: &Recorded<PhoneNumber>) -> Result<Outcome> {
+        let (mut transaction, new) = (Transaction::on(self).change(old, change)?, &change.row);
         let (before, after) = (&old.routing.agent, &new.routing.agent);
         if before != after {
             if let Some(agent) = before {
@@ -212,13 +213,14 @@ impl Table {
             if new == old {
                 return Ok(old);
             }
-            let transaction = Transaction::on(self).change(&old, &new, action, actor)?;
+            let change = Recorded::changed(&old, new, action, actor);
+            let transaction = Transaction::on(self).change(&old, &change)?;
             if rounds.wrote(transaction.commit().await).await? {
-                return Ok(new);
+                return Ok(change.row);
             }
             old = self.find_number(&old.organization, &old.id).await?.ok_or(Error::NotFound)?;
-            if rounds.landed(old == new)? {
-                return Ok(new);
+            if rounds.landed(old == change.row)? {
+                return Ok(old);
             }
         }
     }
@@ -230,19 +232,17 @@ impl Table {
     pub async fn remove_number(&self, known: PhoneNumber, actor: &Actor, now: Timestamp) -> Result<()> {
         let (mut rounds, mut number) = (Rounds::of("a number keeps changing under its removal"), known);
         loop {
-            let mut removal = Transaction::on(self).remove(&number)?;
             let action = match &number.source {
                 Source::Managed(Order::Releasing { .. }) => Action::Released,
                 Source::Managed(_) => return Err(Error::NumberBusy),
-                Source::SipTrunk { .. } => {
-                    let one = Condition::default().number(":one", -1);
-                    let imports = Key::imports(&number.organization);
-                    removal = removal.update("imports", imports, "ADD imported :one", &one)?;
-                    Action::Removed
-                }
+                Source::SipTrunk { .. } => Action::Removed,
             };
-            let event = Event::number_removed(&number, action, actor, now);
-            if rounds.wrote(removal.audit(&event)?.commit().await).await? {
+            let mut removal = Transaction::on(self).remove(&Recorded::removed(&number, action, actor, now))?;
+            if action == Action::Removed {
+                let one = Condition::default().number(":one", -1);
+                removal = removal.update("imports", Key::imports(&number.organization), "ADD imported :one", &one)?;
+            }
+            if rounds.wrote(removal.commit().await).await? {
                 return Ok(());
             }
             let found = self.find_number(&number.organization, &number.id).await?;
@@ -272,21 +272,23 @@ impl Transaction<'_> {
         )
     }
 
-    /// Writes a number over just the version given, with the event that remembers it. The steps are `number` and
-    /// `event`.
-    pub(crate) fn change(self, old: &PhoneNumber, new: &PhoneNumber, action: Action, actor: &Actor) -> Result<Self> {
+    /// Writes a number over just the version given, with the events that record it. The steps are `number`, `event` and
+    /// `told`.
+    pub(crate) fn change(self, old: &PhoneNumber, change: &Recorded<PhoneNumber>) -> Result<Self> {
         let unchanged = Condition::new("version = :old").number(":old", old.version);
-        self.put("number", number_item(new)?, &unchanged)?.audit(&Event::number_changed(old, new, action, actor))
+        self.put("number", number_item(&change.row)?, &unchanged)?.record(change)
     }
 
-    /// Deletes a number's row, in just the version given, with its claim and its link.
-    pub(crate) fn remove(self, number: &PhoneNumber) -> Result<Self> {
+    /// Deletes a number's row, in just the version given, with its claim and its link, and records it.
+    pub(crate) fn remove(self, removal: &Recorded<PhoneNumber>) -> Result<Self> {
+        let number = &removal.row;
         let unchanged = Condition::new("version = :version").number(":version", number.version);
         let transaction = self.delete("number", Key::number(&number.organization, &number.id), &unchanged)?.delete(
             "claim",
             Key::claim(&number.e164),
             &links(&number.id),
         )?;
+        let transaction = transaction.record(removal)?;
         match &number.routing.agent {
             None => Ok(transaction),
             Some(agent) => {

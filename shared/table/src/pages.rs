@@ -6,7 +6,7 @@ use domain::{OrganizationId, Result};
 
 use crate::Table;
 use crate::item::Item;
-use crate::keys::partition;
+use crate::keys::{SK, partition};
 use crate::trouble::{busy_or_fault, retrying};
 
 /// A query and how far it has been read. A page is read when it is asked for, so whoever has enough just stops.
@@ -27,6 +27,11 @@ impl Pages {
     /// The next page; `None` after the last one. A page may be empty and not the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Item>>> {
         self.read(self.query.clone()).await
+    }
+
+    /// The sort key of the last item that was read, whether or not a filter has left it; `None` after the last page.
+    pub(crate) fn position(&self) -> Option<String> {
+        self.after.as_ref()?.get(SK)?.as_s().ok().cloned()
     }
 
     /// True once the last page was read. A page is the last one when DynamoDB says so, not when it is short.

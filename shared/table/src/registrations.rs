@@ -1,6 +1,6 @@
 //! How a number comes into the table, and how a purchase that came to nothing leaves it again.
 
-use domain::audit::{Action, Actor, Event};
+use domain::audit::{Action, Actor};
 use domain::credits::LedgerEntry;
 use domain::idempotency::Made;
 use domain::kyb::Status;
@@ -8,7 +8,9 @@ use domain::number::{Order, PhoneNumber, Source};
 use domain::organization::{Organization, PurchasePolicy};
 use domain::registration::{ImportGates, PurchaseGates};
 use domain::settlement::LateOrder;
-use domain::{AgentId, E164, Error, OrganizationId, PhoneNumberId, Result, SipConnectionId, Timestamp, chain};
+use domain::{
+    AgentId, E164, Error, OrganizationId, PhoneNumberId, Recorded, Result, SipConnectionId, Timestamp, chain,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
@@ -76,7 +78,7 @@ impl Table {
         lease: Option<&Lease>,
         actor: &Actor,
     ) -> Result<()> {
-        let event = Event::number_registered(number, Action::Purchased, actor);
+        let registration = Recorded::registered(number, Action::Purchased, actor);
         let mut organization = organization.clone();
         let mut rounds = Rounds::of("the gates of a purchase keep changing");
         loop {
@@ -85,9 +87,8 @@ impl Table {
                 .under(lease, &Made::Number(number.id.clone()))?
                 .check("organization", Key::organization(&organization.id), &may_buy(&organization))?
                 .check("verification", Key::current_kyb(&organization.id), &verified(organization.policy(deployment)))?
-                .register(number)?
-                .book(&organization.id, &purchase)?
-                .audit(&event)?;
+                .register(&registration)?
+                .book(&organization.id, &purchase)?;
             if self.committed(transaction, number).await? {
                 return Ok(());
             }
@@ -130,15 +131,15 @@ impl Table {
                 return Err(Error::NumberBusy);
             }
             let refund = LedgerEntry::purchase_refund(&number.id, number.created_at, number.purchase_price());
-            let event = Event::number_removed(&number, Action::PurchaseRefunded, actor, now);
-            let mut transaction = Transaction::on(self).remove(&number)?.book(&number.organization, &refund)?;
+            let removal = Recorded::removed(&number, Action::PurchaseRefunded, actor, now);
+            let mut transaction = Transaction::on(self).remove(&removal)?.book(&number.organization, &refund)?;
             if may_arrive {
                 let PhoneNumber { organization, id, e164, .. } = &number;
                 let (organization, reference, e164) = (organization.clone(), id.clone(), e164.clone());
                 let late = LateOrder { organization, reference, e164, refunded_at: now, looks: 0 };
                 transaction = transaction.expect_late_order(&late)?;
             }
-            if rounds.wrote(transaction.audit(&event)?.commit().await).await? {
+            if rounds.wrote(transaction.commit().await).await? {
                 return Ok(());
             }
             let found = self.find_number(&number.organization, &number.id).await?;
@@ -161,7 +162,7 @@ impl Table {
         lease: Option<&Lease>,
         actor: &Actor,
     ) -> Result<()> {
-        let event = Event::number_registered(number, Action::Imported, actor);
+        let registration = Recorded::registered(number, Action::Imported, actor);
         let connection = match &number.source {
             Source::SipTrunk { trunk: domain::number::Trunk::Connection(id), .. } => Some(id),
             Source::SipTrunk { .. } | Source::Managed(_) => None,
@@ -173,9 +174,8 @@ impl Table {
                 .number(":one", 1);
             let mut transaction = Transaction::on(self)
                 .under(lease, &Made::Number(number.id.clone()))?
-                .register(number)?
-                .update("imports", Key::imports(&number.organization), "ADD imported :one", &room)?
-                .audit(&event)?;
+                .register(&registration)?
+                .update("imports", Key::imports(&number.organization), "ADD imported :one", &room)?;
             if let Some(id) = connection {
                 let key = Key::sip_connection(&number.organization, id);
                 transaction = transaction.check("connection", key, &Condition::present())?;
@@ -256,13 +256,13 @@ fn verified(policy: PurchasePolicy) -> Condition {
 }
 
 impl Transaction<'_> {
-    /// Claims a number, writes its row and links its agent.
-    fn register(self, number: &PhoneNumber) -> Result<Self> {
-        let transaction = self.put("claim", claim_item(number)?, &Condition::absent())?.put(
-            "number",
-            number_item(number)?,
-            &Condition::absent(),
-        )?;
+    /// Claims a number, writes its row, links its agent, and records it.
+    fn register(self, registration: &Recorded<PhoneNumber>) -> Result<Self> {
+        let number = &registration.row;
+        let transaction = self
+            .put("claim", claim_item(number)?, &Condition::absent())?
+            .put("number", number_item(number)?, &Condition::absent())?
+            .record(registration)?;
         match &number.routing.agent {
             None => Ok(transaction),
             Some(agent) => transaction.link(&number.organization, agent, &number.id),

@@ -165,6 +165,8 @@ pub struct Submission {
     pub updated_at: Timestamp,
     /// Grows by one with every write.
     pub version: u64,
+    /// How many events customers were told of this submission ([`crate::feed`]).
+    pub sequence: u64,
 }
 
 /// A submission as staff look at it.
@@ -240,6 +242,7 @@ impl Submission {
             created_at: draft.map_or(now, |draft| draft.created_at),
             updated_at: now,
             version: draft.map_or(1, |draft| draft.version + 1),
+            sequence: draft.map_or(0, |draft| draft.sequence),
         })
     }
 

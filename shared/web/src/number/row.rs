@@ -210,8 +210,19 @@ impl PhoneNumberRow {
         let setup_status = SetupStatus::of(number, Surroundings { sip_connections, hold, sip_host });
         let suspension = Suspension::of(number, hold);
         // Whole, so that a new field is not forgotten here.
-        let PhoneNumber { id, organization, e164, source, routing, billing, sms, created_at, updated_at, version: _ } =
-            number;
+        let PhoneNumber {
+            id,
+            organization,
+            e164,
+            source,
+            routing,
+            billing,
+            sms,
+            created_at,
+            updated_at,
+            version: _,
+            sequence: _,
+        } = number;
         let Routing { direction, template, agent, label } = routing;
         // `suspension` tells the rest; `next_charge_at` of a free number is calculated.
         let Billing { upfront: _, monthly: _, next_charge_at: _, last_charged_at, suspended_at: _ } = billing;

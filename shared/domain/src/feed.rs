@@ -1,0 +1,172 @@
+//! What customers are told: the events of their numbers and verifications, apart from the audit trail, which is the
+//! operator's and names who acted.
+//!
+//! An event shows its subject as the change has left it. It never holds a dispatch template, a set-up status, who acted, or
+//! what was filed.
+
+use std::time::Duration;
+
+use crate::audit::{Action, Actor, Subject};
+use crate::kyb::{Status, Submission};
+use crate::number::{Order, PhoneNumber, ReleaseReason, Source};
+use crate::{KybId, MicroUsd, OrganizationId, Timestamp, audit};
+
+/// How long an event is listed: 30 days.
+pub const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
+
+/// An event is listed once it is this old. Its place in the list is the time at which its transaction was made up, and a
+/// transaction is written, or given up, well within this: so nothing is ever written before a place that was read already.
+pub const LISTED_AFTER: Duration = Duration::from_secs(30);
+
+/// What has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The carrier has confirmed a number's order.
+    Purchased,
+    /// An order that was in doubt has ended, and its price was refunded.
+    PurchaseFailed,
+    Imported,
+    Updated,
+    Released,
+    KybSubmitted,
+    KybApproved,
+    KybRejected,
+    KybRevoked,
+}
+
+impl Kind {
+    pub const ALL: [Self; 9] = [
+        Self::Purchased,
+        Self::PurchaseFailed,
+        Self::Imported,
+        Self::Updated,
+        Self::Released,
+        Self::KybSubmitted,
+        Self::KybApproved,
+        Self::KybRejected,
+        Self::KybRevoked,
+    ];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Purchased => "phone_number.purchased",
+            Self::PurchaseFailed => "phone_number.purchase_failed",
+            Self::Imported => "phone_number.imported",
+            Self::Updated => "phone_number.updated",
+            Self::Released => "phone_number.released",
+            Self::KybSubmitted => "kyb.submitted",
+            Self::KybApproved => "kyb.approved",
+            Self::KybRejected => "kyb.rejected",
+            Self::KybRevoked => "kyb.revoked",
+        }
+    }
+
+    /// `None` for a word that names no kind of event.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// What customers are told of a change; `None` for one that concerns only the operator. The only place that decides it.
+    pub(crate) const fn of(change: &audit::Event) -> Option<Self> {
+        match (change.action, &change.subject) {
+            (Action::Activated, _) => Some(Self::Purchased),
+            // The request that has ordered answers by itself that the carrier refuses.
+            (Action::PurchaseRefunded, _) if matches!(change.actor, Actor::ApiKey(_)) => None,
+            (Action::PurchaseRefunded, _) => Some(Self::PurchaseFailed),
+            (Action::Imported, _) => Some(Self::Imported),
+            (Action::Updated, _) => Some(Self::Updated),
+            (Action::Released | Action::Removed, _) => Some(Self::Released),
+            (Action::Submitted, _) => Some(Self::KybSubmitted),
+            (Action::Approved, _) => Some(Self::KybApproved),
+            (Action::Rejected, _) => Some(Self::KybRejected),
+            (Action::Revoked, Subject::Verification(_)) => Some(Self::KybRevoked),
+            (Action::Revoked, Subject::Number(_) | Subject::ApiKey(_))
+            | (
+                Action::Purchased
+                | Action::ReleaseBegun
+                | Action::ReleaseRefused
+                | Action::LateOrderReleased
+                | Action::DraftSaved
+                | Action::Issued,
+                _,
+            ) => None,
+        }
+    }
+}
+
+/// What was paid, or given back, and for which time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payment {
+    pub amount: MicroUsd,
+    /// The month that was paid for; `None` where it was given back.
+    pub period: Option<(Timestamp, Timestamp)>,
+}
+
+/// One event. The table gives it its id, which holds the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub organization: OrganizationId,
+    pub kind: Kind,
+    /// Counts the events of one subject from 1, without gaps.
+    pub sequence: u64,
+    pub about: About,
+}
+
+/// What an event is about, as the change has left it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    Number {
+        /// Boxed, because it is so much larger than a verification's id.
+        number: Box<PhoneNumber>,
+        payment: Option<Payment>,
+        /// Why it was released.
+        reason: Option<ReleaseReason>,
+        /// Names of the fields that an update has changed, as callers spell them.
+        changed: Vec<&'static str>,
+    },
+    Verification(KybId, Status),
+}
+
+impl About {
+    pub(crate) fn number(number: &PhoneNumber, kind: Kind, change: &audit::Event) -> Self {
+        let payment = match kind {
+            Kind::Purchased => Some(Payment {
+                amount: number.purchase_price(),
+                period: number.billing.next_charge_at.map(|until| (number.created_at, until)),
+            }),
+            Kind::PurchaseFailed => Some(Payment { amount: number.purchase_price(), period: None }),
+            _ => None,
+        };
+        let reason = (kind == Kind::Released).then(|| released_for(number, &change.actor));
+        let changed = if kind == Kind::Updated { change.changed.clone() } else { Vec::new() };
+        Self::Number { number: Box::new(number.clone()), payment, reason, changed }
+    }
+
+    pub(crate) fn verification(submission: &Submission) -> Self {
+        Self::Verification(submission.id.clone(), submission.status())
+    }
+}
+
+/// A managed number remembers why its release was begun; an imported one is gone in one step.
+fn released_for(number: &PhoneNumber, actor: &Actor) -> ReleaseReason {
+    match (&number.source, actor) {
+        (Source::Managed(Order::Releasing { reason, .. }), _) => *reason,
+        (_, Actor::Operator(_) | Actor::Reviewer { .. }) => ReleaseReason::Operator,
+        (_, Actor::ApiKey(_) | Actor::System(_)) => ReleaseReason::Requested,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_by_its_own_word() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::parse(kind.as_str()), Some(kind));
+        }
+        assert_eq!(Kind::parse("phone_number.charged."), None);
+    }
+}
