@@ -1,0 +1,99 @@
+//! `GET /v1/phone-numbers/events`: what has happened in the last 30 days, in pages that a reader can follow.
+
+use axum::Json;
+use axum::extract::State;
+use domain::feed::{KEPT_FOR, Kind};
+use domain::{EventId, PhoneNumberId, Timestamp};
+use serde::Serialize;
+use table::FeedFilter;
+use utoipa::{IntoParams, ToSchema};
+use web::{ApiResult, Params, Queried, Read};
+
+use crate::app::{App, EVENTS};
+use crate::row::EventRow;
+
+const LIMIT_DEFAULT: usize = 50;
+const LIMIT_MOST: usize = 200;
+
+/// Events, oldest first.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumberEvents)]
+pub(crate) struct EventsPage {
+    data: Vec<EventRow>,
+    /// Send it as `cursor` to read on, now or later. It is there after the last event, too.
+    #[schema(examples("evt_01kwdfkd000000000000000001"))]
+    next_cursor: String,
+}
+
+struct Listing {
+    filter: FeedFilter,
+    after: Option<EventId>,
+    limit: usize,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) struct EventsQuery {
+    /// The `nextCursor` of the page before; the oldest events without it.
+    cursor: Option<String>,
+    /// At most so many events.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u8>,
+    /// Only events of this type.
+    #[param(inline, value_type = Option<crate::row::EventType>)]
+    r#type: Option<String>,
+    /// Only events of this number, which may be gone.
+    phone_number_id: Option<String>,
+}
+
+/// List events
+///
+/// What has happened to the organization's numbers and verification in the last 30 days, oldest first, up to 30 seconds
+/// ago: by then every change is written, so whoever follows `nextCursor` misses none and sees none twice. An empty `data`
+/// says that you have read everything: ask again with the same `nextCursor` later. A cursor is good for 30 days.
+#[utoipa::path(
+    get, path = EVENTS, operation_id = "listPhoneNumberEvents", tag = "Telephony",
+    security(("bearerAuth" = ["read"])),
+    params(EventsQuery),
+    responses(
+        (status = 200, description = "Events", body = EventsPage),
+        web::answers::Invalid, web::answers::Failures,
+    ),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Queried { caller, params, .. }: Queried<Read>,
+) -> ApiResult<Json<EventsPage>> {
+    let now = app.clock.now();
+    let Listing { filter, after, limit } = parse(params, now)?;
+    let page = app.table.feed(&caller.organization, &filter, after.as_ref(), limit, now).await?;
+    let data = page.events.into_iter().map(|event| EventRow::new(&caller.organization, event)).collect();
+    Ok(Json(EventsPage { data, next_cursor: page.next.to_string() }))
+}
+
+fn parse(mut params: Params, now: Timestamp) -> ApiResult<Listing> {
+    let after = params.optional("cursor", |text| cursor(text, now));
+    let limit = params.optional("limit", |text| match text.parse() {
+        Ok(limit @ 1..=LIMIT_MOST) => Ok(limit),
+        _ => Err("must be a whole number from 1 to 200"),
+    });
+    let kind = params.optional("type", |text| Kind::parse(text).ok_or_else(unknown_type));
+    let number = params.optional("phoneNumberId", PhoneNumberId::parse);
+    params.finish(Listing { filter: FeedFilter { kind, number }, after, limit: limit.unwrap_or(LIMIT_DEFAULT) })
+}
+
+/// A cursor that is older than the feed would pass over events in silence.
+fn cursor(text: &str, now: Timestamp) -> Result<EventId, &'static str> {
+    let id = EventId::parse(text).map_err(|_| "must be the nextCursor of an earlier page, unchanged")?;
+    if now.since(id.made_at()) >= KEPT_FOR {
+        return Err("is older than 30 days, and events that follow it may be gone; read again without a cursor");
+    }
+    Ok(id)
+}
+
+fn unknown_type() -> String {
+    let known: Vec<_> = Kind::ALL.into_iter().map(Kind::as_str).collect();
+    format!("must be one of {}", known.join(", "))
+}
