@@ -3,6 +3,8 @@
 //! Only a test may read a table as a whole. It does so past the product's own code, so that a mistake there cannot hide
 //! itself.
 
+mod told;
+
 use std::collections::{HashMap, HashSet};
 
 use domain::Clock;
@@ -63,6 +65,7 @@ pub async fn violations(app: &TestApp) -> Vec<String> {
     books.check_money(&mut wrong);
     books.check_rows(&mut wrong);
     books.check_claims_and_links(&mut wrong);
+    books.check_feed(&mut wrong);
     books.check_carrier(&mut wrong);
     books.check_orders(&app.dynamo.faults().orders_sent(), &mut wrong);
     wrong

@@ -6,6 +6,7 @@ mod audit;
 mod available;
 mod buy;
 mod contention;
+mod events;
 mod everywhere;
 mod get;
 mod idempotency;

@@ -1,0 +1,172 @@
+//! Whether customers are told what has happened: the feed, the audit trail and the rows tell one story.
+
+use std::collections::HashMap;
+
+use super::{Books, Item};
+
+/// A number or a verification of one organization.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Subject<'a> {
+    organization: &'a str,
+    id: &'a str,
+}
+
+/// What is written of one subject.
+#[derive(Default)]
+struct Story<'a> {
+    changes: Vec<&'a Item>,
+    /// In the order of their sequence.
+    told: Vec<&'a Item>,
+}
+
+impl Story<'_> {
+    fn times(&self, kind: &str) -> usize {
+        self.told.iter().filter(|event| event.text("eventType") == kind).count()
+    }
+
+    fn last(&self) -> &str {
+        self.told.last().map_or("", |event| event.text("eventType"))
+    }
+}
+
+/// What a customer is told of a change, as the contract says it.
+fn expected(change: &Item) -> Option<&'static str> {
+    match (change.text("action"), change.text("actorKind")) {
+        ("activated", _) => Some("phone_number.purchased"),
+        ("purchase_refunded", "api_key") => None,
+        ("purchase_refunded", _) => Some("phone_number.purchase_failed"),
+        ("imported", _) => Some("phone_number.imported"),
+        ("updated", _) => Some("phone_number.updated"),
+        ("released" | "removed", _) => Some("phone_number.released"),
+        ("submitted", _) => Some("kyb.submitted"),
+        ("approved", _) => Some("kyb.approved"),
+        ("rejected", _) => Some("kyb.rejected"),
+        ("revoked", _) if change.text("SK").starts_with("EVENT#kyb_") => Some("kyb.revoked"),
+        _ => None,
+    }
+}
+
+impl Books {
+    /// No event without its change, no change without its event, each subject's sequence without gaps, and what the last
+    /// event shows is so.
+    pub(super) fn check_feed(&self, wrong: &mut Vec<String>) {
+        let stories = self.stories();
+        for (subject, story) in &stories {
+            self.check_sequence(*subject, story, wrong);
+            self.check_changes(*subject, story, wrong);
+            if subject.id.starts_with("pn_") {
+                self.check_number(*subject, story, wrong);
+            }
+        }
+        let submissions = self.named("KYB").filter(|item| !item.text("kybStatus").is_empty());
+        for submission in submissions {
+            let subject = Subject { organization: submission.organization(), id: submission.text("id") };
+            let last = match submission.text("kybStatus") {
+                "draft" => String::new(),
+                status => format!("kyb.{status}"),
+            };
+            let story = stories.get(&subject);
+            if story.map_or("", Story::last) != last {
+                wrong.push(format!("{} was told otherwise than {last:?}", subject.id));
+            }
+            let count = story.map_or(0, |story| story.told.len());
+            if submission.number("sequence") != as_number(count) {
+                wrong.push(format!("{} has told {count} events, and counts others", subject.id));
+            }
+        }
+        let untold = self.rows().filter(|row| !stories.keys().any(|subject| subject.id == row.text("id")));
+        wrong.extend(untold.map(|row| format!("{} came without an event", row.text("id"))));
+    }
+
+    fn stories(&self) -> HashMap<Subject<'_>, Story<'_>> {
+        let mut stories: HashMap<Subject<'_>, Story<'_>> = HashMap::new();
+        for change in self.named("EVENT#") {
+            let id = change.text("SK").split('#').nth(1).unwrap_or_default();
+            stories.entry(Subject { organization: change.organization(), id }).or_default().changes.push(change);
+        }
+        for event in self.items.values().filter(|item| item.text("PK").starts_with("FEED#")) {
+            let subject = Subject { organization: event.organization(), id: event.text("subject") };
+            stories.entry(subject).or_default().told.push(event);
+        }
+        for story in stories.values_mut() {
+            story.told.sort_by_key(|event| event.number("sequence"));
+        }
+        stories
+    }
+
+    fn check_sequence(&self, subject: Subject<'_>, story: &Story<'_>, wrong: &mut Vec<String>) {
+        let sequence: Vec<i64> = story.told.iter().map(|event| event.number("sequence")).collect();
+        let counted: Vec<i64> = (1..=as_number(sequence.len())).collect();
+        if sequence != counted {
+            wrong.push(format!("the events of {} count {sequence:?}", subject.id));
+        }
+    }
+
+    /// Each change names its event, and each event is named by one change.
+    fn check_changes(&self, subject: Subject<'_>, story: &Story<'_>, wrong: &mut Vec<String>) {
+        let feed = format!("FEED#{}", subject.organization);
+        let mut named = 0;
+        for change in &story.changes {
+            let id = change.text("toldId");
+            let event = self.item(&feed, id);
+            let told = event.map(|event| (event.text("eventType"), event.number("sequence"), event.text("subject")));
+            let should = expected(change).map(|kind| (kind, change.number("toldSequence"), subject.id));
+            if told != should || expected(change).unwrap_or_default() != change.text("toldType") {
+                wrong.push(format!("{} was {}, and told is {told:?}", subject.id, change.text("action")));
+            }
+            named += usize::from(event.is_some());
+        }
+        if named != story.told.len() {
+            wrong.push(format!("{} changes of {} tell {} events", named, subject.id, story.told.len()));
+        }
+    }
+
+    /// The number is what its events say, or has left as they say.
+    fn check_number(&self, subject: Subject<'_>, story: &Story<'_>, wrong: &mut Vec<String>) {
+        let (came, bought) = (story.times("phone_number.imported"), story.times("phone_number.purchased"));
+        let (left, failed) = (story.times("phone_number.released"), story.times("phone_number.purchase_failed"));
+        let Some(row) = self.row(subject.id) else {
+            let whole = match story.last() {
+                // The request that ordered it was refused, and has said so.
+                "" | "phone_number.updated" => came + bought == 0,
+                "phone_number.released" => came + bought == 1 && left == 1,
+                "phone_number.purchase_failed" => came + bought + left == 0 && failed == 1,
+                _ => false,
+            };
+            if !whole {
+                wrong.push(format!("{} is gone, and the last that was told of it is {}", subject.id, story.last()));
+            }
+            return;
+        };
+        let should = match (row.text("source"), row.text("orderState")) {
+            ("sip_trunk", _) => (1, 0),
+            (_, "ordering") => (0, 0),
+            _ => (0, 1),
+        };
+        if (came, bought) != should || left + failed > 0 || row.number("sequence") != as_number(story.told.len()) {
+            wrong.push(format!(
+                "{} is here, told as imported {came}, bought {bought}, failed {failed}, released {left} times, and counts {}",
+                subject.id,
+                row.number("sequence")
+            ));
+        }
+        if let Some(last) = story.told.last() {
+            for shown in ["e164", "source", "direction", "agentId", "label"] {
+                if last.text(shown) != row.text(shown) {
+                    wrong.push(format!("the {shown} of {} is not the one that was told last", subject.id));
+                }
+            }
+        }
+    }
+}
+
+impl Item {
+    /// Whose partition it stands in.
+    fn organization(&self) -> &str {
+        self.text("PK").split_once('#').map_or("", |(_, organization)| organization)
+    }
+}
+
+fn as_number(count: usize) -> i64 {
+    i64::try_from(count).expect("a sensible count")
+}
