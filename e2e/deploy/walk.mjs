@@ -44,6 +44,7 @@ export const FLOWS = [
   ["an upgrade keeps what is there", upgraded],
   ["a revoked key stops", revoked],
   ["the schedule settles the order in doubt", settled],
+  ["the feed tells what has happened", told],
   ["the sweep finds carrier and table alike", swept],
   ["every payment is in the ledger", paid],
   ["no function was denied anything", undenied],
@@ -416,6 +417,20 @@ async function settled(walk) {
   });
   agree("the state", row.setupStatus.issues, []);
   return `${row.e164} is the carrier's ${row.providerResourceId}`;
+}
+
+/** By now the release is more than half a minute ago. */
+async function told(walk) {
+  const { id } = walk.bought;
+  const query = `/events?phoneNumberId=${id}&limit=2`;
+  const { data, nextCursor } = await walk.ask(walk.customer, "GET", query, undefined, 200);
+  const rest = await walk.ask(walk.customer, "GET", `${query}&cursor=${nextCursor}`, undefined, 200);
+  const events = [...data, ...rest.data].map(({ type, sequence }) => `${sequence} ${type.replace("phone_number.", "")}`);
+  agree("what is told of a number", events, ["1 purchased", "2 updated", "3 released"]);
+  agree("what another organization is told of it", (await walk.ask(walk.newcomer, "GET", query, undefined, 200)).data, []);
+  const trail = await walk.operator.ops("events", ORGANIZATIONS.harbor[0], id);
+  agree("what the operator reads of it", trail.filter(({ told }) => told).map(({ sequence }) => sequence), [3, 2, 1]);
+  return events.join(", ");
 }
 
 async function swept(walk) {

@@ -185,6 +185,9 @@ Search, buy, look, release (the second line buys the first number found)
 Import a number of your own
   curl -s {base}/v1/phone-numbers/import -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -d '{{"e164":"+12125550142","sipConnectionInstallationId":"sip_connected"}}'
 
+Follow what happens (half a minute later)
+  curl -s {base}/v1/phone-numbers/events -H "Authorization: Bearer $KEY"
+
 Submit a business verification, then look at the Slack page
   curl -s {base}/v1/phone-numbers/kyb/submit -H "Authorization: Bearer {new}" -H "Content-Type: application/json" -d '{{"declaration":{{"businessName":"Fresh Start","useCase":"Appointment reminders"}},"attestationAccepted":true}}'
 

@@ -39,6 +39,8 @@ struct SubmissionItem {
     created_at: String,
     updated_at: String,
     version: u64,
+    /// Items of before there were events do not have it.
+    #[serde(default)]
     sequence: u64,
 }
 

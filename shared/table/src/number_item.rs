@@ -50,6 +50,8 @@ struct NumberItem {
     created_at: String,
     updated_at: String,
     version: u64,
+    /// Rows of before there were events do not have it.
+    #[serde(default)]
     sequence: u64,
 }
 

@@ -1,9 +1,13 @@
 //! Several writes that happen together or not at all.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use domain::feed::LISTED_AFTER;
 use domain::{Error, Result};
+use tokio::time::Instant;
 
 use crate::Table;
 use crate::item::{Item, key_attributes};
@@ -60,6 +64,11 @@ impl Condition {
         (!values.is_empty()).then_some(values)
     }
 }
+
+/// No try of a transaction begins as late as this, and none takes longer than 10 s, so what customers are told in it is
+/// written well before it is listed.
+const LAST_TRY_BEGINS_WITHIN: Duration = Duration::from_secs(15);
+const _: () = assert!(LAST_TRY_BEGINS_WITHIN.as_secs() + 10 < LISTED_AFTER.as_secs());
 
 /// How a transaction ended that was not refused as a whole.
 #[derive(Debug, PartialEq, Eq)]
@@ -152,7 +161,7 @@ impl<'a> Transaction<'a> {
             .transact_write_items()
             .set_transact_items(Some(items))
             .client_request_token(self.table.token());
-        let mut patience = Patience::new();
+        let (mut patience, began) = (Patience::new(), Instant::now());
         loop {
             let Err(error) = Box::pin(call.clone().send()).await else { return Ok(Outcome::Committed) };
             let (trouble, failed) = match Failure::of(&error, &names) {
@@ -160,7 +169,7 @@ impl<'a> Transaction<'a> {
                 Failure::Contended(failed) => (Trouble::Contention, failed),
                 Failure::Unavailable(trouble) => (trouble, Vec::new()),
             };
-            if !patience.allows(trouble).await {
+            if began.elapsed() >= LAST_TRY_BEGINS_WITHIN || !patience.allows(trouble).await {
                 return if failed.is_empty() { Err(contended(error)) } else { Ok(Outcome::Refused(failed)) };
             }
         }
