@@ -21,7 +21,7 @@ const LIMIT_MOST: usize = 200;
 #[schema(as = PhoneNumberEvents)]
 pub(crate) struct EventsPage {
     data: Vec<EventRow>,
-    /// Send it as `cursor` to read on, now or later. It is there after the last event, too.
+    /// Send it as `cursor` to read on, now or later. Every answer has one, also after the last event.
     #[schema(examples("evt_01kwdfkd000000000000000001"))]
     next_cursor: String,
 }
@@ -51,8 +51,8 @@ pub(crate) struct EventsQuery {
 /// List events
 ///
 /// What has happened to the organization's numbers and verification in the last 30 days, oldest first, up to 30 seconds
-/// ago: by then every change is written, so whoever follows `nextCursor` misses none and sees none twice. An empty `data`
-/// says that you have read everything: ask again with the same `nextCursor` later. A cursor is good for 30 days.
+/// ago: by then every change is written, so a client that follows `nextCursor` misses no event and sees none twice. When `data`
+/// is empty, nothing has followed yet: ask again later, with the `nextCursor` of that answer. A cursor is valid for 30 days.
 #[utoipa::path(
     get, path = EVENTS, operation_id = "listPhoneNumberEvents", tag = "Telephony",
     security(("bearerAuth" = ["read"])),

@@ -111,10 +111,10 @@ impl Table {
     pub async fn replace_submission(
         &self,
         current: Option<Submission>,
-        filed: &Recorded<Submission>,
+        filing: &Recorded<Submission>,
         lease: Option<&Lease>,
     ) -> Result<bool> {
-        let new = &filed.row;
+        let new = &filing.row;
         let unchanged = match &current {
             None => Condition::absent(),
             Some(current) => Condition::new("id = :id AND version = :version")
@@ -125,7 +125,7 @@ impl Table {
         let mut transaction = Transaction::on(self)
             .under(lease, &Made::Submission(new.id.clone()))?
             .put("current", item, &unchanged)?
-            .record(filed)?;
+            .record(filing)?;
         if let Some(past) = current.filter(|current| current.id != new.id) {
             let item = submission_item(Key::past_kyb(&past.organization, &past.id), None, &past)?;
             transaction = transaction.put("past", item, &Condition::absent())?;

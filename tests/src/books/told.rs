@@ -52,7 +52,7 @@ impl Books {
     pub(super) fn check_feed(&self, wrong: &mut Vec<String>) {
         let stories = self.stories();
         for (subject, story) in &stories {
-            self.check_sequence(*subject, story, wrong);
+            check_sequence(*subject, story, wrong);
             self.check_changes(*subject, story, wrong);
             if subject.id.starts_with("pn_") {
                 self.check_number(*subject, story, wrong);
@@ -92,14 +92,6 @@ impl Books {
             story.told.sort_by_key(|event| event.number("sequence"));
         }
         stories
-    }
-
-    fn check_sequence(&self, subject: Subject<'_>, story: &Story<'_>, wrong: &mut Vec<String>) {
-        let sequence: Vec<i64> = story.told.iter().map(|event| event.number("sequence")).collect();
-        let counted: Vec<i64> = (1..=as_number(sequence.len())).collect();
-        if sequence != counted {
-            wrong.push(format!("the events of {} count {sequence:?}", subject.id));
-        }
     }
 
     /// Each change names its event, and each event is named by one change.
@@ -157,6 +149,14 @@ impl Books {
                 }
             }
         }
+    }
+}
+
+fn check_sequence(subject: Subject<'_>, story: &Story<'_>, wrong: &mut Vec<String>) {
+    let sequence: Vec<i64> = story.told.iter().map(|event| event.number("sequence")).collect();
+    let counted: Vec<i64> = (1..=as_number(sequence.len())).collect();
+    if sequence != counted {
+        wrong.push(format!("the events of {} count {sequence:?}", subject.id));
     }
 }
 
