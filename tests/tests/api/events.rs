@@ -274,20 +274,16 @@ async fn write(app: Arc<TestApp>, under_way: UnderWay, writer: usize) -> u64 {
     };
     let row = loop {
         let answer = call(app.import(&format!("+121255501{writer:02}"))).await;
-        match answer.status {
-            503 => {}
-            _ => break answer.ok(),
+        if answer.status != 503 {
+            break answer.ok();
         }
     };
     let mut written = 1;
     while written < 4 {
         let answer = call(app.patch(&path(&row), &json!({ "label": format!("{writer}.{written}") }))).await;
-        match answer.status {
-            503 => {}
-            _ => {
-                answer.ok();
-                written += 1;
-            }
+        if answer.status != 503 {
+            answer.ok();
+            written += 1;
         }
     }
     written
