@@ -70,3 +70,83 @@ impl Recorded<Submission> {
         Self { row, audit, told }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::carrier::CarrierNumberId;
+    use crate::kyb::{Attestation, Decision, Declaration, Filing, Review, SubmittedBy};
+    use crate::number::ReleaseReason;
+    use crate::number::tests::managed;
+    use crate::{ApiKeyId, KybId, Label, Name, Prose};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
+
+    fn told<T>(change: &Recorded<T>) -> Option<(Kind, u64)> {
+        change.told.as_ref().map(|event| (event.kind, event.sequence))
+    }
+
+    fn customer() -> Actor {
+        Actor::ApiKey(ApiKeyId::new(NOW, 1))
+    }
+
+    #[test]
+    fn a_number_counts_what_its_customer_is_told_and_nothing_else() {
+        let (customer, reconciler) = (customer(), Actor::System("reconciler"));
+        let ordering = Recorded::registered(&managed(), Action::Purchased, &customer);
+        assert_eq!((told(&ordering), ordering.row.sequence), (None, 0), "it is not confirmed yet");
+        let active = ordering.row.clone().activate(CarrierNumberId::parse("1").unwrap(), NOW).unwrap();
+        let active = Recorded::changed(&ordering.row, active, Action::Activated, &reconciler);
+        assert_eq!((told(&active), active.row.sequence), (Some((Kind::Purchased, 1)), 1));
+        let mut labelled = active.row.clone();
+        labelled.routing.label = Some(Label::parse("Desk").unwrap());
+        let labelled = Recorded::changed(&active.row, labelled, Action::Updated, &customer);
+        assert_eq!(told(&labelled), Some((Kind::Updated, 2)));
+        let Some(About::Number { changed, .. }) = labelled.told.map(|event| event.about) else { panic!("a number") };
+        assert_eq!(changed, ["label"]);
+        let releasing = labelled.row.clone().release(ReleaseReason::Requested, NOW).unwrap();
+        let releasing = Recorded::changed(&labelled.row, releasing, Action::ReleaseBegun, &customer);
+        assert_eq!((told(&releasing), releasing.row.sequence), (None, 2));
+        let removed = Recorded::removed(&releasing.row, Action::Released, &Actor::Operator("grace".into()), NOW);
+        assert_eq!(told(&removed), Some((Kind::Released, 3)));
+        let Some(About::Number { reason, .. }) = removed.told.map(|event| event.about) else { panic!("a number") };
+        assert_eq!(reason, Some(ReleaseReason::Requested), "whoever finishes it");
+    }
+
+    #[test]
+    fn a_refund_is_told_of_where_no_request_answers_it() {
+        for (actor, kind) in [
+            (customer(), None),
+            (Actor::System("reconciler"), Some((Kind::PurchaseFailed, 1))),
+            (Actor::Operator("grace".into()), Some((Kind::PurchaseFailed, 1))),
+        ] {
+            assert_eq!(told(&Recorded::removed(&managed(), Action::PurchaseRefunded, &actor, NOW)), kind, "{actor:?}");
+        }
+    }
+
+    #[test]
+    fn each_submission_counts_for_itself() {
+        let filing = || {
+            let (business_name, use_case) = (Name::parse("Acme").unwrap(), Prose::parse("Reminders").unwrap());
+            Filing::Short(Declaration { business_name, use_case })
+        };
+        let organization = managed().organization;
+        let draft = Submission::save_draft(None, &organization, KybId::new(NOW, 1), filing(), false, NOW).unwrap();
+        let draft = Recorded::filed(None, draft, &customer());
+        assert_eq!(told(&draft), None);
+        let submit = |over: &Submission, id| {
+            let by = SubmittedBy { api_key: ApiKeyId::new(NOW, 1), user_id: None, email: None };
+            let (id, attestation) = (KybId::new(NOW, id), Attestation::current());
+            let new = Submission::submit(Some(over), &organization, id, filing(), by, attestation, NOW).unwrap();
+            Recorded::filed(Some(over), new, &customer())
+        };
+        let first = submit(&draft.row, 2);
+        assert_eq!(told(&first), Some((Kind::KybSubmitted, 1)));
+        let review = Review { at: NOW, reviewer_id: "U1".into(), reviewer_email: None };
+        let rejection = Decision::Reject { reason: Prose::parse("No").unwrap(), issues: Vec::new() };
+        let (rejected, _) = first.row.decide(&rejection, review).unwrap();
+        let rejected = Recorded::decided(rejected, &customer());
+        assert_eq!(told(&rejected), Some((Kind::KybRejected, 2)));
+        assert_eq!(told(&submit(&rejected.row, 3)), Some((Kind::KybSubmitted, 1)));
+    }
+}

@@ -13,7 +13,7 @@ use crate::keys::{Key, feed_after, feed_partition};
 use crate::pages::Pages;
 use crate::transaction::{Condition, Transaction};
 
-/// A page of a filtered feed reads no more than so many megabytes, whatever it finds there: some 2,000 events in each.
+/// A page of a filtered feed reads no more than so many megabytes, whatever it finds there: some 3,000 events in each.
 const PAGES_LIMIT: usize = 25;
 
 #[derive(Default, Serialize, Deserialize)]

@@ -216,6 +216,13 @@ async fn what_cannot_be_read_is_refused_by_name() {
     assert!(unheard_of.to_string().contains("phone_number.purchase_failed, phone_number.imported"), "{unheard_of}");
 }
 
+#[test]
+fn every_type_of_event_is_described() {
+    let described = &tests::routes::description()["components"]["schemas"]["PhoneNumberEventType"]["enum"];
+    let known: Vec<_> = domain::feed::Kind::ALL.into_iter().map(domain::feed::Kind::as_str).collect();
+    assert_eq!(*described, json!(known));
+}
+
 #[tokio::test]
 async fn an_event_is_listed_for_thirty_days_and_so_is_a_cursor_good() {
     let app = TestApp::approved().await;
