@@ -1,4 +1,4 @@
-//! Buying, importing and releasing, with every call to the table and to the carrier struck by every fault.
+//! Buying, importing, changing, releasing and verifying, with every call to the table and to the carrier struck by every fault.
 //!
 //! A clean run of a flow tells which calls it makes. Then the flow runs once for each of them and each fault; after that
 //! the reconciler runs as its schedule would let it, the customer does what a customer does, and the books are audited.
@@ -11,6 +11,9 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use domain::audit::Actor;
+use domain::kyb::{Attestation, Decision, Declaration, Filing, Review, Status, Submission, SubmittedBy};
+use domain::{ApiKeyId, Clock, KybId, Name, Prose};
 use serde_json::{Value, json};
 use tests::books::{FOR_A_PERSON, is_anything_due, unfinished, violations};
 use tests::faults::{Fault, Faults, ORDER, Place, is_read};
@@ -33,13 +36,17 @@ enum Flow {
     ImportKeyed,
     Release,
     ReleaseImported,
+    /// A number gets another label and another agent.
+    Change,
+    /// A verification is submitted and approved.
+    Verify,
     Adopt,
     GiveBack,
     FinishRelease,
 }
 
 impl Flow {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::Buy,
         Self::BuyPending,
         Self::BuyRefused,
@@ -51,6 +58,8 @@ impl Flow {
         Self::ImportKeyed,
         Self::Release,
         Self::ReleaseImported,
+        Self::Change,
+        Self::Verify,
         Self::Adopt,
         Self::GiveBack,
         Self::FinishRelease,
@@ -69,6 +78,8 @@ impl Flow {
             Self::ImportKeyed => "import under an `Idempotency-Key`, and again",
             Self::Release => "release",
             Self::ReleaseImported => "release an imported number",
+            Self::Change => "change the label and the agent",
+            Self::Verify => "submit a verification, and approve it",
             Self::Adopt => "reconciler: an order in doubt that the carrier has",
             Self::GiveBack => "reconciler: an order in doubt that has failed",
             Self::FinishRelease => "reconciler: a release that stopped half-way",
@@ -90,12 +101,14 @@ impl Flow {
             | Self::Import
             | Self::ImportKeyed
             | Self::Release
-            | Self::ReleaseImported => "0142",
+            | Self::ReleaseImported
+            | Self::Change
+            | Self::Verify => "0142",
         }
     }
 
     const fn imports(self) -> bool {
-        matches!(self, Self::Import | Self::ImportKeyed | Self::ReleaseImported)
+        matches!(self, Self::Import | Self::ImportKeyed | Self::ReleaseImported | Self::Change)
     }
 
     const fn keyed(self) -> bool {
@@ -134,6 +147,7 @@ impl Flow {
                 | Self::RepeatReleased
                 | Self::Release
                 | Self::ReleaseImported
+                | Self::Verify
                 | Self::GiveBack
                 | Self::FinishRelease
         )
@@ -213,7 +227,10 @@ impl World {
                 let clock = run.app.clock.clone();
                 run.faults.after("carrier GET /number_orders/{id}", move || clock.advance(Duration::from_secs(61)));
             }
-            Flow::Release | Flow::ReleaseImported => run.path = path(&run.register().send().await.ok()),
+            Flow::Release | Flow::ReleaseImported | Flow::Change => {
+                run.path = path(&run.register().send().await.ok());
+            }
+            Flow::Verify => run.decide(&Decision::Revoke { reason: Prose::parse("Moved").unwrap() }).await.unwrap(),
             Flow::Adopt => drop(run.register().send().await.ok()),
             Flow::GiveBack => {
                 run.faults.arm(Some((Place::Named(ORDER), Fault::ErrorAfter)));
@@ -271,8 +288,41 @@ impl Run {
                 None
             }
             Flow::Release | Flow::ReleaseImported => Some(Said::of(&self.app.delete(&self.path).send().await)),
+            Flow::Change => {
+                let change = json!({ "label": "Desk", "agentId": "agent_2" });
+                Some(Said::of(&self.app.patch(&self.path, &change).send().await))
+            }
+            Flow::Verify => {
+                if self.submit().await.is_ok() {
+                    let _ = self.decide(&Decision::Approve).await;
+                }
+                None
+            }
             _ => Some(Said::of(&self.register().send().await)),
         }
+    }
+
+    /// Submits the organization's verification, past the queue that tells staff of it.
+    async fn submit(&self) -> domain::Result<()> {
+        let (table, now) = (&self.app.bundle.table, self.app.clock.now());
+        let (organization, id) = (&self.app.organization, KybId::new(now, rand::random()));
+        let by = SubmittedBy { api_key: ApiKeyId::new(now, 1), user_id: None, email: None };
+        let file = |current: Option<&Submission>| {
+            let (business_name, use_case) = (Name::parse("Acme").unwrap(), Prose::parse("Reminders").unwrap());
+            let filing = Filing::Short(Declaration { business_name, use_case });
+            let attestation = Attestation::current();
+            Submission::submit(current, organization, id.clone(), filing, by.clone(), attestation, now)
+        };
+        table.file_submission(organization, file, None, &Actor::System("tests")).await.map(drop)
+    }
+
+    /// Decides about the current verification.
+    async fn decide(&self, decision: &Decision) -> domain::Result<()> {
+        let (table, organization) = (&self.app.bundle.table, &self.app.organization);
+        let id = table.verification(organization).await?.current.ok_or(domain::Error::NotFound)?.id;
+        let review = Review { at: self.app.clock.now(), reviewer_id: "U1".into(), reviewer_email: None };
+        let reviewer = Actor::Reviewer { id: "U1".into(), email: None };
+        table.decide(organization, &id, decision, &review, &reviewer).await.map(drop)
     }
 
     /// Does it while one call is struck. A process that dies leaves nothing behind but what it had sent.
@@ -326,6 +376,20 @@ impl Run {
         }
     }
 
+    /// What was not submitted is submitted, and what was not approved is approved: the next flow needs that.
+    async fn verify(&self, wrong: &mut Vec<String>) {
+        let status = async || self.app.bundle.table.verification(&self.app.organization).await.unwrap().current;
+        if status().await.is_none_or(|current| current.status() == Status::Revoked) {
+            self.submit().await.unwrap();
+        }
+        if status().await.is_some_and(|current| current.status() == Status::Submitted) {
+            self.decide(&Decision::Approve).await.unwrap();
+        }
+        if status().await.is_none_or(|current| current.status() != Status::Approved) {
+            wrong.push("the verification is not approved in the end".to_owned());
+        }
+    }
+
     /// The customer sends the same request under the same key again.
     async fn repeat(&self, wrong: &mut Vec<String>) {
         let again = self.register().send().await;
@@ -353,6 +417,10 @@ impl Run {
     /// Looks at everything once nothing moves any more.
     async fn judge(&self, said: Option<Said>, wrong: &mut Vec<String>) -> Outcome {
         wrong.extend(violations(&self.app).await);
+        if self.flow == Flow::Verify {
+            self.verify(wrong).await;
+            wrong.extend(violations(&self.app).await);
+        }
         let open = unfinished(&self.app).await;
         let rows = self.rows().await;
         let outcome = match (rows.len(), open.as_slice()) {
@@ -364,7 +432,7 @@ impl Run {
                 Outcome::There
             }
         };
-        let registers = !matches!(self.flow, Flow::Release | Flow::ReleaseImported);
+        let registers = !matches!(self.flow, Flow::Release | Flow::ReleaseImported | Flow::Change | Flow::Verify);
         match said {
             Some(Said { status: 200, in_doubt: false }) if registers && outcome == Outcome::Nothing => {
                 wrong.push("answered as done, and nothing is there".to_owned());
