@@ -6,7 +6,7 @@ use domain::feed::{KEPT_FOR, Kind};
 use domain::{EventId, PhoneNumberId, Timestamp};
 use serde::Serialize;
 use table::FeedFilter;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 use web::{ApiResult, Params, Queried, Read};
 
 use crate::app::{App, EVENTS};
@@ -24,6 +24,41 @@ pub(crate) struct EventsPage {
     /// Send it as `cursor` to read on, now or later. Every answer has one, also after the last event.
     #[schema(examples("evt_01kwdfkd000000000000000001"))]
     next_cursor: String,
+}
+
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only describes the wire form")]
+pub(crate) enum EventsAnswers {
+    /// Events
+    #[response(
+        status = 200,
+        example = json!({
+            "data": [
+                {
+                    "id": "evt_01kwdfkd000000000000000001", "type": "phone_number.updated",
+                    "timestamp": "2026-07-01T00:00:00.000Z", "sequence": 2,
+                    "data": {
+                        "organizationId": "org_verified",
+                        "phoneNumber": {
+                            "id": "pn_01kwdfkd000000000000000001", "e164": "+12015551234", "source": "managed",
+                            "direction": "both", "agentId": "agent_sales", "label": "Sales line",
+                        },
+                        "changed": ["agentId", "label"],
+                    },
+                },
+                {
+                    "id": "evt_01kwdfkd000000000000000002", "type": "kyb.approved",
+                    "timestamp": "2026-07-01T00:00:00.000Z", "sequence": 2,
+                    "data": {
+                        "organizationId": "org_verified",
+                        "kyb": { "id": "kyb_01kwdfkd000000000000000001", "status": "approved" },
+                    },
+                },
+            ],
+            "nextCursor": "evt_01kwdfkd000000000000000002",
+        })
+    )]
+    Events(EventsPage),
 }
 
 struct Listing {
@@ -58,8 +93,7 @@ pub(crate) struct EventsQuery {
     security(("bearerAuth" = ["read"])),
     params(EventsQuery),
     responses(
-        (status = 200, description = "Events", body = EventsPage),
-        web::answers::Invalid, web::answers::Failures,
+        EventsAnswers, web::answers::Invalid, web::answers::Failures,
     ),
 )]
 pub(crate) async fn list(

@@ -85,7 +85,7 @@ pub(crate) struct EventData {
     reason: Option<String>,
     /// Which fields of the number an update has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, examples(json!(["label"])))]
+    #[schema(nullable = false)]
     changed: Option<Vec<String>>,
 }
 
