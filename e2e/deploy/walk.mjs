@@ -44,7 +44,7 @@ export const FLOWS = [
   ["an upgrade keeps what is there", upgraded],
   ["a revoked key stops", revoked],
   ["the schedule settles the order in doubt", settled],
-  ["the feed tells what has happened", told],
+  ["the feed lists what has happened", followed],
   ["the sweep finds carrier and table alike", swept],
   ["every payment is in the ledger", paid],
   ["no function was denied anything", undenied],
@@ -420,16 +420,16 @@ async function settled(walk) {
 }
 
 /** By now the release is more than half a minute ago. */
-async function told(walk) {
+async function followed(walk) {
   const { id } = walk.bought;
   const query = `/events?phoneNumberId=${id}&limit=2`;
   const { data, nextCursor } = await walk.ask(walk.customer, "GET", query, undefined, 200);
   const rest = await walk.ask(walk.customer, "GET", `${query}&cursor=${nextCursor}`, undefined, 200);
   const events = [...data, ...rest.data].map(({ type, sequence }) => `${sequence} ${type.replace("phone_number.", "")}`);
-  agree("what is told of a number", events, ["1 purchased", "2 updated", "3 released"]);
-  agree("what another organization is told of it", (await walk.ask(walk.newcomer, "GET", query, undefined, 200)).data, []);
+  agree("the events of a number", events, ["1 purchased", "2 updated", "3 released"]);
+  agree("what another organization sees of them", (await walk.ask(walk.newcomer, "GET", query, undefined, 200)).data, []);
   const trail = await walk.operator.ops("events", ORGANIZATIONS.harbor[0], id);
-  agree("what the operator reads of it", trail.filter(({ told }) => told).map(({ sequence }) => sequence), [3, 2, 1]);
+  agree("what the operator sees of them", trail.filter(({ customerEvent }) => customerEvent).map(({ sequence }) => sequence), [3, 2, 1]);
   return events.join(", ");
 }
 

@@ -59,7 +59,7 @@ pub(crate) enum Noun {
     /// Orders in doubt: list, adopt, refund
     #[command(subcommand)]
     Orders(orders::Command),
-    /// Who changed a number, a verification or an API key, and what its customer was told
+    /// Who changed a number, a verification or an API key, and the customer event of each change
     Events(events::Arguments),
     /// Notifications that failed again and again: look, redrive
     #[command(subcommand)]

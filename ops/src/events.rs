@@ -1,4 +1,4 @@
-//! `ops events`: who changed one subject, and what its customer was told of it.
+//! `ops events`: the audit events of one subject, each with the customer event of the same change.
 
 use clap::Args;
 use domain::{ApiKeyId, KybId, OrganizationId, PhoneNumberId};
@@ -35,14 +35,14 @@ pub(crate) async fn run(arguments: Arguments, session: &mut Session<'_, '_>) -> 
             "actorId": event.actor_id,
             "actorEmail": event.actor_email,
             "changed": event.changed,
-            "told": event.told.as_ref().map(|told| &told.kind),
-            "sequence": event.told.as_ref().map(|told| told.sequence),
-            "eventId": event.told.map(|told| told.id),
+            "customerEvent": event.customer_event.as_ref().map(|event| &event.kind),
+            "sequence": event.customer_event.as_ref().map(|event| event.sequence),
+            "customerEventId": event.customer_event.map(|event| event.id),
             "position": event.position,
         })
     });
     Ok(Output::table(
-        &["at", "action", "actorKind", "actorId", "changed", "told", "sequence", "eventId"],
+        &["at", "action", "actorKind", "actorId", "changed", "customerEvent", "sequence", "customerEventId"],
         "Nothing is known to have happened to it.",
         events.collect(),
     ))

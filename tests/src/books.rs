@@ -3,7 +3,7 @@
 //! Only a test may read a table as a whole. It does so past the product's own code, so that a mistake there cannot hide
 //! itself.
 
-mod told;
+mod feed;
 
 use std::collections::{HashMap, HashSet};
 

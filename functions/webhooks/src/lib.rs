@@ -1,4 +1,4 @@
-//! Telling customers what has happened: `/v1/phone-numbers/events`.
+//! Customer events: `/v1/phone-numbers/events`.
 
 mod app;
 mod events;

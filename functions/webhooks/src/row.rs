@@ -2,7 +2,7 @@
 
 use domain::OrganizationId;
 use serde::Serialize;
-use table::{ToldAbout, ToldEvent, ToldNumber};
+use table::{FeedEvent, FeedNumber, FeedSubject};
 use utoipa::ToSchema;
 use web::{E164, usd};
 
@@ -118,15 +118,15 @@ pub(crate) struct EventVerification {
 }
 
 impl EventRow {
-    pub(crate) fn new(organization: &OrganizationId, event: ToldEvent) -> Self {
-        let ToldEvent { id, kind, sequence, about } = event;
+    pub(crate) fn new(organization: &OrganizationId, event: FeedEvent) -> Self {
+        let FeedEvent { id, kind, sequence, about } = event;
         let data = EventData::new(organization, about);
         Self { timestamp: id.made_at().to_string(), id: id.to_string(), kind, sequence, data }
     }
 }
 
 impl EventData {
-    fn new(organization: &OrganizationId, about: ToldAbout) -> Self {
+    fn new(organization: &OrganizationId, about: FeedSubject) -> Self {
         let data = Self {
             organization_id: organization.to_string(),
             phone_number: None,
@@ -138,11 +138,11 @@ impl EventData {
             changed: None,
         };
         match about {
-            ToldAbout::Verification { id, status } => {
+            FeedSubject::Verification { id, status } => {
                 Self { kyb: Some(EventVerification { id: id.to_string(), status }), ..data }
             }
-            ToldAbout::Number(number) => {
-                let ToldNumber { id, e164, source, direction, agent_id, label, amount, period, reason, changed } =
+            FeedSubject::Number(number) => {
+                let FeedNumber { id, e164, source, direction, agent_id, label, amount, period, reason, changed } =
                     *number;
                 Self {
                     phone_number: Some(EventNumber { id: id.to_string(), e164, source, direction, agent_id, label }),

@@ -1,5 +1,5 @@
-//! What customers are told: the events of their numbers and verifications, apart from the audit trail, which is the
-//! operator's and names who acted.
+//! Customer events: what happened to their numbers and verifications. The audit trail is apart: it is the operator's and names
+//! who acted.
 //!
 //! An event shows its subject as the change has left it. It never holds a dispatch template, a set-up status, who acted, or
 //! what was filed.
@@ -14,8 +14,8 @@ use crate::{KybId, MicroUsd, OrganizationId, Timestamp, audit};
 /// How long an event is listed: 30 days.
 pub const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 
-/// An event is listed once it is this old. Its place in the list is the time at which its transaction was made up, and a
-/// transaction is written, or given up, well within this: so nothing is ever written before a place that was read already.
+/// An event is listed once it is this old. Its place in the list is the time at which its transaction was built, and a
+/// transaction is committed or given up well within this. So no event appears before a place that was already read.
 pub const LISTED_AFTER: Duration = Duration::from_secs(30);
 
 /// What has happened.
@@ -68,11 +68,11 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// What customers are told of a change; `None` for one that concerns only the operator. The only place that decides it.
+    /// The event of a change; `None` for a change that concerns only the operator. The only place that decides it.
     pub(crate) const fn of(change: &audit::Event) -> Option<Self> {
         match (change.action, &change.subject) {
             (Action::Activated, _) => Some(Self::Purchased),
-            // The request that has ordered answers by itself that the carrier refuses.
+            // Where the ordering request itself refunds the purchase, its response says so.
             (Action::PurchaseRefunded, _) if matches!(change.actor, Actor::ApiKey(_)) => None,
             (Action::PurchaseRefunded, _) => Some(Self::PurchaseFailed),
             (Action::Imported, _) => Some(Self::Imported),

@@ -102,7 +102,7 @@ made_id! {
     ApiKeyId, "key_"
 }
 made_id! {
-    /// `evt_…`: one event that a customer is told of.
+    /// `evt_…`: one customer event.
     EventId, "evt_"
 }
 given_id! {

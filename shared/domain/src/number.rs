@@ -230,7 +230,7 @@ pub struct PhoneNumber {
     pub updated_at: Timestamp,
     /// Grows by one with every write.
     pub version: u64,
-    /// How many events customers were told of this number ([`crate::feed`]).
+    /// The sequence of its last customer event ([`crate::feed`]); 0 before the first.
     pub sequence: u64,
 }
 

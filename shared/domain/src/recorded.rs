@@ -8,12 +8,12 @@ use crate::kyb::Submission;
 use crate::number::PhoneNumber;
 use crate::{Timestamp, feed};
 
-/// A row as a change leaves it, or takes it away, with its audit event and, where customers are told of such a change, theirs.
+/// A row as a change leaves it, or takes it away, with its audit event and, for most changes, a customer event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded<T> {
     pub row: T,
     pub audit: Event,
-    pub told: Option<feed::Event>,
+    pub event: Option<feed::Event>,
 }
 
 impl Recorded<PhoneNumber> {
@@ -37,12 +37,12 @@ impl Recorded<PhoneNumber> {
     }
 
     fn of(mut row: PhoneNumber, audit: Event) -> Self {
-        let told = Kind::of(&audit).map(|kind| {
+        let event = Kind::of(&audit).map(|kind| {
             row.sequence += 1;
             let about = About::number(&row, kind, &audit);
             feed::Event { organization: row.organization.clone(), kind, sequence: row.sequence, about }
         });
-        Self { row, audit, told }
+        Self { row, audit, event }
     }
 }
 
@@ -62,12 +62,12 @@ impl Recorded<Submission> {
     }
 
     fn of(mut row: Submission, audit: Event) -> Self {
-        let told = Kind::of(&audit).map(|kind| {
+        let event = Kind::of(&audit).map(|kind| {
             row.sequence += 1;
             let (organization, about) = (row.organization.clone(), About::verification(&row));
             feed::Event { organization, kind, sequence: row.sequence, about }
         });
-        Self { row, audit, told }
+        Self { row, audit, event }
     }
 }
 
@@ -82,8 +82,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
 
-    fn told<T>(change: &Recorded<T>) -> Option<(Kind, u64)> {
-        change.told.as_ref().map(|event| (event.kind, event.sequence))
+    fn sent<T>(change: &Recorded<T>) -> Option<(Kind, u64)> {
+        change.event.as_ref().map(|event| (event.kind, event.sequence))
     }
 
     fn customer() -> Actor {
@@ -91,36 +91,36 @@ mod tests {
     }
 
     #[test]
-    fn a_number_counts_what_its_customer_is_told_and_nothing_else() {
+    fn a_number_counts_its_customer_events() {
         let (customer, reconciler) = (customer(), Actor::System("reconciler"));
         let ordering = Recorded::registered(&managed(), Action::Purchased, &customer);
-        assert_eq!((told(&ordering), ordering.row.sequence), (None, 0), "it is not confirmed yet");
+        assert_eq!((sent(&ordering), ordering.row.sequence), (None, 0), "it is not confirmed yet");
         let active = ordering.row.clone().activate(CarrierNumberId::parse("1").unwrap(), NOW).unwrap();
         let active = Recorded::changed(&ordering.row, active, Action::Activated, &reconciler);
-        assert_eq!((told(&active), active.row.sequence), (Some((Kind::Purchased, 1)), 1));
+        assert_eq!((sent(&active), active.row.sequence), (Some((Kind::Purchased, 1)), 1));
         let mut labelled = active.row.clone();
         labelled.routing.label = Some(Label::parse("Desk").unwrap());
         let labelled = Recorded::changed(&active.row, labelled, Action::Updated, &customer);
-        assert_eq!(told(&labelled), Some((Kind::Updated, 2)));
-        let Some(About::Number { changed, .. }) = labelled.told.map(|event| event.about) else { panic!("a number") };
+        assert_eq!(sent(&labelled), Some((Kind::Updated, 2)));
+        let Some(About::Number { changed, .. }) = labelled.event.map(|event| event.about) else { panic!("a number") };
         assert_eq!(changed, ["label"]);
         let releasing = labelled.row.clone().release(ReleaseReason::Requested, NOW).unwrap();
         let releasing = Recorded::changed(&labelled.row, releasing, Action::ReleaseBegun, &customer);
-        assert_eq!((told(&releasing), releasing.row.sequence), (None, 2));
+        assert_eq!((sent(&releasing), releasing.row.sequence), (None, 2));
         let removed = Recorded::removed(&releasing.row, Action::Released, &Actor::Operator("grace".into()), NOW);
-        assert_eq!(told(&removed), Some((Kind::Released, 3)));
-        let Some(About::Number { reason, .. }) = removed.told.map(|event| event.about) else { panic!("a number") };
+        assert_eq!(sent(&removed), Some((Kind::Released, 3)));
+        let Some(About::Number { reason, .. }) = removed.event.map(|event| event.about) else { panic!("a number") };
         assert_eq!(reason, Some(ReleaseReason::Requested), "whoever finishes it");
     }
 
     #[test]
-    fn a_refund_is_told_of_where_no_request_answers_it() {
+    fn a_refund_has_an_event_unless_a_request_answers_it() {
         for (actor, kind) in [
             (customer(), None),
             (Actor::System("reconciler"), Some((Kind::PurchaseFailed, 1))),
             (Actor::Operator("grace".into()), Some((Kind::PurchaseFailed, 1))),
         ] {
-            assert_eq!(told(&Recorded::removed(&managed(), Action::PurchaseRefunded, &actor, NOW)), kind, "{actor:?}");
+            assert_eq!(sent(&Recorded::removed(&managed(), Action::PurchaseRefunded, &actor, NOW)), kind, "{actor:?}");
         }
     }
 
@@ -133,7 +133,7 @@ mod tests {
         let organization = managed().organization;
         let draft = Submission::save_draft(None, &organization, KybId::new(NOW, 1), filing(), false, NOW).unwrap();
         let draft = Recorded::filed(None, draft, &customer());
-        assert_eq!(told(&draft), None);
+        assert_eq!(sent(&draft), None);
         let submit = |over: &Submission, id| {
             let by = SubmittedBy { api_key: ApiKeyId::new(NOW, 1), user_id: None, email: None };
             let (id, attestation) = (KybId::new(NOW, id), Attestation::current());
@@ -141,12 +141,12 @@ mod tests {
             Recorded::filed(Some(over), new, &customer())
         };
         let first = submit(&draft.row, 2);
-        assert_eq!(told(&first), Some((Kind::KybSubmitted, 1)));
+        assert_eq!(sent(&first), Some((Kind::KybSubmitted, 1)));
         let review = Review { at: NOW, reviewer_id: "U1".into(), reviewer_email: None };
         let rejection = Decision::Reject { reason: Prose::parse("No").unwrap(), issues: Vec::new() };
         let (rejected, _) = first.row.decide(&rejection, review).unwrap();
         let rejected = Recorded::decided(rejected, &customer());
-        assert_eq!(told(&rejected), Some((Kind::KybRejected, 2)));
-        assert_eq!(told(&submit(&rejected.row, 3)), Some((Kind::KybSubmitted, 1)));
+        assert_eq!(sent(&rejected), Some((Kind::KybRejected, 2)));
+        assert_eq!(sent(&submit(&rejected.row, 3)), Some((Kind::KybSubmitted, 1)));
     }
 }

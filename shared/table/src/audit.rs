@@ -19,15 +19,15 @@ struct EventItem {
     actor_email: Option<String>,
     action: String,
     changed: Vec<String>,
-    /// The event that the customer was told of, if there is one.
-    told_id: Option<String>,
-    told_type: Option<String>,
-    told_sequence: Option<u64>,
+    /// The customer event of the same change, if there is one.
+    customer_event_id: Option<String>,
+    customer_event_type: Option<String>,
+    customer_event_sequence: Option<u64>,
     expires_at: i64,
 }
 
 impl EventItem {
-    fn new(event: &Event, told: Option<(&EventId, &feed::Event)>) -> Self {
+    fn new(event: &Event, customer: Option<(&EventId, &feed::Event)>) -> Self {
         // Whole, so that a new field is not forgotten here. The key names organization and subject.
         let Event { organization: _, subject: _, at, actor, action, changed } = event;
         Self {
@@ -37,9 +37,9 @@ impl EventItem {
             actor_email: actor.email().map(str::to_owned),
             action: action.as_str().to_owned(),
             changed: changed.iter().map(|field| (*field).to_owned()).collect(),
-            told_id: told.map(|(id, _)| id.to_string()),
-            told_type: told.map(|(_, told)| told.kind.as_str().to_owned()),
-            told_sequence: told.map(|(_, told)| told.sequence),
+            customer_event_id: customer.map(|(id, _)| id.to_string()),
+            customer_event_type: customer.map(|(_, event)| event.kind.as_str().to_owned()),
+            customer_event_sequence: customer.map(|(_, event)| event.sequence),
             expires_at: event.kept_until().seconds(),
         }
     }
@@ -58,15 +58,15 @@ pub struct RecordedEvent {
     pub action: String,
     /// Names of fields, never values.
     pub changed: Vec<String>,
-    /// What the customer was told of it.
-    pub told: Option<Told>,
+    /// The customer event of the same change, where there is one.
+    pub customer_event: Option<FeedLink>,
     /// Where the event stands among those of its subject: a page after this one starts here.
     pub position: String,
 }
 
-/// Names an event that a customer was told of.
+/// Names a customer event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct FeedLink {
     /// `evt_…`
     pub id: String,
     /// Such as `phone_number.released`.
@@ -90,21 +90,21 @@ impl Transaction<'_> {
         self.remember(event, None)
     }
 
-    /// Writes the events that record a change: the audit event, and what the customer is told. The steps are `event` and
-    /// `told`.
+    /// Writes the events that record a change: the audit event, and the customer event if there is one. The steps are `event`
+    /// and `feed`.
     pub(crate) fn record<T>(self, change: &Recorded<T>) -> Result<Self> {
-        match &change.told {
+        match &change.event {
             None => self.remember(&change.audit, None),
-            Some(told) => {
+            Some(customer) => {
                 let id = self.table.event_id();
-                self.remember(&change.audit, Some((&id, told)))?.tell(&id, told)
+                self.remember(&change.audit, Some((&id, customer)))?.feed_event(&id, customer)
             }
         }
     }
 
-    fn remember(self, event: &Event, told: Option<(&EventId, &feed::Event)>) -> Result<Self> {
+    fn remember(self, event: &Event, customer: Option<(&EventId, &feed::Event)>) -> Result<Self> {
         let key = Key::event(event, self.table.randomness.draw());
-        self.put("event", to_item(key, None, &EventItem::new(event, told))?, &Condition::absent())
+        self.put("event", to_item(key, None, &EventItem::new(event, customer))?, &Condition::absent())
     }
 }
 
@@ -133,13 +133,32 @@ fn read_event(item: Item, prefix: &str) -> Result<RecordedEvent> {
         .and_then(|key| key.strip_prefix(prefix))
         .ok_or_else(|| Error::internal("an event stands under another subject's key"))?
         .to_owned();
-    let EventItem { at, actor_kind, actor_id, actor_email, action, changed, told_id, told_type, told_sequence, .. } =
-        from_item(item)?;
-    let told = match (told_id, told_type, told_sequence) {
-        (Some(id), Some(kind), Some(sequence)) => Some(Told { id, kind, sequence }),
+    let EventItem {
+        at,
+        actor_kind,
+        actor_id,
+        actor_email,
+        action,
+        changed,
+        customer_event_id,
+        customer_event_type,
+        customer_event_sequence,
+        ..
+    } = from_item(item)?;
+    let customer_event = match (customer_event_id, customer_event_type, customer_event_sequence) {
+        (Some(id), Some(kind), Some(sequence)) => Some(FeedLink { id, kind, sequence }),
         _ => None,
     };
-    Ok(RecordedEvent { at: time("at", &at)?, actor_kind, actor_id, actor_email, action, changed, told, position })
+    Ok(RecordedEvent {
+        at: time("at", &at)?,
+        actor_kind,
+        actor_id,
+        actor_email,
+        action,
+        changed,
+        customer_event,
+        position,
+    })
 }
 
 #[cfg(test)]

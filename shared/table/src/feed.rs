@@ -1,5 +1,5 @@
-//! What customers are told: an item for each event, written in the change's own transaction. Items stand in the order in which
-//! their transactions were made up, which is what a reader's cursor follows.
+//! Customer events: one item for each, written in the change's own transaction. A reader's cursor follows their ids, which
+//! sort by the time at which each transaction was built.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::feed::{About, Event, KEPT_FOR, Kind, LISTED_AFTER, Payment};
@@ -42,24 +42,24 @@ struct FeedItem {
 
 /// An event as it was written. Its words are those of the version that wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToldEvent {
+pub struct FeedEvent {
     pub id: EventId,
     /// Such as `phone_number.purchased`.
     pub kind: String,
     pub sequence: u64,
-    pub about: ToldAbout,
+    pub about: FeedSubject,
 }
 
 /// What an event is about, as it was when the event was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ToldAbout {
-    Number(Box<ToldNumber>),
+pub enum FeedSubject {
+    Number(Box<FeedNumber>),
     Verification { id: KybId, status: String },
 }
 
 /// A number as an event shows it, and what belongs to the event's kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToldNumber {
+pub struct FeedNumber {
     pub id: PhoneNumberId,
     pub e164: String,
     pub source: String,
@@ -82,8 +82,8 @@ pub struct FeedFilter {
 /// Events, oldest first, and where the feed goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedPage {
-    pub events: Vec<ToldEvent>,
-    /// Whatever stands after this was not read yet, and nothing will ever be written before it.
+    pub events: Vec<FeedEvent>,
+    /// The feed goes on after this place; no event will be written before it.
     pub next: EventId,
 }
 
@@ -125,7 +125,7 @@ impl FeedItem {
     }
 }
 
-impl TryFrom<FeedItem> for ToldEvent {
+impl TryFrom<FeedItem> for FeedEvent {
     type Error = domain::Error;
 
     fn try_from(item: FeedItem) -> Result<Self> {
@@ -133,9 +133,9 @@ impl TryFrom<FeedItem> for ToldEvent {
         let end = optional_time("periodEnd", item.period_end.as_deref())?;
         let about = match item.kyb_status {
             Some(status) => {
-                ToldAbout::Verification { id: KybId::parse(&item.subject).map_err(corrupt("subject"))?, status }
+                FeedSubject::Verification { id: KybId::parse(&item.subject).map_err(corrupt("subject"))?, status }
             }
-            None => ToldAbout::Number(Box::new(ToldNumber {
+            None => FeedSubject::Number(Box::new(FeedNumber {
                 id: PhoneNumberId::parse(&item.subject).map_err(corrupt("subject"))?,
                 e164: item.e164.ok_or("is missing").map_err(corrupt("e164"))?,
                 source: item.source.ok_or("is missing").map_err(corrupt("source"))?,
@@ -158,17 +158,17 @@ impl TryFrom<FeedItem> for ToldEvent {
 }
 
 impl Transaction<'_> {
-    /// Tells the customer of a change in the change's own transaction: neither is ever there without the other. All tries of
-    /// the transaction write the same event. The step is `told`.
-    pub(crate) fn tell(self, id: &EventId, event: &Event) -> Result<Self> {
-        let item = to_item(Key::told(&event.organization, id), None, &FeedItem::new(id, event))?;
-        self.put("told", item, &Condition::absent())
+    /// Writes the customer event of a change in the change's own transaction, so neither exists without the other. All tries
+    /// of the transaction write the same event. The step is `feed`.
+    pub(crate) fn feed_event(self, id: &EventId, event: &Event) -> Result<Self> {
+        let item = to_item(Key::feed_event(&event.organization, id), None, &FeedItem::new(id, event))?;
+        self.put("feed", item, &Condition::absent())
     }
 }
 
 impl Table {
-    /// An id for an event that is about to be written. It names the time, which is that of the transaction and not that
-    /// of the request or run that it belongs to: those may have begun long before.
+    /// An id for an event of the transaction that is being built. It holds the current time, not the start of the request
+    /// or run, which may be long ago.
     pub(crate) fn event_id(&self) -> EventId {
         EventId::new(self.clock.now(), self.randomness.draw())
     }
@@ -223,7 +223,7 @@ impl Table {
         }
         let more = items.len() > limit;
         items.truncate(limit);
-        let events = items.into_iter().map(read_told).collect::<Result<Vec<_>>>()?;
+        let events = items.into_iter().map(read_event).collect::<Result<Vec<_>>>()?;
         let next = match (more, pages.position()) {
             (true, _) => events.last().map(|event| event.id.clone()),
             (false, Some(position)) => Some(EventId::parse(&position).map_err(corrupt("SK"))?),
@@ -233,11 +233,11 @@ impl Table {
     }
 }
 
-/// The last place that may be read: whatever is written from now on stands after it.
+/// The last place that may be read: every event that is written from now on sorts after it.
 fn listed_until(now: Timestamp) -> EventId {
     EventId::new(now.minus(LISTED_AFTER), 0)
 }
 
-fn read_told(item: Item) -> Result<ToldEvent> {
+fn read_event(item: Item) -> Result<FeedEvent> {
     from_item::<FeedItem>(item)?.try_into()
 }

@@ -13,7 +13,7 @@
 //! | the current verification; an earlier one | `ORG#<org>` / `KYB`, `KYB#<id>` | verification, its notifier |
 //! | a ledger entry; the ledger in time order | `ORG#<org>` / `LEDGER#<time>#<reference>`, prefix | buying, refunds |
 //! | who changed a number, verification or key, newest first | `ORG#<org>` / `EVENT#<subject>#<time>#<random>`, prefix backwards | operators |
-//! | what customers are told, oldest first | `FEED#<org>` / `<evt>` (ids sort by time), range | events |
+//! | customer events, oldest first | `FEED#<org>` / `<evt>` (ids sort by time), range | events |
 //! | an order that may arrive after its refund | `ORG#<org>` / `LATEORDER#<pn>` | reconciler |
 //! | what an operator has booked, by their own reference | `ORG#<org>` / `REFERENCE#<reference>` | operators |
 //! | a request that carries an Idempotency-Key | `ORG#<org>` / `IDEMPOTENCY#<method>#<path>#<key>` | buying, importing, submitting |
@@ -143,7 +143,7 @@ impl Key {
         Self::of(organization, events_of(subject) + position)
     }
 
-    pub(crate) fn told(organization: &OrganizationId, id: &EventId) -> Self {
+    pub(crate) fn feed_event(organization: &OrganizationId, id: &EventId) -> Self {
         Self { pk: feed_partition(organization), sk: id.to_string() }
     }
 
@@ -171,8 +171,7 @@ pub(crate) fn partition(organization: &OrganizationId) -> String {
     format!("ORG#{organization}")
 }
 
-/// The partition that holds the events of which an organization is told. It stands apart from everything else of the
-/// organization, because it is written often.
+/// The partition of an organization's customer events, apart from `ORG#<org>` because it is written often.
 pub(crate) fn feed_partition(organization: &OrganizationId) -> String {
     format!("FEED#{organization}")
 }
@@ -325,7 +324,7 @@ mod tests {
                 "ORG#org_1",
                 "IDEMPOTENCY#POST#/v1/phone-numbers#a:b",
             ),
-            (Key::told(&org, &EventId::new(now, 1)), "FEED#org_1", "evt_01kwdfkd000000000000000001"),
+            (Key::feed_event(&org, &EventId::new(now, 1)), "FEED#org_1", "evt_01kwdfkd000000000000000001"),
             (Key::booking(&org, &BookingReference::parse("inv:1").unwrap()), "ORG#org_1", "REFERENCE#inv:1"),
             (Key::api_key_of(&org, &ApiKeyId::new(now, 1)), "ORG#org_1", "APIKEY#key_01kwdfkd000000000000000001"),
             (Key::claim(&E164::parse("+12015551234").unwrap()), "E164#+12015551234", "CLAIM"),

@@ -51,9 +51,9 @@ use serde::de::DeserializeOwned;
 use transaction::Condition;
 use trouble::{busy_or_fault, retrying};
 
-pub use audit::{EventPage, RecordedEvent, Told};
+pub use audit::{EventPage, FeedLink, RecordedEvent};
 pub use credits::{Booked, Booking, LedgerLine};
-pub use feed::{FeedFilter, FeedPage, ToldAbout, ToldEvent, ToldNumber};
+pub use feed::{FeedEvent, FeedFilter, FeedNumber, FeedPage, FeedSubject};
 pub use idempotency::{Begun, Lease, RecordedAnswer};
 pub use index::Due;
 pub use kyb::Verification;
@@ -85,7 +85,7 @@ impl Table {
         Ok(Self { randomness: start.randomness.clone(), ..table })
     }
 
-    /// `clock` tells the time of what customers are told.
+    /// `clock` gives the time of customer events.
     #[must_use]
     pub fn new(config: &SdkConfig, name: String, clock: Arc<dyn Clock>) -> Self {
         let retries = RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections);

@@ -273,7 +273,7 @@ impl Transaction<'_> {
     }
 
     /// Writes a number over just the version given, with the events that record it. The steps are `number`, `event` and
-    /// `told`.
+    /// `feed`.
     pub(crate) fn change(self, old: &PhoneNumber, change: &Recorded<PhoneNumber>) -> Result<Self> {
         let unchanged = Condition::new("version = :old").number(":old", old.version);
         self.put("number", number_item(&change.row)?, &unchanged)?.record(change)

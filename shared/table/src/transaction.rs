@@ -65,8 +65,8 @@ impl Condition {
     }
 }
 
-/// No try of a transaction begins as late as this, and none takes longer than 10 s, so what customers are told in it is
-/// written well before it is listed.
+/// No try of a transaction begins as late as this, and none takes longer than 10 s, so its customer event is
+/// committed well before the feed lists it.
 const LAST_TRY_BEGINS_WITHIN: Duration = Duration::from_secs(15);
 const _: () = assert!(LAST_TRY_BEGINS_WITHIN.as_secs() + 10 < LISTED_AFTER.as_secs());
 

@@ -1,4 +1,4 @@
-//! `GET /v1/phone-numbers/events`: what customers are told, and that whoever follows it misses nothing.
+//! `GET /v1/phone-numbers/events`: customer events, and that a reader of the feed misses none.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ async fn page(app: &TestApp, query: &str) -> (Vec<Value>, String) {
 }
 
 /// Type and sequence of each.
-fn told(events: &[Value]) -> Vec<(&str, u64)> {
+fn kinds(events: &[Value]) -> Vec<(&str, u64)> {
     events.iter().map(|event| (event["type"].as_str().unwrap(), event["sequence"].as_u64().unwrap())).collect()
 }
 
@@ -46,7 +46,7 @@ async fn decide(app: &TestApp, id: &Value, decision: &Decision) {
 }
 
 #[tokio::test]
-async fn a_bought_number_is_told_from_its_confirmation_to_its_release() {
+async fn a_bought_number_has_events_from_its_confirmation_to_its_release() {
     let app = TestApp::approved().await;
     let body = json!({ "e164": "+14155550142", "agentId": "agent_1", "label": "Desk" });
     let bought = app.post("/v1/phone-numbers", &body).send().await.ok();
@@ -60,7 +60,7 @@ async fn a_bought_number_is_told_from_its_confirmation_to_its_release() {
     let id = bought["id"].as_str().unwrap();
     let events = feed(&app, &format!("&phoneNumberId={id}")).await;
     let lives = [("phone_number.purchased", 1), ("phone_number.updated", 2), ("phone_number.released", 3)];
-    assert_eq!(told(&events), lives, "a patch that changes nothing is told of by nobody");
+    assert_eq!(kinds(&events), lives, "a patch that changes nothing has no event");
     let number = |agent: Value, label: &str| {
         json!({
             "id": id, "e164": "+14155550142", "source": "managed", "direction": "outbound", "agentId": agent,
@@ -94,7 +94,7 @@ async fn a_bought_number_is_told_from_its_confirmation_to_its_release() {
 }
 
 #[tokio::test]
-async fn an_order_in_doubt_is_told_of_when_it_has_ended() {
+async fn an_order_in_doubt_has_an_event_when_it_has_ended() {
     let app = TestApp::approved().await;
     app.buy("+14155550404").send().await.refused(409, "PHONE_NUMBER_UNAVAILABLE");
     let doubtful = app.buy("+14155550500").send().await.ok();
@@ -108,7 +108,7 @@ async fn an_order_in_doubt_is_told_of_when_it_has_ended() {
     let events = feed(&app, "").await;
     let numbers: Vec<_> =
         events.iter().filter(|event| !event["type"].as_str().unwrap().starts_with("kyb.")).cloned().collect();
-    assert_eq!(told(&numbers), [("phone_number.purchased", 1), ("phone_number.purchase_failed", 1)]);
+    assert_eq!(kinds(&numbers), [("phone_number.purchased", 1), ("phone_number.purchase_failed", 1)]);
     assert_eq!(numbers[0]["data"]["phoneNumber"]["id"], doubtful["id"]);
     assert_eq!(numbers[1]["data"]["phoneNumber"]["id"], id.as_str());
     assert_eq!(numbers[1]["data"]["amountUsd"], 2.0);
@@ -117,7 +117,7 @@ async fn an_order_in_doubt_is_told_of_when_it_has_ended() {
 }
 
 #[tokio::test]
-async fn a_verification_is_told_of_by_its_status_alone() {
+async fn events_of_a_verification_show_its_status_alone() {
     let app = TestApp::empty().await;
     let submit = async || {
         let row = app.post("/v1/phone-numbers/kyb/submit", &full_form()).send().await.ok();
@@ -135,7 +135,7 @@ async fn a_verification_is_told_of_by_its_status_alone() {
     let events = feed(&app, "").await;
     let lives =
         [("kyb.submitted", 1), ("kyb.rejected", 2), ("kyb.submitted", 1), ("kyb.approved", 2), ("kyb.revoked", 3)];
-    assert_eq!(told(&events), lives, "a draft is told of by nobody");
+    assert_eq!(kinds(&events), lives, "a draft has no event");
     for (event, (id, status)) in events.iter().zip([
         (&first, "submitted"),
         (&first, "rejected"),
@@ -174,9 +174,9 @@ async fn the_feed_is_read_in_pages_and_goes_on_where_it_ended() {
     assert_eq!(events, Vec::<Value>::new());
     app.clock.advance(LISTED);
     let (events, _) = page(&app, &format!("cursor={next}")).await;
-    assert_eq!(told(&events), [("phone_number.imported", 1)]);
+    assert_eq!(kinds(&events), [("phone_number.imported", 1)]);
     let (events, _) = page(&app, "limit=1").await;
-    assert_eq!(told(&events), [("kyb.approved", 1)], "the oldest of all");
+    assert_eq!(kinds(&events), [("kyb.approved", 1)], "the oldest of all");
 }
 
 #[tokio::test]
@@ -232,7 +232,7 @@ async fn an_event_is_listed_for_thirty_days_and_so_is_a_cursor_good() {
     let oldest = before[0]["id"].as_str().unwrap().to_owned();
     app.clock.advance(Duration::from_hours(30 * 24 - 1));
     let (events, cursor) = page(&app, &format!("cursor={oldest}")).await;
-    assert_eq!(told(&events), [("phone_number.imported", 1)]);
+    assert_eq!(kinds(&events), [("phone_number.imported", 1)]);
     app.clock.advance(Duration::from_hours(1));
     let (events, _) = page(&app, "").await;
     assert_eq!(events, Vec::<Value>::new(), "whether or not the item has been deleted yet");
@@ -265,7 +265,7 @@ async fn a_change_that_is_written_late_is_not_passed_over() {
     faults.spare();
     app.clock.advance(LISTED);
     let (events, _) = page(&app, &format!("cursor={cursor}")).await;
-    assert_eq!(told(&events), [("phone_number.updated", 2), ("phone_number.imported", 1)]);
+    assert_eq!(kinds(&events), [("phone_number.updated", 2), ("phone_number.imported", 1)]);
 }
 
 /// When each write under way was begun.

@@ -165,7 +165,7 @@ pub struct Submission {
     pub updated_at: Timestamp,
     /// Grows by one with every write.
     pub version: u64,
-    /// How many events customers were told of this submission ([`crate::feed`]).
+    /// The sequence of its last customer event ([`crate::feed`]); 0 before the first.
     pub sequence: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Whether customers are told what has happened: the feed, the audit trail and the rows tell one story.
+//! The feed of customer events agrees with the audit trail and with the rows.
 
 use std::collections::HashMap;
 
@@ -16,20 +16,20 @@ struct Subject<'a> {
 struct Story<'a> {
     changes: Vec<&'a Item>,
     /// In the order of their sequence.
-    told: Vec<&'a Item>,
+    events: Vec<&'a Item>,
 }
 
 impl Story<'_> {
     fn times(&self, kind: &str) -> usize {
-        self.told.iter().filter(|event| event.text("eventType") == kind).count()
+        self.events.iter().filter(|event| event.text("eventType") == kind).count()
     }
 
     fn last(&self) -> &str {
-        self.told.last().map_or("", |event| event.text("eventType"))
+        self.events.last().map_or("", |event| event.text("eventType"))
     }
 }
 
-/// What a customer is told of a change, as the contract says it.
+/// The customer event of a change, as the contract has it.
 fn expected(change: &Item) -> Option<&'static str> {
     match (change.text("action"), change.text("actorKind")) {
         ("activated", _) => Some("phone_number.purchased"),
@@ -67,15 +67,15 @@ impl Books {
             };
             let story = stories.get(&subject);
             if story.map_or("", Story::last) != last {
-                wrong.push(format!("{} was told otherwise than {last:?}", subject.id));
+                wrong.push(format!("{} has another last event than {last:?}", subject.id));
             }
-            let count = story.map_or(0, |story| story.told.len());
+            let count = story.map_or(0, |story| story.events.len());
             if submission.number("sequence") != as_number(count) {
-                wrong.push(format!("{} has told {count} events, and counts others", subject.id));
+                wrong.push(format!("{} has {count} events, and its row counts others", subject.id));
             }
         }
-        let untold = self.rows().filter(|row| !stories.keys().any(|subject| subject.id == row.text("id")));
-        wrong.extend(untold.map(|row| format!("{} came without an event", row.text("id"))));
+        let silent = self.rows().filter(|row| !stories.keys().any(|subject| subject.id == row.text("id")));
+        wrong.extend(silent.map(|row| format!("{} came without an event", row.text("id"))));
     }
 
     fn stories(&self) -> HashMap<Subject<'_>, Story<'_>> {
@@ -86,10 +86,10 @@ impl Books {
         }
         for event in self.items.values().filter(|item| item.text("PK").starts_with("FEED#")) {
             let subject = Subject { organization: event.organization(), id: event.text("subject") };
-            stories.entry(subject).or_default().told.push(event);
+            stories.entry(subject).or_default().events.push(event);
         }
         for story in stories.values_mut() {
-            story.told.sort_by_key(|event| event.number("sequence"));
+            story.events.sort_by_key(|event| event.number("sequence"));
         }
         stories
     }
@@ -99,17 +99,22 @@ impl Books {
         let feed = format!("FEED#{}", subject.organization);
         let mut named = 0;
         for change in &story.changes {
-            let id = change.text("toldId");
+            let id = change.text("customerEventId");
             let event = self.item(&feed, id);
-            let told = event.map(|event| (event.text("eventType"), event.number("sequence"), event.text("subject")));
-            let should = expected(change).map(|kind| (kind, change.number("toldSequence"), subject.id));
-            if told != should || expected(change).unwrap_or_default() != change.text("toldType") {
-                wrong.push(format!("{} was {}, and told is {told:?}", subject.id, change.text("action")));
+            let found = event.map(|event| (event.text("eventType"), event.number("sequence"), event.text("subject")));
+            let should = expected(change).map(|kind| (kind, change.number("customerEventSequence"), subject.id));
+            if found != should || expected(change).unwrap_or_default() != change.text("customerEventType") {
+                wrong.push(format!("{} was {}, and its event is {found:?}", subject.id, change.text("action")));
             }
             named += usize::from(event.is_some());
         }
-        if named != story.told.len() {
-            wrong.push(format!("{} changes of {} tell {} events", named, subject.id, story.told.len()));
+        if named != story.events.len() {
+            wrong.push(format!(
+                "{} changes of {} name an event, and there are {}",
+                named,
+                subject.id,
+                story.events.len()
+            ));
         }
     }
 
@@ -126,7 +131,7 @@ impl Books {
                 _ => false,
             };
             if !whole {
-                wrong.push(format!("{} is gone, and the last that was told of it is {}", subject.id, story.last()));
+                wrong.push(format!("{} is gone, and its last event is {}", subject.id, story.last()));
             }
             return;
         };
@@ -135,17 +140,17 @@ impl Books {
             (_, "ordering") => (0, 0),
             _ => (0, 1),
         };
-        if (came, bought) != should || left + failed > 0 || row.number("sequence") != as_number(story.told.len()) {
+        if (came, bought) != should || left + failed > 0 || row.number("sequence") != as_number(story.events.len()) {
             wrong.push(format!(
-                "{} is here, told as imported {came}, bought {bought}, failed {failed}, released {left} times, and counts {}",
+                "{} is here, with {came} imports, {bought} purchases, {failed} failures, {left} releases in its events, and counts {}",
                 subject.id,
                 row.number("sequence")
             ));
         }
-        if let Some(last) = story.told.last() {
+        if let Some(last) = story.events.last() {
             for shown in ["e164", "source", "direction", "agentId", "label"] {
                 if last.text(shown) != row.text(shown) {
-                    wrong.push(format!("the {shown} of {} is not the one that was told last", subject.id));
+                    wrong.push(format!("the {shown} of {} is not the one of its last event", subject.id));
                 }
             }
         }
@@ -153,7 +158,7 @@ impl Books {
 }
 
 fn check_sequence(subject: Subject<'_>, story: &Story<'_>, wrong: &mut Vec<String>) {
-    let sequence: Vec<i64> = story.told.iter().map(|event| event.number("sequence")).collect();
+    let sequence: Vec<i64> = story.events.iter().map(|event| event.number("sequence")).collect();
     let counted: Vec<i64> = (1..=as_number(sequence.len())).collect();
     if sequence != counted {
         wrong.push(format!("the events of {} count {sequence:?}", subject.id));
