@@ -27,9 +27,10 @@ use carrier_wire::CarrierWire;
 pub use clock::TestClock;
 use domain::api_key::{ApiKey, Grant, Scope};
 use domain::audit::Actor;
+use domain::kyb::{Decision, Review};
 use domain::number::{PhoneNumber, Prices, Routing};
 use domain::organization::PurchasePolicy;
-use domain::{ApiKeyId, Clock, E164, MicroUsd, OrganizationId, PhoneNumberId};
+use domain::{ApiKeyId, Clock, E164, KybId, MicroUsd, OrganizationId, PhoneNumberId};
 use dynamo::{Dynamo, Weather};
 use faults::Faults;
 use local::seed::{Seed, World, plant};
@@ -283,6 +284,18 @@ impl TestApp {
     pub fn import(&self, e164: &str) -> Call {
         let body = json!({ "e164": e164, "sipConnectionInstallationId": "sip_up" });
         self.post("/v1/phone-numbers/import", &body)
+    }
+
+    /// Decides a submission of the organization's, as the member of staff `U1` would.
+    ///
+    /// # Panics
+    /// It may not be decided so.
+    pub async fn decide(&self, id: &Value, decision: &Decision) {
+        let review = Review { at: self.clock.now(), reviewer_id: "U1".into(), reviewer_email: None };
+        let actor = Actor::Reviewer { id: "U1".into(), email: None };
+        let id = KybId::parse(id.as_str().expect("an id")).expect("a submission's id");
+        let decided = self.bundle.table.decide(&self.organization, &id, decision, &review, &actor).await;
+        decided.expect("a decision");
     }
 
     /// What the organization has left, in micro-USD.

@@ -1,6 +1,7 @@
 //! Customer events: one item for each, written in the change's own transaction. A reader's cursor follows their ids, which
 //! sort by the time at which each transaction was built.
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::feed::{About, Event, KEPT_FOR, Kind, LISTED_AFTER, Payment};
 use domain::number::{PhoneNumber, Routing};
@@ -190,29 +191,7 @@ impl Table {
         if *last >= until {
             return Ok(FeedPage { events: Vec::new(), next: last.clone() });
         }
-        let mut query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("PK = :pk AND SK BETWEEN :after AND :until")
-            .expression_attribute_values(":pk", AttributeValue::S(feed_partition(organization)))
-            .expression_attribute_values(":after", AttributeValue::S(feed_after(last)))
-            .expression_attribute_values(":until", AttributeValue::S(until.to_string()));
-        let FeedFilter { kind, number } = filter;
-        let (kind, number) = (kind.map(Kind::as_str), number.as_ref().map(PhoneNumberId::as_str));
-        let mut terms = Vec::new();
-        for (term, name, value) in [("eventType = :type", ":type", kind), ("subject = :subject", ":subject", number)] {
-            if let Some(value) = value {
-                terms.push(term);
-                query = query.expression_attribute_values(name, AttributeValue::S(value.to_owned()));
-            }
-        }
-        query = match terms.as_slice() {
-            // One more than is shown tells whether more follow. DynamoDB counts what it reads, not what a filter leaves.
-            [] => query.limit(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
-            terms => query.filter_expression(terms.join(" AND ")),
-        };
+        let query = self.feed_query(organization, filter, last, &until, limit);
         let (mut pages, mut items, mut read) = (Pages::of(query, None), Vec::new(), 0);
         while items.len() <= limit
             && read < PAGES_LIMIT
@@ -230,6 +209,39 @@ impl Table {
             (false, None) => Some(until),
         };
         Ok(FeedPage { next: next.unwrap_or_else(|| last.clone()), events })
+    }
+
+    /// A query for the events after `last`, up to `until`.
+    fn feed_query(
+        &self,
+        organization: &OrganizationId,
+        FeedFilter { kind, number }: &FeedFilter,
+        last: &EventId,
+        until: &EventId,
+        limit: usize,
+    ) -> QueryFluentBuilder {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("PK = :pk AND SK BETWEEN :after AND :until")
+            .expression_attribute_values(":pk", AttributeValue::S(feed_partition(organization)))
+            .expression_attribute_values(":after", AttributeValue::S(feed_after(last)))
+            .expression_attribute_values(":until", AttributeValue::S(until.to_string()));
+        let (kind, number) = (kind.map(Kind::as_str), number.as_ref().map(PhoneNumberId::as_str));
+        let mut terms = Vec::new();
+        for (term, name, value) in [("eventType = :type", ":type", kind), ("subject = :subject", ":subject", number)] {
+            if let Some(value) = value {
+                terms.push(term);
+                query = query.expression_attribute_values(name, AttributeValue::S(value.to_owned()));
+            }
+        }
+        match terms.as_slice() {
+            // One more than is shown tells whether more follow. DynamoDB counts what it reads, not what a filter leaves.
+            [] => query.limit(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
+            terms => query.filter_expression(terms.join(" AND ")),
+        }
     }
 }
 

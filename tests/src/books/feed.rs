@@ -60,7 +60,7 @@ impl Books {
         }
         let submissions = self.named("KYB").filter(|item| !item.text("kybStatus").is_empty());
         for submission in submissions {
-            let subject = Subject { organization: submission.organization(), id: submission.text("id") };
+            let subject = submission.subject();
             let last = match submission.text("kybStatus") {
                 "draft" => String::new(),
                 status => format!("kyb.{status}"),
@@ -74,7 +74,7 @@ impl Books {
                 wrong.push(format!("{} has {count} events, and its row counts others", subject.id));
             }
         }
-        let silent = self.rows().filter(|row| !stories.keys().any(|subject| subject.id == row.text("id")));
+        let silent = self.rows().filter(|row| !stories.contains_key(&row.subject()));
         wrong.extend(silent.map(|row| format!("{} came without an event", row.text("id"))));
     }
 
@@ -166,7 +166,12 @@ fn check_sequence(subject: Subject<'_>, story: &Story<'_>, wrong: &mut Vec<Strin
 }
 
 impl Item {
-    /// Whose partition it stands in.
+    /// The number or the verification that it is the row of.
+    fn subject(&self) -> Subject<'_> {
+        Subject { organization: self.organization(), id: self.text("id") }
+    }
+
+    /// The organization that its partition belongs to.
     fn organization(&self) -> &str {
         self.text("PK").split_once('#').map_or("", |(_, organization)| organization)
     }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::api_key::ApiKey;
-use domain::audit::Actor;
-use domain::kyb::{Decision, Review};
-use domain::{Clock, KybId, OrganizationId, Prose, Timestamp};
+use domain::kyb::Decision;
+use domain::{Clock, OrganizationId, Prose, Timestamp};
 use reconciler::Report;
 use serde_json::{Value, json};
 use table::{EventPage, RecordedEvent};
@@ -47,14 +46,6 @@ async fn stored(app: &TestApp) -> Vec<Value> {
     let seeded = |item: &Value| matches!(item["actorId"]["S"].as_str(), Some("seed" | "tests"));
     let event = |item: &Value| item["SK"]["S"].as_str().is_some_and(|key| key.starts_with("EVENT#"));
     app.items().await.into_iter().filter(|item| event(item) && !seeded(item)).collect()
-}
-
-/// Decides the submission under review, as staff would.
-async fn decide(app: &TestApp, id: &Value, decision: &Decision) {
-    let review = Review { at: app.clock.now(), reviewer_id: "U1".into(), reviewer_email: None };
-    let actor = Actor::Reviewer { id: "U1".into(), email: None };
-    let id = KybId::parse(id.as_str().unwrap()).unwrap();
-    app.bundle.table.decide(&app.organization, &id, decision, &review, &actor).await.unwrap();
 }
 
 #[tokio::test]
@@ -177,7 +168,7 @@ async fn a_verification_tells_which_fields_were_filed_and_never_what_they_say() 
     let submitted = app.post(SUBMIT, &form).send().await.ok();
     app.bundle.notifications.settled().await;
     let reason = Prose::parse("Unheard-of reason").unwrap();
-    decide(&app, &submitted["id"], &Decision::Reject { reason, issues: Vec::new() }).await;
+    app.decide(&submitted["id"], &Decision::Reject { reason, issues: Vec::new() }).await;
     form["businessProfile"]["website"] = json!("https://other.example.com");
     let successor = app.post(SUBMIT, &form).send().await.ok();
     app.bundle.notifications.settled().await;

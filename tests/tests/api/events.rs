@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::audit::Actor;
-use domain::kyb::{Decision, Review};
-use domain::{Clock, KybId, Prose, Timestamp};
+use domain::kyb::Decision;
+use domain::{Clock, Prose, Timestamp};
 use serde_json::{Value, json};
 use tests::dynamo::Weather;
 use tests::faults::{Fault, Faults, Place};
@@ -36,13 +36,6 @@ async fn page(app: &TestApp, query: &str) -> (Vec<Value>, String) {
 /// Type and sequence of each.
 fn kinds(events: &[Value]) -> Vec<(&str, u64)> {
     events.iter().map(|event| (event["type"].as_str().unwrap(), event["sequence"].as_u64().unwrap())).collect()
-}
-
-async fn decide(app: &TestApp, id: &Value, decision: &Decision) {
-    let review = Review { at: app.clock.now(), reviewer_id: "U1".into(), reviewer_email: None };
-    let actor = Actor::Reviewer { id: "U1".into(), email: Some("ada@example.com".into()) };
-    let id = KybId::parse(id.as_str().unwrap()).unwrap();
-    app.bundle.table.decide(&app.organization, &id, decision, &review, &actor).await.unwrap();
 }
 
 #[tokio::test]
@@ -127,10 +120,10 @@ async fn events_of_a_verification_show_its_status_alone() {
     app.put("/v1/phone-numbers/kyb/draft", &full_form()).send().await.ok();
     let reason = Prose::parse("Unheard-of reason").unwrap();
     let first = submit().await;
-    decide(&app, &first, &Decision::Reject { reason: reason.clone(), issues: Vec::new() }).await;
+    app.decide(&first, &Decision::Reject { reason: reason.clone(), issues: Vec::new() }).await;
     let second = submit().await;
-    decide(&app, &second, &Decision::Approve).await;
-    decide(&app, &second, &Decision::Revoke { reason }).await;
+    app.decide(&second, &Decision::Approve).await;
+    app.decide(&second, &Decision::Revoke { reason }).await;
 
     let events = feed(&app, "").await;
     let lives =
