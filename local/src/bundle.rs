@@ -28,6 +28,8 @@ use crate::{engine, openapi};
 const TABLE: &str = "phone-numbers";
 /// The queue of notifications, as the template names it.
 const NOTIFICATIONS: &str = "NotificationsQueue";
+/// The queue of organizations whose numbers are to be charged.
+const RENEWALS: &str = "RenewalsQueue";
 const CARRIER_KEY: &str = "sandbox";
 const BOT_TOKEN: &str = "xoxb-sandbox";
 const SIGNING_SECRET: &str = "sandbox-signing-secret";
@@ -99,6 +101,8 @@ pub struct Bundle {
     pub slack: Slack,
     /// The queue of verifications that staff are to be told of.
     pub notifications: Queue,
+    /// The queue of organizations whose numbers are to be charged.
+    pub renewals: Queue,
     /// What the functions' variables are here, in the form that `sam local invoke --env-vars` takes.
     pub variables: BTreeMap<String, BTreeMap<String, String>>,
     schedules: Vec<Recurring>,
@@ -171,6 +175,7 @@ impl Bundle {
             carrier,
             slack,
             notifications: queues.of(NOTIFICATIONS).clone(),
+            renewals: queues.of(RENEWALS).clone(),
             variables,
             schedules,
             starts,
@@ -183,6 +188,12 @@ impl Bundle {
     #[must_use]
     pub fn notifications_url(&self) -> String {
         queue_url(&self.queues_url, NOTIFICATIONS)
+    }
+
+    /// Where the queue of organizations is whose numbers are to be charged.
+    #[must_use]
+    pub fn renewals_url(&self) -> String {
+        queue_url(&self.queues_url, RENEWALS)
     }
 
     /// What the function of this name was started with.

@@ -22,6 +22,8 @@ pub const FUNCTIONS: &[Registered] = &[
     Registered { name: "kyb-notifier", start: kyb_notifier::start, describe: None },
     Registered { name: "kyb-review", start: kyb_review::start, describe: None },
     Registered { name: "reconciler", start: reconciler::start, describe: None },
+    Registered { name: "renewals", start: renewals::start, describe: None },
+    Registered { name: "credits", start: credits::start, describe: Some(credits::Docs::openapi) },
     Registered { name: "webhooks", start: webhooks::start, describe: Some(webhooks::Docs::openapi) },
 ];
 

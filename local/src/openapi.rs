@@ -34,7 +34,10 @@ What the gateway in front turns away by itself, such as too many requests at onc
     servers((url = "/")),
     security(("bearerAuth" = [])),
     modifiers(&BearerAuth),
-    tags((name = "Telephony", description = "Phone numbers and business verification"))
+    tags(
+        (name = "Telephony", description = "Phone numbers and business verification"),
+        (name = "Credits", description = "Prepaid credits, from which numbers are paid")
+    )
 )]
 struct Whole;
 

@@ -9,7 +9,10 @@ use domain::credits::LedgerEntry;
 use domain::kyb::{Attestation, Brand, Decision, Declaration, Filing, Review, Submission, SubmittedBy};
 use domain::organization::Organization;
 use domain::sip_connection::SipConnection;
-use domain::{AgentId, ApiKeyId, KybId, MicroUsd, Name, OrganizationId, Prose, Recorded, SipConnectionId, Timestamp};
+use domain::{
+    AgentId, ApiKeyId, BookingReference, KybId, MicroUsd, Name, OrganizationId, Prose, Recorded, SipConnectionId,
+    Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use table::Table;
 
@@ -103,6 +106,7 @@ pub async fn plant(table: &Table, seed: &Seed, world: &World, now: Timestamp) ->
             buying_enabled: true,
             purchase_policy: None,
             hold: None,
+            created_at: now,
             cursor_key: rand::random(),
         };
         table.create_organization(&organization).await?;
@@ -122,9 +126,9 @@ pub async fn plant(table: &Table, seed: &Seed, world: &World, now: Timestamp) ->
         table.set_brand(&id, brand).await?;
     }
     if world.credits > MicroUsd::ZERO {
-        // A fixed time, so that a repeated seeding meets its own entry.
-        let entry = LedgerEntry::grant("seed", Timestamp::from_millis(0), world.credits);
-        table.book(&id, &entry).await?;
+        let reference = BookingReference::parse("seed").map_err(internal)?;
+        let entry = LedgerEntry::grant(reference.as_str(), world.credits);
+        table.book_once(&id, &reference, &entry, SEED.id()).await?;
     }
     let key_id = ApiKeyId::new(now, rand::random());
     if world.approved {

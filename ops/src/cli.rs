@@ -3,13 +3,16 @@
 use clap::{Parser, Subcommand};
 
 use crate::options::Options;
-use crate::{agents, brand, credits, dead_letters, events, keys, numbers, orders, organizations, sip, verifications};
+use crate::{
+    agents, brand, credits, dead_letters, events, keys, numbers, orders, organizations, renewals, sip, verifications,
+};
 
 const EXAMPLES: &str = "\
 Examples, against the local run (`cargo run` in another terminal):
   ops --local orgs create org_acme --name \"Acme Inc\"
   ops --local keys issue org_acme
   ops --local credits grant org_acme 25.00 --reference INV-1001
+  ops --local renewals due
   ops --local verifications queue
   ops --local verifications approve org_acme kyb_01kwdfkd000000000000000001
 
@@ -59,6 +62,9 @@ pub(crate) enum Noun {
     /// Orders in doubt: list, adopt, refund
     #[command(subcommand)]
     Orders(orders::Command),
+    /// Monthly charges: what is due, what is suspended, charge now
+    #[command(subcommand)]
+    Renewals(renewals::Command),
     /// Who changed a number, a verification or an API key, and the customer event of each change
     Events(events::Arguments),
     /// Notifications that failed again and again: look, redrive

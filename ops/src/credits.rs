@@ -1,10 +1,10 @@
 //! `ops credits`: balance, ledger, grants and adjustments.
 
 use clap::Subcommand;
-use domain::credits::LedgerEntry;
+use domain::credits::{EntryKind, LedgerEntry};
 use domain::{BookingReference, Error, MicroUsd, OrganizationId};
 use serde_json::json;
-use table::{Booked, Booking};
+use table::{Booked, Booking, LedgerPlace};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -39,21 +39,30 @@ pub(crate) enum Command {
         #[arg(value_parser = OrganizationId::parse)]
         organization: OrganizationId,
     },
-    /// List every movement of the balance, oldest first
+    /// List movements of the balance, the last booked first
     Ledger {
         #[arg(value_parser = OrganizationId::parse)]
         organization: OrganizationId,
+        /// Only entries of this kind: grant, debit, topup, refund or adjustment
+        #[arg(long, value_parser = kind)]
+        kind: Option<EntryKind>,
+        /// At most this many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        /// Only those before this one: the last position of the page before
+        #[arg(long, value_name = "POSITION", value_parser = LedgerPlace::parse)]
+        after: Option<LedgerPlace>,
     },
 }
 
 pub(crate) async fn run(command: Command, session: &mut Session<'_, '_>) -> Result<Output, Failure> {
     match command {
         Command::Grant { organization, amount, reference } => {
-            let entry = LedgerEntry::grant(reference.as_str(), session.now(), amount);
+            let entry = LedgerEntry::grant(reference.as_str(), amount);
             book(session, &organization, &reference, &entry).await
         }
         Command::Adjust { organization, amount, reference } => {
-            let entry = LedgerEntry::adjustment(reference.as_str(), session.now(), amount);
+            let entry = LedgerEntry::adjustment(reference.as_str(), amount);
             book(session, &organization, &reference, &entry).await
         }
         Command::Balance { organization } => {
@@ -61,17 +70,25 @@ pub(crate) async fn run(command: Command, session: &mut Session<'_, '_>) -> Resu
             let balance = session.table.balance(&organization).await?;
             Ok(Output::thing(json!({ "organizationId": organization.as_str(), "balanceUsd": balance.to_string() })))
         }
-        Command::Ledger { organization } => {
+        Command::Ledger { organization, kind, limit, after } => {
             session.organization(&organization).await?;
-            let lines = session.table.ledger(&organization).await?.into_iter().map(|line| {
+            let page = session.table.ledger(&organization, kind, after.as_ref(), usize::from(limit)).await?;
+            let lines = page.lines.into_iter().map(|line| {
                 json!({
-                    "at": line.at.to_string(),
+                    "position": line.place().as_str(),
+                    "at": line.created_at.to_string(),
                     "kind": line.kind,
                     "amountUsd": line.amount.to_string(),
                     "reference": line.reference,
+                    "periodStart": line.period.map(|period| period.start.to_string()),
+                    "periodEnd": line.period.map(|period| period.end.to_string()),
                 })
             });
-            Ok(Output::table(&["at", "kind", "amountUsd", "reference"], "The ledger is empty.", lines.collect()))
+            Ok(Output::table(
+                &["at", "kind", "amountUsd", "reference", "periodStart", "periodEnd"],
+                "The ledger has no (more) such entries.",
+                lines.collect(),
+            ))
         }
     }
 }
@@ -119,6 +136,10 @@ fn used(reference: &BookingReference, before: &Booking) -> String {
 fn one(kind: &str) -> String {
     let article = if kind.starts_with('a') { "an" } else { "a" };
     format!("{article} {kind}")
+}
+
+fn kind(text: &str) -> Result<EntryKind, &'static str> {
+    EntryKind::parse(text).ok_or("must be grant, debit, topup, refund or adjustment")
 }
 
 fn positive(text: &str) -> Result<MicroUsd, &'static str> {

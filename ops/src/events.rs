@@ -1,9 +1,9 @@
-//! `ops events`: the audit events of one subject, each with the customer event of the same change.
+//! `ops events`: the audit events of one subject, each with the customer events of the same change.
 
 use clap::Args;
 use domain::{ApiKeyId, KybId, OrganizationId, PhoneNumberId};
-use serde_json::json;
-use table::EventPage;
+use serde_json::{Value, json};
+use table::{EventPage, FeedLink};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -28,6 +28,7 @@ pub(crate) async fn run(arguments: Arguments, session: &mut Session<'_, '_>) -> 
     let Arguments { organization, subject, limit, after } = arguments;
     let page = EventPage { after, limit: usize::from(limit) };
     let events = session.table.events(&organization, &subject, &page).await?.into_iter().map(|event| {
+        let customer = |part: fn(&FeedLink) -> Value| event.customer_events.iter().map(part).collect::<Vec<_>>();
         json!({
             "at": event.at.to_string(),
             "action": event.action,
@@ -35,14 +36,14 @@ pub(crate) async fn run(arguments: Arguments, session: &mut Session<'_, '_>) -> 
             "actorId": event.actor_id,
             "actorEmail": event.actor_email,
             "changed": event.changed,
-            "customerEvent": event.customer_event.as_ref().map(|event| &event.kind),
-            "sequence": event.customer_event.as_ref().map(|event| event.sequence),
-            "customerEventId": event.customer_event.map(|event| event.id),
+            "customerEvents": customer(|event| event.kind.as_str().into()),
+            "sequences": customer(|event| event.sequence.into()),
+            "customerEventIds": customer(|event| event.id.as_str().into()),
             "position": event.position,
         })
     });
     Ok(Output::table(
-        &["at", "action", "actorKind", "actorId", "changed", "customerEvent", "sequence", "customerEventId"],
+        &["at", "action", "actorKind", "actorId", "changed", "customerEvents", "sequences", "customerEventIds"],
         "Nothing is known to have happened to it.",
         events.collect(),
     ))

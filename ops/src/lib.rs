@@ -17,6 +17,7 @@ mod options;
 mod orders;
 mod organizations;
 mod output;
+mod renewals;
 mod session;
 mod sip;
 mod verifications;
@@ -98,6 +99,7 @@ async fn act(noun: Noun, session: &mut Session<'_, '_>) -> Result<Output, Failur
         Noun::Verifications(command) => verifications::run(command, session).await,
         Noun::Numbers(command) => numbers::run(command, session).await,
         Noun::Orders(command) => orders::run(command, session).await,
+        Noun::Renewals(command) => renewals::run(command, session).await,
         Noun::Events(arguments) => events::run(arguments, session).await,
         Noun::DeadLetters(command) => dead_letters::run(command, session).await,
     }

@@ -157,8 +157,9 @@ pub(crate) fn row(number: &PhoneNumber) -> Value {
         "agentId": number.routing.agent.as_ref().map(domain::AgentId::as_str),
         "label": number.routing.label.as_ref().map(domain::Label::as_str),
         "monthlyUsd": number.billing.monthly.to_string(),
-        "nextChargeAt": number.billing.next_charge_at.map(|at| at.to_string()),
-        "billingSuspendedAt": number.billing.suspended_at.map(|at| at.to_string()),
+        "nextChargeAt": number.billing.next_month.map(|n| number.created_at.months_later(n).to_string()),
+        "billingSuspendedAt": number.billing.arrears.map(|arrears| arrears.suspended_at.to_string()),
+        "scheduledReleaseAt": number.billing.arrears.map(|arrears| arrears.release_at.to_string()),
         "createdAt": number.created_at.to_string(),
         "version": number.version,
     })

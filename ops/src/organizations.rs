@@ -103,6 +103,7 @@ async fn create(
         buying_enabled,
         purchase_policy: None,
         hold: None,
+        created_at: session.now(),
         cursor_key: rand::random(),
     };
     if !session.table.create_organization(&new).await? {

@@ -164,12 +164,29 @@ async fn refused(environment: &Environment, line: &str) -> String {
 
 /// Makes a number older, for the binary has the machine's clock.
 async fn a_day_ago(app: &TestApp, id: &PhoneNumberId) {
-    let of_number = |item: &Value| item["SK"]["S"].as_str().is_some_and(|key| key.ends_with(id.as_str()));
-    let row = app.items().await.into_iter().find(|item| of_number(item) && item["createdAt"].is_object()).unwrap();
+    let of_number = |item: &Value| item["SK"]["S"] == format!("NUMBER#{id}");
+    let row = app.items().await.into_iter().find(of_number).unwrap();
     let day = Timestamp::from_millis(app.clock.now().millis() - 24 * 60 * 60 * 1000).to_string();
     let update = json!({
         "TableName": app.bundle.table_name, "Key": { "PK": row["PK"], "SK": row["SK"] },
         "UpdateExpression": "SET createdAt = :day", "ExpressionAttributeValues": { ":day": { "S": day } },
+    });
+    app.dynamo.ask("UpdateItem", &update).await;
+}
+
+/// Moves a number's purchase two months back, and takes the credits away that it would be paid from.
+async fn unpaid_for_months(app: &TestApp, id: &str) {
+    app.take_all("all").await;
+    let created = app.clock.now().minus(std::time::Duration::from_hours(70 * 24));
+    let due = created.months_later(1);
+    let update = json!({
+        "TableName": app.bundle.table_name,
+        "Key": { "PK": { "S": format!("ORG#{}", app.organization) }, "SK": { "S": format!("NUMBER#{id}") } },
+        "UpdateExpression": "SET createdAt = :created, nextChargeAt = :due, workDue = :work",
+        "ExpressionAttributeValues": {
+            ":created": { "S": created.to_string() }, ":due": { "S": due.to_string() },
+            ":work": { "S": format!("{due}#{id}") },
+        },
     });
     app.dynamo.ask("UpdateItem", &update).await;
 }
@@ -270,6 +287,15 @@ async fn customers_and_numbers() -> Cloud {
     app.begin_purchase(&lost, "+14155550142", Routing::default()).await;
     a_day_ago(&app, &lost).await;
     assert_eq!(done(&aws, &format!("orders refund {org} {lost} --yes")).await["refundedUsd"], "2.00");
+    let due = done(&aws, "renewals due --until 2100-01-01T00:00:00Z").await;
+    assert_eq!((&due[0]["organizationId"], &due[0]["numbers"]), (&json!(org), &json!(1)));
+    assert_eq!(done(&aws, &format!("renewals suspended {org}")).await, json!([]));
+    assert_eq!(done(&aws, "renewals run-now --dry-run").await["dryRun"], true);
+    unpaid_for_months(&app, &bought).await;
+    assert_eq!(done(&aws, "renewals run-now --yes").await["suspended"], 1);
+    assert_eq!(done(&aws, &format!("renewals suspended {org}")).await[0]["id"], *bought);
+    app.grant("more", 1_000_000_000).await;
+    assert_eq!(done(&aws, "renewals run-now --yes").await["lifted"], 1);
     assert_eq!(done(&aws, "numbers find +14155550500").await["id"], *bought);
     assert_eq!(done(&aws, &format!("numbers show {org} {bought}")).await["e164"], "+14155550500");
     assert_eq!(done(&aws, &format!("numbers list {org}")).await.as_array().unwrap().len(), 2);

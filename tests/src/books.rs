@@ -63,6 +63,7 @@ pub async fn violations(app: &TestApp) -> Vec<String> {
     let books = Books::read(app).await;
     let mut wrong = Vec::new();
     books.check_money(&mut wrong);
+    books.check_renewals(&mut wrong);
     books.check_rows(&mut wrong);
     books.check_claims_and_links(&mut wrong);
     books.check_feed(&mut wrong);
@@ -129,7 +130,7 @@ pub struct Ends {
 pub async fn ends(app: &TestApp) -> Ends {
     let books = Books::read(app).await;
     let booked = |kind: &str| {
-        let references = books.named("LEDGER#").filter_map(|entry| entry.text("reference").strip_prefix(kind));
+        let references = books.ledger().filter_map(|entry| entry.text("reference").strip_prefix(kind));
         references.map(str::to_owned).collect()
     };
     let rows = books.rows().map(|row| (row.text("id").to_owned(), row.text("orderState").to_owned()));
@@ -168,8 +169,8 @@ impl Stories {
         let events = books.named(&events).map(|event| {
             format!("{} the row is {} by {}", event.text("at"), event.text("action"), event.text("actorId"))
         });
-        let entries = books.named("LEDGER#").filter(|entry| entry.text("reference").ends_with(id));
-        let entries = entries.map(|entry| format!("{} in the ledger", entry.text("SK").trim_start_matches("LEDGER#")));
+        let entries = books.ledger().filter(|entry| entry.text("reference").contains(id));
+        let entries = entries.map(|entry| format!("{} in the ledger", entry.text("SK")));
         let mut lines: Vec<String> = events.chain(entries).chain(self.changes_of(id)).collect();
         lines.sort();
         let made = |record: &&Item| record.text("made") == id;
@@ -236,6 +237,10 @@ impl Books {
         self.rows().filter(|row| row.text("source") == "managed")
     }
 
+    fn ledger(&self) -> impl Iterator<Item = &Item> {
+        self.items.values().filter(|item| item.text("PK").starts_with("LEDGER#"))
+    }
+
     fn named<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Item> {
         self.items.values().filter(move |item| item.sort_key_starts_with(prefix))
     }
@@ -245,25 +250,35 @@ impl Books {
     fn check_money(&self, wrong: &mut Vec<String>) {
         let mut sums: HashMap<&str, i64> = HashMap::new();
         let mut references: HashMap<(&str, &str), usize> = HashMap::new();
-        for entry in self.named("LEDGER#") {
-            *sums.entry(entry.text("PK")).or_default() += entry.number("amountMicroUsd");
-            *references.entry((entry.text("PK"), entry.text("reference"))).or_default() += 1;
+        let mut booked_at: HashMap<&str, &str> = HashMap::new();
+        for entry in self.ledger() {
+            let organization = entry.organization();
+            *sums.entry(organization).or_default() += entry.number("amountMicroUsd");
+            *references.entry((organization, entry.text("reference"))).or_default() += 1;
+            if entry.text("SK") != format!("{}#{}", entry.text("createdAt"), entry.text("reference")) {
+                wrong.push(format!("{} is not where it was booked", entry.text("reference")));
+            }
+            let last = booked_at.entry(organization).or_default();
+            *last = entry.text("createdAt").max(last);
         }
         let twice = references.iter().filter(|(_, times)| **times > 1);
         wrong.extend(twice.map(|((_, reference), _)| format!("{reference} is in the ledger twice")));
         for credits in self.named("CREDITS") {
             let balance = credits.number("balanceMicroUsd");
-            let sum = sums.remove(credits.text("PK")).unwrap_or_default();
+            let sum = sums.remove(credits.organization()).unwrap_or_default();
+            if credits.text("lastBookedAt") != booked_at.get(credits.organization()).copied().unwrap_or_default() {
+                wrong.push("the credits were booked at another time than the last entry".to_owned());
+            }
             if balance < 0 || balance != sum {
                 wrong.push(format!("the balance is {balance}, the ledger says {sum}"));
             }
         }
         wrong.extend(sums.keys().map(|organization| format!("{organization} has a ledger and no balance")));
         let held: HashSet<&str> = self.owned.values().map(|number| number.reference.as_str()).collect();
-        for entry in self.named("LEDGER#") {
+        for entry in self.ledger() {
             let Some(id) = entry.text("reference").strip_prefix("purchase:") else { continue };
             let row = self.row(id).is_some();
-            let refunded = references.contains_key(&(entry.text("PK"), format!("refund:{id}").as_str()));
+            let refunded = references.contains_key(&(entry.organization(), format!("refund:{id}").as_str()));
             let (delivered, owned) = (self.delivered.contains(id), held.contains(id));
             let released = !row && !refunded && delivered && !owned;
             if usize::from(row) + usize::from(refunded) + usize::from(released) != 1 {
@@ -274,8 +289,45 @@ impl Books {
         }
         for row in self.managed() {
             let paid = format!("purchase:{}", row.text("id"));
-            if !references.contains_key(&(row.text("PK"), paid.as_str())) {
+            if !references.contains_key(&(row.organization(), paid.as_str())) {
                 wrong.push(format!("{} is not paid for", row.text("id")));
+            }
+        }
+    }
+
+    /// Each month of a number is paid for once, in its turn, at its price; what is not paid is not in use.
+    fn check_renewals(&self, wrong: &mut Vec<String>) {
+        let mut months: HashMap<&str, Vec<(i64, &Item)>> = HashMap::new();
+        for entry in self.ledger() {
+            let Some(renewal) = entry.text("reference").strip_prefix("renewal:") else { continue };
+            let (id, month) = renewal.split_once(':').unwrap_or((renewal, ""));
+            months.entry(id).or_default().push((month.parse().unwrap_or(-1), entry));
+        }
+        for paid in months.values_mut() {
+            paid.sort_by_key(|(month, _)| *month);
+        }
+        for (id, paid) in &months {
+            let follows = paid
+                .windows(2)
+                .all(|pair| pair[0].0 + 1 == pair[1].0 && pair[0].1.text("periodEnd") == pair[1].1.text("periodStart"));
+            if !follows || paid[0].0 < 1 || paid.iter().any(|(_, entry)| entry.number("amountMicroUsd") >= 0) {
+                wrong.push(format!("the months of {id} do not follow each other"));
+            }
+        }
+        for row in self.rows() {
+            let (id, next) = (row.text("id"), row.number("nextMonth"));
+            let paid = months.get(id).map(Vec::as_slice).unwrap_or_default();
+            if let Some((last, entry)) = paid.last() {
+                let price =
+                    paid.iter().any(|(_, entry)| -entry.number("amountMicroUsd") != row.number("monthlyMicroUsd"));
+                let due = row.text("nextChargeAt");
+                if last + 1 != next || price || !(due.is_empty() || due == entry.text("periodEnd")) {
+                    wrong.push(format!("{id} has paid up to month {last}, and is charged next for month {next}"));
+                }
+            }
+            let suspended = row.text("billingSuspendedAt");
+            if suspended.is_empty() != row.text("scheduledReleaseAt").is_empty() {
+                wrong.push(format!("{id} is suspended without a date of release, or the other way round"));
             }
         }
     }
@@ -361,7 +413,7 @@ impl Books {
         }
         wrong.extend(times.into_iter().filter(|(_, times)| *times > 1).map(|(reference, times)| {
             let entry = format!("purchase:{reference}");
-            let paid = self.named("LEDGER#").filter(|booked| booked.text("reference") == entry).count();
+            let paid = self.ledger().filter(|booked| booked.text("reference") == entry).count();
             format!("the order of {reference} was sent {times} times and paid for {paid} times")
         }));
         let taken = |reference: &str| 1 + doubled.get(reference).copied().unwrap_or_default();

@@ -8,6 +8,7 @@ pub mod books;
 mod carrier_wire;
 pub mod chance;
 mod clock;
+pub mod crowd;
 pub mod deployed;
 pub mod dynamo;
 pub mod faults;
@@ -27,17 +28,21 @@ use carrier_wire::CarrierWire;
 pub use clock::TestClock;
 use domain::api_key::{ApiKey, Grant, Scope};
 use domain::audit::Actor;
+use domain::credits::{LOW_WITHIN, LedgerEntry};
+use domain::feed::Shortage;
 use domain::kyb::{Decision, Review};
 use domain::number::{PhoneNumber, Prices, Routing};
 use domain::organization::PurchasePolicy;
-use domain::{ApiKeyId, Clock, E164, KybId, MicroUsd, OrganizationId, PhoneNumberId};
+use domain::{ApiKeyId, BookingReference, Clock, E164, KybId, MicroUsd, OrganizationId, PhoneNumberId};
 use dynamo::{Dynamo, Weather};
 use faults::Faults;
 use local::seed::{Seed, World, plant};
 use local::{Bundle, Options, engine};
 use reconciler::Reconciler;
+use renewals::{Charger, Found, Scheduler};
 pub use reqwest::Method;
 use serde_json::{Value, json};
+use table::{Booked, Heartbeat};
 
 /// One bundle in memory, called by one organization.
 pub struct TestApp {
@@ -46,6 +51,10 @@ pub struct TestApp {
     pub clock: Arc<TestClock>,
     /// The reconciler of the bundle, to be run when a test wants it.
     pub reconciler: Reconciler,
+    /// The schedule of renewals, to be run when a test wants it.
+    pub scheduler: Scheduler,
+    /// What charges numbers, without the queue in front of it.
+    pub charger: Charger,
     pub organization: OrganizationId,
     pub key: String,
     http: reqwest::Client,
@@ -67,6 +76,24 @@ pub fn approved() -> World {
 #[must_use]
 pub fn with_credit_for(numbers: i64) -> World {
     World { credits: MicroUsd::from_micros(2_000_000 * numbers), ..approved() }
+}
+
+/// The schedule of renewals of a bundle, started as Lambda starts it.
+///
+/// # Panics
+/// It does not start.
+#[must_use]
+pub fn scheduler_of(bundle: &Bundle) -> Scheduler {
+    Scheduler::from_start(bundle.start_of("renewals-due")).expect("the schedule of renewals starts")
+}
+
+/// What charges numbers, started as Lambda starts it.
+///
+/// # Panics
+/// It does not start.
+#[must_use]
+pub fn charger_of(bundle: &Bundle) -> Charger {
+    Charger::from_start(bundle.start_of("renewals-charge")).expect("what charges numbers starts")
 }
 
 /// The reconciler of a bundle, started as Lambda starts it.
@@ -151,11 +178,13 @@ impl TestApp {
         }
     }
 
-    /// A bundle with an approved organization, whose calls to the table and to the carrier can be struck.
+    /// A bundle with an approved organization, whose calls to the table and to the carrier can be struck. An imported number
+    /// costs a dollar a month.
     pub async fn struck_by(faults: &Faults) -> Self {
         let (wire, carrier_url) = CarrierWire::start(faults.clone()).await;
         let dynamo = Dynamo::start(engine_url().await, faults.clone()).await;
-        let options = Options { carrier_url: Some(carrier_url), table_time_out: SOON, ..Options::default() };
+        let options = Options::with("ImportMonthlyFeeUsd", "1.00");
+        let options = Options { carrier_url: Some(carrier_url), table_time_out: SOON, ..options };
         let app = Self::start_on(dynamo, approved(), options).await;
         wire.point_at(format!("{}/sandbox/carrier/v2", app.bundle.base_url));
         app
@@ -175,8 +204,10 @@ impl TestApp {
         };
         let bundle = Bundle::start(options).await.expect("the bundle starts");
         let (reconciler, http) = (reconciler_of(&bundle), plain_http());
+        let (scheduler, charger) = (scheduler_of(&bundle), charger_of(&bundle));
         let organization = unused_organization();
-        let mut app = Self { bundle, dynamo, clock, reconciler, organization, key: String::new(), http };
+        let mut app =
+            Self { bundle, dynamo, clock, reconciler, scheduler, charger, organization, key: String::new(), http };
         app.key = app.plant(&app.organization.clone(), &world).await;
         app
     }
@@ -296,6 +327,62 @@ impl TestApp {
         let id = KybId::parse(id.as_str().expect("an id")).expect("a submission's id");
         let decided = self.bundle.table.decide(&self.organization, &id, decision, &review, &actor).await;
         decided.expect("a decision");
+    }
+
+    /// Gives credits, in micro-USD, as the operator does.
+    ///
+    /// # Panics
+    /// They cannot be booked.
+    pub async fn grant(&self, reference: &str, micros: i64) {
+        let reference = BookingReference::parse(reference).expect("a reference");
+        let entry = LedgerEntry::grant(reference.as_str(), MicroUsd::from_micros(micros));
+        let booked = self.bundle.table.book_once(&self.organization, &reference, &entry, "grace").await;
+        assert_eq!(booked.expect("a booking"), Booked::Now);
+    }
+
+    /// Takes all credits away, as an operator's correction.
+    ///
+    /// # Panics
+    /// It cannot be booked.
+    pub async fn take_all(&self, reference: &str) {
+        let reference = BookingReference::parse(reference).expect("a reference");
+        let amount = MicroUsd::from_micros(-self.balance().await);
+        let entry = LedgerEntry::adjustment(reference.as_str(), amount);
+        let booked = self.bundle.table.book_once(&self.organization, &reference, &entry, "grace").await;
+        assert_eq!(booked.expect("a booking"), Booked::Now);
+    }
+
+    /// Lets the schedule of renewals have run without a gap for a day and more.
+    ///
+    /// # Panics
+    /// It cannot be remembered.
+    pub async fn keep_alive(&self) {
+        let (table, now) = (&self.bundle.table, self.clock.now());
+        let before = table.heartbeat().await.expect("a heartbeat");
+        let alive_since = before.map_or(now, |before| before.alive_since);
+        let next = Heartbeat { alive_since, last_run_at: now, looked_ahead_to: now.plus(LOW_WITHIN) };
+        assert!(table.beat(before.as_ref(), &next).await.expect("a heartbeat"));
+    }
+
+    /// Tells the organization that its credits are low, as renewals do.
+    ///
+    /// # Panics
+    /// It cannot be told.
+    pub async fn tell_low(&self) {
+        let (table, now) = (&self.bundle.table, self.clock.now());
+        let credits = table.credits(&self.organization).await.expect("credits");
+        let shortage = Shortage { balance: credits.balance, due: credits.balance, covered_until: now };
+        assert!(table.credits_looked_at(&self.organization, &credits, Some(&shortage), now).await.expect("an answer"));
+    }
+
+    /// Has everything charged that is due, as the schedule and the queue do.
+    ///
+    /// # Panics
+    /// What is due cannot be read.
+    pub async fn renew(&self) -> Found {
+        let found = self.scheduler.run().await.expect("the schedule runs");
+        self.bundle.renewals.settled().await;
+        found
     }
 
     /// What the organization has left, in micro-USD.

@@ -91,6 +91,9 @@ pub fn needs(target: &str, call: &Value) -> Vec<Permission> {
         ("AmazonSQS", "ListMessageMoveTasks") => {
             vec![Permission::new(&format!("sqs:{operation}"), &named("SourceArn"))]
         }
+        // There is no permission of its own for a batch:
+        // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
+        ("AmazonSQS", "SendMessageBatch") => vec![Permission::new("sqs:SendMessage", &named("QueueUrl"))],
         ("AmazonSQS", _) => vec![Permission::new(&format!("sqs:{operation}"), &named("QueueUrl"))],
         _ => vec![Permission::new(&format!("{service}:{operation}"), &named("SecretId"))],
     }

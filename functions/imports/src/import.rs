@@ -111,8 +111,9 @@ fn parse(mut fields: Fields) -> Result<Import> {
 async fn import_number(app: &App, caller: &Caller, import: Import, mut attempt: Attempt) -> Result<PhoneNumberRow> {
     let (organization, now) = (&caller.organization, app.clock.now());
     if let Some(earlier) = attempt.earlier_number(&app.table, organization).await? {
-        let View { shown: number, sip_connections, organization } = earlier;
-        return Ok(PhoneNumberRow::new(&number, &sip_connections, &organization, &app.sip_host, now));
+        let View { shown: number, sip_connections, organization, shortfalls } = earlier;
+        let shortfall = shortfalls.get(&number.id).copied();
+        return Ok(PhoneNumberRow::new(&number, &sip_connections, &organization, &app.sip_host, shortfall, now));
     }
     let Import { e164, trunk, provider_name, routing } = import;
     let connection = match &trunk {
@@ -133,5 +134,5 @@ async fn import_number(app: &App, caller: &Caller, import: Import, mut attempt: 
     let number =
         PhoneNumber::imported(attempt.seed.number(), organization.clone(), e164, source, routing, app.monthly_fee, now);
     app.table.import_number(&number, app.limit, attempt.lease.as_ref(), &caller.actor()).await?;
-    Ok(PhoneNumberRow::new(&number, &connections, &owner, &app.sip_host, now))
+    Ok(PhoneNumberRow::new(&number, &connections, &owner, &app.sip_host, None, now))
 }

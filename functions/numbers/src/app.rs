@@ -58,8 +58,9 @@ impl App {
     }
 
     pub(crate) fn row(&self, view: &View<PhoneNumber>) -> Row {
-        let View { shown: number, sip_connections, organization } = view;
-        let row = PhoneNumberRow::new(number, sip_connections, organization, &self.sip_host, self.clock.now());
+        let View { shown: number, sip_connections, organization, shortfalls } = view;
+        let (shortfall, now) = (shortfalls.get(&number.id).copied(), self.clock.now());
+        let row = PhoneNumberRow::new(number, sip_connections, organization, &self.sip_host, shortfall, now);
         ([(header::ETAG, etag(number))], Json(row))
     }
 }

@@ -1,5 +1,7 @@
 //! `POST /v1/phone-numbers`: pays for a number and orders it from the carrier.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::response::Response;
 use domain::audit::{Action, Actor};
@@ -129,7 +131,9 @@ async fn purchase_number(
     let number = PhoneNumber::ordering(attempt.seed.number(), organization.clone(), e164, routing, app.prices, now);
     app.table.begin_purchase(&gates.organization, &number, app.policy, attempt.lease.as_ref(), &actor).await?;
     let number = order(app, number, &actor).await?;
-    Ok(View { shown: number, sip_connections: Vec::new(), organization: gates.organization })
+    // Its next month is far away.
+    let shortfalls = BTreeMap::new();
+    Ok(View { shown: number, sip_connections: Vec::new(), organization: gates.organization, shortfalls })
 }
 
 /// Orders a number that is paid for. From here on the row stays unless the carrier certainly refuses.

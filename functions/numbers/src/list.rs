@@ -136,7 +136,9 @@ fn answer(app: &App, listing: &Listing, view: &View<Vec<PhoneNumber>>) -> ApiRes
     let mut more = false;
     for (at, number) in view.shown.iter().enumerate() {
         let now = app.clock.now();
-        let row = PhoneNumberRow::new(number, &view.sip_connections, &view.organization, &app.sip_host, now);
+        let View { shown: _, sip_connections, organization, shortfalls } = view;
+        let shortfall = shortfalls.get(&number.id).copied();
+        let row = PhoneNumberRow::new(number, sip_connections, organization, &app.sip_host, shortfall, now);
         let row = serde_json::to_string(&row).map_err(Error::internal)?;
         bytes += escaped_len(&row);
         more = at >= wanted || (bytes > ANSWER_LIMIT_BYTES && at > 0);
@@ -151,7 +153,9 @@ fn answer(app: &App, listing: &Listing, view: &View<Vec<PhoneNumber>>) -> ApiRes
     }
     body.push(']');
     if more && listing.limit.is_none() {
-        return Err(ApiError::ResultTooLarge);
+        return Err(ApiError::ResultTooLarge(
+            "Too many phone numbers for one answer; page through them with ?limit=200".to_owned(),
+        ));
     }
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();

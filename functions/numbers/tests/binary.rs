@@ -187,6 +187,8 @@ async fn it_may_do_what_it_does_and_nothing_else() {
     app.resumed(|| app.buy("+14155550143")).await.ok();
     app.get("/v1/phone-numbers").send().await.ok();
     app.get("/v1/phone-numbers?limit=1").send().await.ok();
+    app.tell_low().await;
+    app.get("/v1/phone-numbers").send().await.ok();
     let path = |row: &Value| format!("/v1/phone-numbers/{}", row["id"].as_str().unwrap());
     app.get(&path(&bought)).send().await.ok();
     for change in [json!({ "label": "Desk" }), json!({ "agentId": "agent_2" }), json!({ "agentId": null })] {

@@ -33,7 +33,8 @@ fn routes(app: App) -> Http {
         row::EventType,
         row::EventData,
         row::EventNumber,
-        row::EventVerification
+        row::EventVerification,
+        row::EventCredits
     ))
 )]
 pub struct Docs;

@@ -1,12 +1,13 @@
 //! An event, as customers see it.
 
 use domain::OrganizationId;
+use domain::feed::Shortage;
 use serde::Serialize;
 use table::{FeedEvent, FeedNumber, FeedSubject};
 use utoipa::ToSchema;
 use web::{E164, usd};
 
-/// Something that has happened to a number or to a verification.
+/// Something that has happened to a number, to a verification, or to the credits.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PhoneNumberEvent)]
@@ -20,7 +21,7 @@ pub(crate) struct EventRow {
     /// When the change was written.
     #[schema(format = DateTime)]
     timestamp: String,
-    /// Counts the events of one number, or of one verification, from 1 and without gaps. Its order is the order of the
+    /// Counts the events of one number, of one verification, or of the credits, from 1 and without gaps. Its order is the order of the
     /// changes.
     #[schema(minimum = 1)]
     sequence: u64,
@@ -40,6 +41,14 @@ pub(crate) enum EventType {
     Imported,
     #[serde(rename = "phone_number.updated")]
     Updated,
+    #[serde(rename = "phone_number.charged")]
+    Charged,
+    #[serde(rename = "phone_number.suspended")]
+    Suspended,
+    #[serde(rename = "phone_number.unsuspended")]
+    Unsuspended,
+    #[serde(rename = "phone_number.release_scheduled")]
+    ReleaseScheduled,
     #[serde(rename = "phone_number.released")]
     Released,
     #[serde(rename = "kyb.submitted")]
@@ -50,6 +59,8 @@ pub(crate) enum EventType {
     KybRejected,
     #[serde(rename = "kyb.revoked")]
     KybRevoked,
+    #[serde(rename = "credits.low")]
+    CreditsLow,
 }
 
 /// What the event is about, as the change has left it, with what belongs to its type; fields that do not are absent.
@@ -67,11 +78,15 @@ pub(crate) struct EventData {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     kyb: Option<EventVerification>,
-    /// US dollars: what was charged (`purchased`), or refunded (`purchase_failed`).
+    /// Of events whose type starts with `credits.`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    credits: Option<EventCredits>,
+    /// US dollars: what was charged (`purchased`, `charged`), or refunded (`purchase_failed`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples(2.0))]
     amount_usd: Option<f64>,
-    /// The month that was charged for, from here …
+    /// The months that were charged for, from here …
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = DateTime)]
     period_start: Option<String>,
@@ -79,7 +94,12 @@ pub(crate) struct EventData {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = DateTime)]
     period_end: Option<String>,
-    /// Why a number was released: `requested` by a key of the organization's, or by the `operator`. More words may follow.
+    /// When a number that is not paid for is released, unless it is paid for by then (`suspended`, `release_scheduled`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    scheduled_release_at: Option<String>,
+    /// Why a number was released: `requested` by a key of the organization's, `unpaid`, or by the `operator`. More words may
+    /// follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples("requested"))]
     reason: Option<String>,
@@ -117,6 +137,22 @@ pub(crate) struct EventVerification {
     status: String,
 }
 
+/// How far the credits fall short.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumberEventCredits)]
+pub(crate) struct EventCredits {
+    /// US dollars that were left.
+    #[schema(examples(1.0))]
+    balance_usd: f64,
+    /// US dollars that numbers are charged within seven days, unpaid months included.
+    #[schema(examples(3.0))]
+    due_usd: f64,
+    /// When the first month begins that is not covered.
+    #[schema(format = DateTime)]
+    covered_until: String,
+}
+
 impl EventRow {
     pub(crate) fn new(organization: &OrganizationId, event: FeedEvent) -> Self {
         let FeedEvent { id, kind, sequence, about } = event;
@@ -131,9 +167,11 @@ impl EventData {
             organization_id: organization.to_string(),
             phone_number: None,
             kyb: None,
+            credits: None,
             amount_usd: None,
             period_start: None,
             period_end: None,
+            scheduled_release_at: None,
             reason: None,
             changed: None,
         };
@@ -141,14 +179,33 @@ impl EventData {
             FeedSubject::Verification { id, status } => {
                 Self { kyb: Some(EventVerification { id: id.to_string(), status }), ..data }
             }
+            FeedSubject::Credits(Shortage { balance, due, covered_until }) => {
+                let (balance_usd, due_usd) = (usd(balance), usd(due));
+                Self {
+                    credits: Some(EventCredits { balance_usd, due_usd, covered_until: covered_until.to_string() }),
+                    ..data
+                }
+            }
             FeedSubject::Number(number) => {
-                let FeedNumber { id, e164, source, direction, agent_id, label, amount, period, reason, changed } =
-                    *number;
+                let FeedNumber {
+                    id,
+                    e164,
+                    source,
+                    direction,
+                    agent_id,
+                    label,
+                    amount,
+                    period,
+                    release_at,
+                    reason,
+                    changed,
+                } = *number;
                 Self {
                     phone_number: Some(EventNumber { id: id.to_string(), e164, source, direction, agent_id, label }),
                     amount_usd: amount.map(usd),
-                    period_start: period.map(|(start, _)| start.to_string()),
-                    period_end: period.map(|(_, end)| end.to_string()),
+                    period_start: period.map(|period| period.start.to_string()),
+                    period_end: period.map(|period| period.end.to_string()),
+                    scheduled_release_at: release_at.map(|at| at.to_string()),
                     reason,
                     changed,
                     ..data

@@ -1,7 +1,7 @@
 //! Queues on this machine that take messages as SQS does and hand them to their workers as Lambda does: in batches, several
 //! at once, again after a while when they failed, and aside when they failed too often.
 //!
-//! Source: Amazon SQS, AWS JSON protocol, `SendMessage`; AWS Lambda, "Using Lambda with Amazon SQS". Messages live in
+//! Source: Amazon SQS, AWS JSON protocol, `SendMessage` and `SendMessageBatch`; AWS Lambda, "Using Lambda with Amazon SQS". Messages live in
 //! memory: what a crash loses here stands in the table's work index.
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,6 +18,7 @@ use axum::routing::post;
 use md5::{Digest, Md5};
 use runtime::worker::QueueWorker;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -26,6 +27,8 @@ use crate::template::Delivery;
 
 /// The longest that a sender may have a message wait.
 const DELAY_LIMIT_S: u64 = 900;
+/// The most messages of one call.
+const BATCH_LIMIT: usize = 10;
 /// The most characters of a message's group.
 const GROUP_LIMIT_CHARS: usize = 128;
 
@@ -246,46 +249,120 @@ fn failed(response: SqsBatchResponse, batch: &[String]) -> Vec<String> {
 #[serde(rename_all = "PascalCase")]
 struct SendMessage {
     queue_url: String,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Sent {
     message_body: String,
     message_group_id: Option<String>,
     delay_seconds: Option<u64>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SendMessageBatch {
+    queue_url: String,
+    entries: Vec<BatchEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct BatchEntry {
+    id: String,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
 async fn receive(State(queues): State<Queues>, headers: HeaderMap, body: String) -> Response {
-    if headers.get("x-amz-target").is_none_or(|target| target != "AmazonSQS.SendMessage") {
-        return refuse(
+    let answered = match headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
+        Some("AmazonSQS.SendMessage") => read(&body).and_then(|sent| send(&queues, sent)),
+        Some("AmazonSQS.SendMessageBatch") => read(&body).and_then(|sent| send_batch(&queues, sent)),
+        _ => Err(refuse(
             StatusCode::BAD_REQUEST,
             "com.amazonaws.sqs#UnsupportedOperation",
-            "These queues only take SendMessage.",
-        );
+            "These queues only take SendMessage and SendMessageBatch.",
+        )),
+    };
+    match answered {
+        Ok(answer) => amz_json(StatusCode::OK, &answer),
+        Err(Refusal { status, kind, message }) => amz_json(status, &json!({ "__type": kind, "message": message })),
     }
-    let Ok(send) = serde_json::from_str::<SendMessage>(&body) else {
-        return refuse(
+}
+
+/// What is not taken, and why.
+struct Refusal {
+    status: StatusCode,
+    kind: &'static str,
+    message: String,
+}
+
+fn read<T: DeserializeOwned>(body: &str) -> Result<T, Refusal> {
+    serde_json::from_str(body).map_err(|_| {
+        refuse(
             StatusCode::BAD_REQUEST,
             "com.amazon.coral.service#SerializationException",
-            "SendMessage needs QueueUrl and MessageBody.",
-        );
-    };
-    let name = send.queue_url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let Some(queue) = queues.0.get(name) else {
-        let known = queues.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let message = format!("There is no queue {name}; its URL ends with one of: {known}.");
-        return refuse(StatusCode::BAD_REQUEST, "com.amazonaws.sqs#QueueDoesNotExist", &message);
-    };
-    if queue.0.down.load(Ordering::SeqCst) {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "com.amazonaws.sqs#ServiceUnavailable", "The queue is down.");
+            "SendMessage needs QueueUrl and MessageBody; SendMessageBatch needs QueueUrl and Entries of Id and MessageBody.",
+        )
+    })
+}
+
+fn send(queues: &Queues, SendMessage { queue_url, sent }: SendMessage) -> Result<Value, Refusal> {
+    let queue = queues.at(&queue_url)?;
+    if let Some(wrong) = wrong(&sent) {
+        return Err(refuse(StatusCode::BAD_REQUEST, "com.amazonaws.sqs#InvalidParameterValue", wrong));
     }
-    if let Some(wrong) = wrong(&send) {
-        return refuse(StatusCode::BAD_REQUEST, "com.amazonaws.sqs#InvalidParameterValue", wrong);
+    let (id, digest) = queue.take_in(sent);
+    Ok(json!({ "MessageId": id, "MD5OfMessageBody": digest }))
+}
+
+fn send_batch(queues: &Queues, SendMessageBatch { queue_url, entries }: SendMessageBatch) -> Result<Value, Refusal> {
+    let queue = queues.at(&queue_url)?;
+    if !(1..=BATCH_LIMIT).contains(&entries.len()) {
+        let kind = "com.amazonaws.sqs#TooManyEntriesInBatchRequest";
+        return Err(refuse(StatusCode::BAD_REQUEST, kind, "A batch has 1 to 10 entries."));
     }
-    let delay = send.delay_seconds.map_or(queue.0.delivery.delay, Duration::from_secs);
-    let digest = digest(&send.message_body);
-    let id = queue.accept(send.message_body, send.message_group_id, delay);
-    amz_json(StatusCode::OK, &json!({ "MessageId": id, "MD5OfMessageBody": digest }))
+    let (mut taken, mut failed) = (Vec::new(), Vec::new());
+    for BatchEntry { id: name, sent } in entries {
+        if let Some(wrong) = wrong(&sent) {
+            failed.push(json!({ "Id": name, "SenderFault": true, "Code": "InvalidParameterValue", "Message": wrong }));
+        } else {
+            let (id, digest) = queue.take_in(sent);
+            taken.push(json!({ "Id": name, "MessageId": id, "MD5OfMessageBody": digest }));
+        }
+    }
+    Ok(json!({ "Successful": taken, "Failed": failed }))
+}
+
+impl Queues {
+    fn at(&self, url: &str) -> Result<&Queue, Refusal> {
+        let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let Some(queue) = self.0.get(name) else {
+            let known = self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let message = format!("There is no queue {name}; its URL ends with one of: {known}.");
+            return Err(refuse(StatusCode::BAD_REQUEST, "com.amazonaws.sqs#QueueDoesNotExist", &message));
+        };
+        if queue.0.down.load(Ordering::SeqCst) {
+            let kind = "com.amazonaws.sqs#ServiceUnavailable";
+            return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, kind, "The queue is down."));
+        }
+        Ok(queue)
+    }
+}
+
+impl Queue {
+    /// Takes a message in, and returns its id and its digest.
+    fn take_in(&self, Sent { message_body, message_group_id, delay_seconds }: Sent) -> (String, String) {
+        let delay = delay_seconds.map_or(self.0.delivery.delay, Duration::from_secs);
+        let digest = digest(&message_body);
+        (self.accept(message_body, message_group_id, delay), digest)
+    }
 }
 
 /// What SQS would not take.
-fn wrong(send: &SendMessage) -> Option<&'static str> {
+fn wrong(send: &Sent) -> Option<&'static str> {
     let group = send.message_group_id.as_deref();
     let badly_grouped = group.is_some_and(|group| {
         !(1..=GROUP_LIMIT_CHARS).contains(&group.len()) || !group.bytes().all(|byte| byte.is_ascii_graphic())
@@ -301,8 +378,8 @@ fn wrong(send: &SendMessage) -> Option<&'static str> {
     }
 }
 
-fn refuse(status: StatusCode, kind: &str, message: &str) -> Response {
-    amz_json(status, &json!({ "__type": kind, "message": message }))
+fn refuse(status: StatusCode, kind: &'static str, message: &str) -> Refusal {
+    Refusal { status, kind, message: message.to_owned() }
 }
 
 fn amz_json(status: StatusCode, body: &Value) -> Response {

@@ -135,7 +135,12 @@ async fn credits_are_booked_once_for_each_reference() {
     assert_eq!(desk.json(&["credits", "balance", &org]).await["balanceUsd"], "0.000001");
     let ledger = desk.json(&["credits", "ledger", &org]).await;
     let lines: Vec<_> = ledger.as_array().unwrap().iter().map(|line| (&line["kind"], &line["amountUsd"])).collect();
-    assert_eq!(lines, [(&json!("grant"), &json!("10.000001")), (&json!("adjustment"), &json!("-10.00"))]);
+    assert_eq!(lines, [(&json!("adjustment"), &json!("-10.00")), (&json!("grant"), &json!("10.000001"))]);
+    let last = ledger[0]["position"].as_str().unwrap();
+    let older = desk.json(&["credits", "ledger", &org, "--limit", "1", "--after", last]).await;
+    assert_eq!((older.as_array().unwrap().len(), &older[0]["reference"]), (1, &json!("grant:INV-1")));
+    let grants = desk.json(&["credits", "ledger", &org, "--kind", "grant"]).await;
+    assert_eq!(grants.as_array().unwrap().len(), 1);
     desk.run(&["credits", "grant", "org_nobody", "1", "--reference", "x"]).await.refused("There is no organization");
     desk.app.check_books().await;
 }

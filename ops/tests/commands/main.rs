@@ -7,4 +7,5 @@ mod desk;
 mod everywhere;
 mod numbers;
 mod races;
+mod renewals;
 mod verifications;

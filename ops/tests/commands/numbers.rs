@@ -95,12 +95,13 @@ async fn an_imported_number_is_freed_for_its_real_owner_with_all_that_hangs_on_i
     assert!(agents.as_array().unwrap().iter().all(|agent| agent["phoneNumberId"].is_null()), "{agents}");
     let events = desk.json(&["events", &desk.org(), row["id"].as_str().unwrap()]).await;
     assert_eq!((&events[0]["action"], &events[0]["actorId"]), (&json!("removed"), &json!("grace")));
-    let sent: Vec<_> =
-        [0, 1].map(|at| (events[at]["customerEvent"].as_str().unwrap(), events[at]["sequence"].as_u64())).into();
+    let sent: Vec<_> = [0, 1]
+        .map(|at| (events[at]["customerEvents"][0].as_str().unwrap(), events[at]["sequences"][0].as_u64()))
+        .into();
     assert_eq!(sent, [("phone_number.released", Some(2)), ("phone_number.imported", Some(1))]);
     desk.app.clock.advance(std::time::Duration::from_secs(31));
     let feed = desk.app.get("/v1/phone-numbers/events?type=phone_number.released").send().await.ok();
-    assert_eq!(feed["data"][0]["id"], events[0]["customerEventId"]);
+    assert_eq!(feed["data"][0]["id"], events[0]["customerEventIds"][0]);
     assert_eq!(feed["data"][0]["data"]["reason"], "operator");
 
     desk.app.buy("+14155550100").send().await.ok();

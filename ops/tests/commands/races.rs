@@ -26,7 +26,7 @@ async fn many_operators_book_one_reference_once() {
                 let desk = desk.clone();
                 tokio::spawn(async move {
                     let reference = BookingReference::parse("INV-1").unwrap();
-                    let entry = LedgerEntry::grant("INV-1", desk.app.clock.now(), MicroUsd::from_micros(5_000_000));
+                    let entry = LedgerEntry::grant("INV-1", MicroUsd::from_micros(5_000_000));
                     desk.app.bundle.table.book_once(&desk.app.organization, &reference, &entry, "grace").await
                 })
             })
@@ -125,6 +125,7 @@ async fn of_many_who_create_an_organization_one_does() {
                     buying_enabled: true,
                     purchase_policy: None,
                     hold: None,
+                    created_at: desk.app.clock.now(),
                     cursor_key: rand::random(),
                 };
                 let created = desk.app.bundle.table.create_organization(&new).await;

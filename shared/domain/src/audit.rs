@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use crate::api_key::Grant;
+use crate::billing::{Arrears, Billing};
 use crate::kyb::{Status, Submission};
-use crate::number::{Billing, PhoneNumber, Routing, SmsAssignment};
+use crate::number::{PhoneNumber, Routing, SmsAssignment};
 use crate::settlement::LateOrder;
 use crate::{ApiKeyId, KybId, OrganizationId, PhoneNumberId, Timestamp};
 
@@ -23,6 +24,14 @@ pub enum Action {
     Activated,
     /// A customer has changed a number, or its agent has gone.
     Updated,
+    /// Months of a number were paid, or began for nothing.
+    Charged,
+    /// The credits did not cover a month of a number; those before it were paid.
+    Suspended,
+    /// All months of a suspended number were paid.
+    Unsuspended,
+    /// The release of a number that is not paid for was put off.
+    ReleaseScheduled,
     /// A number is to leave; the carrier is asked next.
     ReleaseBegun,
     /// The carrier refuses to take a number back.
@@ -58,6 +67,10 @@ impl Action {
             Self::Imported => "imported",
             Self::Activated => "activated",
             Self::Updated => "updated",
+            Self::Charged => "charged",
+            Self::Suspended => "suspended",
+            Self::Unsuspended => "unsuspended",
+            Self::ReleaseScheduled => "release_scheduled",
             Self::ReleaseBegun => "release_begun",
             Self::ReleaseRefused => "release_refused",
             Self::Released => "released",
@@ -293,7 +306,7 @@ fn routing(old: &Routing, new: &Routing) -> [Difference; 4] {
 }
 
 /// What the carrier, the credits and the SMS registration decide about a number.
-fn state(old: &PhoneNumber, new: &PhoneNumber) -> [Difference; 8] {
+fn state(old: &PhoneNumber, new: &PhoneNumber) -> [Difference; 9] {
     // Whole, so that a new field is not forgotten here. Identity and price never change; `routing` compares the rest.
     let PhoneNumber {
         id: _,
@@ -301,19 +314,22 @@ fn state(old: &PhoneNumber, new: &PhoneNumber) -> [Difference; 8] {
         e164: _,
         source: _, // as `settled` and `resource` tell it
         routing: _,
-        billing: Billing { upfront: _, monthly: _, next_charge_at, last_charged_at, suspended_at },
+        billing: Billing { upfront: _, monthly: _, next_month, last_charged_at, arrears },
         sms: SmsAssignment { profile_id, campaign_id, status, updated_at: _ },
         created_at: _,
         updated_at: _,
         version: _,
         sequence: _,
     } = new;
+    let suspended = |arrears: Arrears| arrears.suspended_at;
+    let release = |arrears: Arrears| arrears.release_at;
     [
         ("setupStatus", old.settled() != new.settled()),
         ("providerResourceId", old.resource() != new.resource()),
-        ("nextChargeAt", old.billing.next_charge_at != *next_charge_at),
+        ("nextChargeAt", old.billing.next_month != *next_month),
         ("lastChargedAt", old.billing.last_charged_at != *last_charged_at),
-        ("billingSuspendedAt", old.billing.suspended_at != *suspended_at),
+        ("billingSuspendedAt", old.billing.arrears.map(suspended) != arrears.map(suspended)),
+        ("scheduledReleaseAt", old.billing.arrears.map(release) != arrears.map(release)),
         ("sms10dlcProfileId", old.sms.profile_id != *profile_id),
         ("smsCampaignId", old.sms.campaign_id != *campaign_id),
         ("smsAssignmentStatus", old.sms.status != *status),
@@ -402,14 +418,15 @@ mod tests {
             assert_eq!(Event::number_changed(&active, &patched, Action::Updated, &system()).changed, changed);
         }
         let mut billed = active.clone();
-        billed.billing.next_charge_at = None;
+        billed.billing.next_month = None;
         billed.billing.last_charged_at = None;
-        billed.billing.suspended_at = Some(NOW);
+        let arrears = Arrears { suspended_at: NOW, release_at: NOW, refused_since: NOW, refused_at: NOW };
+        billed.billing.arrears = Some(arrears);
         billed.sms.profile_id = Some("p".into());
         billed.sms.campaign_id = Some("c".into());
         billed.sms.status = Some(crate::number::SmsAssignmentStatus::Assigned);
         let changed = Event::number_changed(&active, &billed, Action::Updated, &system()).changed;
-        let billing = ["nextChargeAt", "lastChargedAt", "billingSuspendedAt"];
+        let billing = ["nextChargeAt", "lastChargedAt", "billingSuspendedAt", "scheduledReleaseAt"];
         assert_eq!(changed, [&billing[..], &["sms10dlcProfileId", "smsCampaignId", "smsAssignmentStatus"]].concat());
     }
 

@@ -1,4 +1,4 @@
-//! Customer events: what happened to their numbers and verifications. The audit trail is apart: it is the operator's and names
+//! Customer events: what happened to their numbers, verifications and credits. The audit trail is apart: it is the operator's and names
 //! who acted.
 //!
 //! An event shows its subject as the change has left it. It never holds a dispatch template, a set-up status, who acted, or
@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::audit::{Action, Actor, Subject};
 use crate::kyb::{Status, Submission};
 use crate::number::{Order, PhoneNumber, ReleaseReason, Source};
+use crate::renewal::Period;
 use crate::{KybId, MicroUsd, OrganizationId, Timestamp, audit};
 
 /// How long an event is listed: 30 days.
@@ -27,24 +28,37 @@ pub enum Kind {
     PurchaseFailed,
     Imported,
     Updated,
+    Charged,
+    /// The credits did not cover a month.
+    Suspended,
+    Unsuspended,
+    /// A date was set, or put off, at which a number is released that is not paid for.
+    ReleaseScheduled,
     Released,
     KybSubmitted,
     KybApproved,
     KybRejected,
     KybRevoked,
+    /// The credits no longer cover what is due within the next days.
+    CreditsLow,
 }
 
 impl Kind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Purchased,
         Self::PurchaseFailed,
         Self::Imported,
         Self::Updated,
+        Self::Charged,
+        Self::Suspended,
+        Self::Unsuspended,
+        Self::ReleaseScheduled,
         Self::Released,
         Self::KybSubmitted,
         Self::KybApproved,
         Self::KybRejected,
         Self::KybRevoked,
+        Self::CreditsLow,
     ];
 
     #[must_use]
@@ -54,11 +68,16 @@ impl Kind {
             Self::PurchaseFailed => "phone_number.purchase_failed",
             Self::Imported => "phone_number.imported",
             Self::Updated => "phone_number.updated",
+            Self::Charged => "phone_number.charged",
+            Self::Suspended => "phone_number.suspended",
+            Self::Unsuspended => "phone_number.unsuspended",
+            Self::ReleaseScheduled => "phone_number.release_scheduled",
             Self::Released => "phone_number.released",
             Self::KybSubmitted => "kyb.submitted",
             Self::KybApproved => "kyb.approved",
             Self::KybRejected => "kyb.rejected",
             Self::KybRevoked => "kyb.revoked",
+            Self::CreditsLow => "credits.low",
         }
     }
 
@@ -68,7 +87,8 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// The event of a change; `None` for a change that concerns only the operator. The only place that decides it.
+    /// The event of a change; `None` for a change that concerns only the operator. The only place that decides it, except that
+    /// a renewal may have several ([`of_renewal`](Self::of_renewal)).
     pub(crate) const fn of(change: &audit::Event) -> Option<Self> {
         match (change.action, &change.subject) {
             (Action::Activated, _) => Some(Self::Purchased),
@@ -85,6 +105,10 @@ impl Kind {
             (Action::Revoked, Subject::Number(_) | Subject::ApiKey(_))
             | (
                 Action::Purchased
+                | Action::Charged
+                | Action::Suspended
+                | Action::Unsuspended
+                | Action::ReleaseScheduled
                 | Action::ReleaseBegun
                 | Action::ReleaseRefused
                 | Action::LateOrderReleased
@@ -94,14 +118,26 @@ impl Kind {
             ) => None,
         }
     }
+
+    /// The events of a renewal, in their order. Months that cost nothing begin in silence.
+    pub(crate) fn of_renewal(action: Action, payment: Option<Payment>) -> Vec<Self> {
+        let charged = payment.filter(|payment| payment.amount > MicroUsd::ZERO).map(|_| Self::Charged);
+        let then: &[Self] = match action {
+            Action::Suspended => &[Self::Suspended, Self::ReleaseScheduled],
+            Action::Unsuspended => &[Self::Unsuspended],
+            Action::ReleaseScheduled => &[Self::ReleaseScheduled],
+            _ => &[],
+        };
+        charged.into_iter().chain(then.iter().copied()).collect()
+    }
 }
 
 /// What was paid, or given back, and for which time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payment {
     pub amount: MicroUsd,
-    /// The month that was paid for; `None` where it was given back.
-    pub period: Option<(Timestamp, Timestamp)>,
+    /// The months that were paid for; `None` where they were given back.
+    pub period: Option<Period>,
 }
 
 /// One event. The table gives it its id, which holds the time.
@@ -121,27 +157,40 @@ pub enum About {
         /// Boxed, because it is so much larger than a verification's id.
         number: Box<PhoneNumber>,
         payment: Option<Payment>,
+        /// When it is to be released, where that was announced just now.
+        release_at: Option<Timestamp>,
         /// Why it was released.
         reason: Option<ReleaseReason>,
         /// Names of the fields that an update has changed, as callers spell them.
         changed: Vec<&'static str>,
     },
     Verification(KybId, Status),
+    Credits(Shortage),
+}
+
+/// How far the credits fall short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    pub balance: MicroUsd,
+    /// What falls due within [`LOW_WITHIN`](crate::credits::LOW_WITHIN).
+    pub due: MicroUsd,
+    /// When the first month begins that the balance does not cover.
+    pub covered_until: Timestamp,
 }
 
 impl About {
-    pub(crate) fn number(number: &PhoneNumber, kind: Kind, change: &audit::Event) -> Self {
+    pub(crate) fn number(number: &PhoneNumber, kind: Kind, change: &audit::Event, paid: Option<Payment>) -> Self {
         let payment = match kind {
-            Kind::Purchased => Some(Payment {
-                amount: number.purchase_price(),
-                period: number.billing.next_charge_at.map(|until| (number.created_at, until)),
-            }),
+            Kind::Purchased => Some(Payment { amount: number.purchase_price(), period: Some(number.first_month()) }),
+            Kind::Charged => paid,
             Kind::PurchaseFailed => Some(Payment { amount: number.purchase_price(), period: None }),
             _ => None,
         };
         let reason = (kind == Kind::Released).then(|| released_for(number, &change.actor));
         let changed = if kind == Kind::Updated { change.changed.clone() } else { Vec::new() };
-        Self::Number { number: Box::new(number.clone()), payment, reason, changed }
+        let announces = matches!(kind, Kind::Suspended | Kind::ReleaseScheduled);
+        let release_at = number.billing.arrears.filter(|_| announces).map(|arrears| arrears.release_at);
+        Self::Number { number: Box::new(number.clone()), payment, release_at, reason, changed }
     }
 
     pub(crate) fn verification(submission: &Submission) -> Self {
@@ -154,7 +203,8 @@ fn released_for(number: &PhoneNumber, actor: &Actor) -> ReleaseReason {
     match (&number.source, actor) {
         (Source::Managed(Order::Releasing { reason, .. }), _) => *reason,
         (_, Actor::Operator(_) | Actor::Reviewer { .. }) => ReleaseReason::Operator,
-        (_, Actor::ApiKey(_) | Actor::System(_)) => ReleaseReason::Requested,
+        (_, Actor::ApiKey(_)) => ReleaseReason::Requested,
+        (_, Actor::System(_)) => ReleaseReason::Unpaid,
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod api_key;
 mod area_code;
 pub mod audit;
+pub mod billing;
 pub mod carrier;
 pub mod credits;
 mod e164;
@@ -20,6 +21,7 @@ pub mod organization;
 mod randomness;
 mod recorded;
 pub mod registration;
+pub mod renewal;
 pub mod settlement;
 pub mod setup_status;
 pub mod sip_connection;

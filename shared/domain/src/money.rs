@@ -39,6 +39,12 @@ impl MicroUsd {
 }
 
 impl MicroUsd {
+    /// So many times the amount, and no more than can be counted.
+    #[must_use]
+    pub fn times(self, count: u32) -> Self {
+        Self(self.0.saturating_mul(i64::from(count)))
+    }
+
     /// Reads an amount that may be negative, such as `-0.50`: -1,000,000 to 1,000,000 dollars, at most six decimals.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! A phone number that an organization has registered.
 
+use crate::billing::Billing;
 use crate::carrier::{CarrierNumberId, CarrierOrderId};
 use crate::{
     AgentId, E164, Error, Label, MicroUsd, Name, OrganizationId, PhoneNumberId, Result, SipConnectionId, Timestamp,
@@ -100,17 +101,20 @@ pub enum Order {
 pub enum ReleaseReason {
     /// Its customer asked for it.
     Requested,
+    /// Nobody paid for it.
+    Unpaid,
     /// The operator took it away.
     Operator,
 }
 
 impl ReleaseReason {
-    pub const ALL: [Self; 2] = [Self::Requested, Self::Operator];
+    pub const ALL: [Self; 3] = [Self::Requested, Self::Unpaid, Self::Operator];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Requested => "requested",
+            Self::Unpaid => "unpaid",
             Self::Operator => "operator",
         }
     }
@@ -147,18 +151,6 @@ impl Source {
             Self::SipTrunk { .. } => "sip_trunk",
         }
     }
-}
-
-/// What a number costs and when. Prices are those of the day it was registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Billing {
-    pub upfront: MicroUsd,
-    pub monthly: MicroUsd,
-    /// When the next month is due; `None` for a free number.
-    pub next_charge_at: Option<Timestamp>,
-    pub last_charged_at: Option<Timestamp>,
-    /// Set when credits ran out, cleared by the payment that lifts it.
-    pub suspended_at: Option<Timestamp>,
 }
 
 /// How far the number's assignment to an SMS campaign has come (10DLC).
@@ -228,7 +220,7 @@ pub struct PhoneNumber {
     pub sms: SmsAssignment,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// Grows by one with every write.
+    /// Grows with every write that anybody sees.
     pub version: u64,
     /// The sequence of its last customer event ([`crate::feed`]); 0 before the first.
     pub sequence: u64,
@@ -248,9 +240,9 @@ impl PhoneNumber {
         let billing = Billing {
             upfront: prices.upfront,
             monthly: prices.monthly,
-            next_charge_at: Some(now.months_later(1)),
+            next_month: Some(1),
             last_charged_at: Some(now),
-            suspended_at: None,
+            arrears: None,
         };
         Self::registered(
             id,
@@ -277,9 +269,9 @@ impl PhoneNumber {
         let billing = Billing {
             upfront: MicroUsd::ZERO,
             monthly,
-            next_charge_at: (monthly > MicroUsd::ZERO).then(|| now.months_later(1)),
+            next_month: (monthly > MicroUsd::ZERO).then_some(1),
             last_charged_at: None,
-            suspended_at: None,
+            arrears: None,
         };
         Self::registered(id, organization, e164, source, routing, billing, now)
     }
@@ -307,18 +299,6 @@ impl PhoneNumber {
             version: 1,
             sequence: 0,
         }
-    }
-
-    /// What was debited when the number was bought.
-    #[must_use]
-    pub fn purchase_price(&self) -> MicroUsd {
-        self.billing.upfront + self.billing.monthly
-    }
-
-    /// When the next month is due; for a free number the next monthly anniversary.
-    #[must_use]
-    pub fn next_charge_at(&self, now: Timestamp) -> Timestamp {
-        self.billing.next_charge_at.unwrap_or_else(|| self.created_at.anniversary_after(now))
     }
 
     /// The carrier's id of the number, once it is known.
@@ -356,6 +336,7 @@ impl PhoneNumber {
         match self.source {
             Source::Managed(Order::Ordering { .. }) => {
                 self.source = Source::Managed(Order::Active { resource });
+                self.skip_begun_months(now);
                 Ok(self.touched(now))
             }
             Source::Managed(_) | Source::SipTrunk { .. } => Err(Error::NumberBusy),
@@ -417,7 +398,7 @@ impl PhoneNumber {
         self.touched(now)
     }
 
-    fn touched(mut self, now: Timestamp) -> Self {
+    pub(crate) fn touched(mut self, now: Timestamp) -> Self {
         self.version += 1;
         self.updated_at = now;
         self
@@ -543,7 +524,7 @@ pub(crate) mod tests {
             MicroUsd::ZERO,
             number.created_at,
         );
-        assert_eq!(free.billing.next_charge_at, None);
+        assert_eq!(free.billing.next_month, None);
         let later = number.created_at.months_later(5);
         assert_eq!(free.next_charge_at(later), number.created_at.months_later(6));
     }

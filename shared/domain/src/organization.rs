@@ -82,6 +82,8 @@ pub struct Organization {
     /// The operator's word for this organization; `None` leaves it to the deployment's policy.
     pub purchase_policy: Option<PurchasePolicy>,
     pub hold: Option<Hold>,
+    /// The beginning of 1970 for one that was created before this was remembered.
+    pub created_at: Timestamp,
     /// 256 random bits that seal this organization's page cursors.
     pub cursor_key: [u8; 32],
 }
@@ -129,6 +131,7 @@ mod tests {
             buying_enabled: true,
             purchase_policy: None,
             hold: None,
+            created_at: Timestamp::from_millis(0),
             cursor_key: [0; 32],
         }
     }

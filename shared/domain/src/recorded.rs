@@ -3,17 +3,18 @@
 //! Rows of numbers and verifications are written in this form and in no other, so no change forgets its events.
 
 use crate::audit::{Action, Actor, Event};
-use crate::feed::{About, Kind};
+use crate::feed::{About, Kind, Payment};
 use crate::kyb::Submission;
 use crate::number::PhoneNumber;
+use crate::renewal::Period;
 use crate::{Timestamp, feed};
 
-/// A row as a change leaves it, or takes it away, with its audit event and, for most changes, a customer event.
+/// A row as a change leaves it, or takes it away, with its audit event and its customer events: one for most changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded<T> {
     pub row: T,
     pub audit: Event,
-    pub event: Option<feed::Event>,
+    pub events: Vec<feed::Event>,
 }
 
 impl Recorded<PhoneNumber> {
@@ -30,20 +31,57 @@ impl Recorded<PhoneNumber> {
         Self::of(new, audit)
     }
 
+    /// A number was charged: its months are paid, or not.
+    #[must_use]
+    pub fn renewed(old: &PhoneNumber, new: PhoneNumber, actor: &Actor) -> Self {
+        let action = match (old.billing.arrears, new.billing.arrears) {
+            (None, Some(_)) => Action::Suspended,
+            (Some(_), None) => Action::Unsuspended,
+            (None, None) => Action::Charged,
+            (Some(_), Some(_)) => Action::ReleaseScheduled,
+        };
+        let audit = Event::number_changed(old, &new, action, actor);
+        let payment = payment(old, &new);
+        let kinds = Kind::of_renewal(action, payment);
+        Self::with(new, audit, kinds, payment)
+    }
+
     /// A number leaves the table.
     #[must_use]
     pub fn removed(number: &PhoneNumber, action: Action, actor: &Actor, at: Timestamp) -> Self {
         Self::of(number.clone(), Event::number_removed(number, action, actor, at))
     }
 
-    fn of(mut row: PhoneNumber, audit: Event) -> Self {
-        let event = Kind::of(&audit).map(|kind| {
-            row.sequence += 1;
-            let about = About::number(&row, kind, &audit);
-            feed::Event { organization: row.organization.clone(), kind, sequence: row.sequence, about }
-        });
-        Self { row, audit, event }
+    fn of(row: PhoneNumber, audit: Event) -> Self {
+        let kind = Kind::of(&audit);
+        Self::with(row, audit, kind, None)
     }
+
+    fn with(
+        mut row: PhoneNumber,
+        audit: Event,
+        kinds: impl IntoIterator<Item = Kind>,
+        payment: Option<Payment>,
+    ) -> Self {
+        let kinds: Vec<Kind> = kinds.into_iter().collect();
+        let before = row.sequence;
+        row.sequence += kinds.len() as u64;
+        let event = |(kind, sequence)| {
+            let about = About::number(&row, kind, &audit, payment);
+            feed::Event { organization: row.organization.clone(), kind, sequence, about }
+        };
+        let events = kinds.into_iter().zip(before + 1..).map(event).collect();
+        Self { row, audit, events }
+    }
+}
+
+/// What was paid between two states of a number, and for which months.
+fn payment(old: &PhoneNumber, new: &PhoneNumber) -> Option<Payment> {
+    let months = old.billing.next_month?..new.billing.next_month?;
+    let period =
+        Period { start: new.created_at.months_later(months.start), end: new.created_at.months_later(months.end) };
+    let count = months.end.checked_sub(months.start).filter(|count| *count > 0)?;
+    Some(Payment { amount: new.billing.monthly.times(count), period: Some(period) })
 }
 
 impl Recorded<Submission> {
@@ -67,7 +105,7 @@ impl Recorded<Submission> {
             let (organization, about) = (row.organization.clone(), About::verification(&row));
             feed::Event { organization, kind, sequence: row.sequence, about }
         });
-        Self { row, audit, event }
+        Self { row, audit, events: event.into_iter().collect() }
     }
 }
 
@@ -83,7 +121,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_784_000_000_000);
 
     fn sent<T>(change: &Recorded<T>) -> Option<(Kind, u64)> {
-        change.event.as_ref().map(|event| (event.kind, event.sequence))
+        assert!(change.events.len() < 2);
+        change.events.first().map(|event| (event.kind, event.sequence))
     }
 
     fn customer() -> Actor {
@@ -100,16 +139,20 @@ mod tests {
         assert_eq!((sent(&active), active.row.sequence), (Some((Kind::Purchased, 1)), 1));
         let mut labelled = active.row.clone();
         labelled.routing.label = Some(Label::parse("Desk").unwrap());
-        let labelled = Recorded::changed(&active.row, labelled, Action::Updated, &customer);
+        let mut labelled = Recorded::changed(&active.row, labelled, Action::Updated, &customer);
         assert_eq!(sent(&labelled), Some((Kind::Updated, 2)));
-        let Some(About::Number { changed, .. }) = labelled.event.map(|event| event.about) else { panic!("a number") };
+        let Some(About::Number { changed, .. }) = labelled.events.pop().map(|event| event.about) else {
+            panic!("a number")
+        };
         assert_eq!(changed, ["label"]);
         let releasing = labelled.row.clone().release(ReleaseReason::Requested, NOW).unwrap();
         let releasing = Recorded::changed(&labelled.row, releasing, Action::ReleaseBegun, &customer);
         assert_eq!((sent(&releasing), releasing.row.sequence), (None, 2));
-        let removed = Recorded::removed(&releasing.row, Action::Released, &Actor::Operator("grace".into()), NOW);
+        let mut removed = Recorded::removed(&releasing.row, Action::Released, &Actor::Operator("grace".into()), NOW);
         assert_eq!(sent(&removed), Some((Kind::Released, 3)));
-        let Some(About::Number { reason, .. }) = removed.event.map(|event| event.about) else { panic!("a number") };
+        let Some(About::Number { reason, .. }) = removed.events.pop().map(|event| event.about) else {
+            panic!("a number")
+        };
         assert_eq!(reason, Some(ReleaseReason::Requested), "whoever finishes it");
     }
 

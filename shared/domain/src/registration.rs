@@ -1,9 +1,10 @@
 //! The gates that a number passes before it is registered, judged in the order in which callers are told of them.
 
+use crate::credits::Credits;
 use crate::number::Prices;
 use crate::organization::{Organization, PurchasePolicy};
 use crate::sip_connection::SipConnection;
-use crate::{Error, Issue, MicroUsd, OrganizationId, PhoneNumberId, Result, kyb};
+use crate::{Error, Issue, OrganizationId, PhoneNumberId, Result, kyb};
 
 /// Who holds a phone number, across all organizations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub struct PurchaseGates {
     pub verification: Option<kyb::Status>,
     pub claim: Option<Claim>,
     pub agent: AgentStanding,
-    pub balance: MicroUsd,
+    pub credits: Credits,
 }
 
 impl PurchaseGates {
@@ -64,8 +65,9 @@ impl PurchaseGates {
         judge_claim(self.claim.as_ref(), &self.organization.id)?;
         self.agent.judge()?;
         let required = prices.purchase();
-        if self.balance < required {
-            return Err(Error::InsufficientCredits { required, balance: self.balance });
+        let balance = self.credits.balance;
+        if balance < required {
+            return Err(Error::InsufficientCredits { required, balance });
         }
         Ok(())
     }
@@ -123,7 +125,7 @@ mod tests {
     use crate::Timestamp;
     use crate::organization::{Hold, HoldReason};
 
-    const DOLLAR: MicroUsd = MicroUsd::from_micros(1_000_000);
+    const DOLLAR: crate::MicroUsd = crate::MicroUsd::from_micros(1_000_000);
     const PRICES: Prices = Prices { upfront: DOLLAR, monthly: DOLLAR };
 
     fn org(id: &str) -> OrganizationId {
@@ -143,12 +145,13 @@ mod tests {
                 buying_enabled: false,
                 purchase_policy: None,
                 hold: Some(Hold { at: Timestamp::from_millis(0), reason: HoldReason::Revoked }),
+                created_at: Timestamp::from_millis(0),
                 cursor_key: [0; 32],
             },
             verification: None,
             claim: Some(Claim { organization: org("org_2"), number: number() }),
             agent: AgentStanding::Unknown,
-            balance: MicroUsd::from_micros(1_999_999),
+            credits: Credits { balance: crate::MicroUsd::from_micros(1_999_999), ..Credits::default() },
         }
     }
 
@@ -171,7 +174,7 @@ mod tests {
         assert!(matches!(judge(&gates), Err(Error::AgentAlreadyLinked)));
         gates.agent = AgentStanding::Free;
         assert!(matches!(judge(&gates), Err(Error::InsufficientCredits { .. })));
-        gates.balance = PRICES.purchase();
+        gates.credits.balance = PRICES.purchase();
         assert!(judge(&gates).is_ok());
     }
 

@@ -1,8 +1,12 @@
 //! Whether a number can be used right now, and if not, what its owner does next. Worked out on read, never stored.
 
+use std::borrow::Cow;
+
 use crate::Timestamp;
+use crate::billing::Arrears;
 use crate::number::{Order, PhoneNumber, Source, Trunk};
 use crate::organization::Hold;
+use crate::renewal::Shortfall;
 use crate::sip_connection::SipConnection;
 
 /// What has to be known beside the number itself.
@@ -12,6 +16,8 @@ pub struct Surroundings<'a> {
     pub hold: Option<&'a Hold>,
     /// Where customers point their trunks, such as `sip.example.com`.
     pub sip_host: &'a str,
+    /// What is missing for the number's next month, where that begins soon and is not covered.
+    pub shortfall: Option<Shortfall>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +65,8 @@ impl Suspension {
     #[must_use]
     pub fn of(number: &PhoneNumber, hold: Option<&Hold>) -> Self {
         let managed = matches!(number.source, Source::Managed(_));
-        Self { billing_at: number.billing.suspended_at, compliance_at: hold.filter(|_| managed).map(|hold| hold.at) }
+        let billing_at = number.billing.arrears.map(|arrears| arrears.suspended_at);
+        Self { billing_at, compliance_at: hold.filter(|_| managed).map(|hold| hold.at) }
     }
 
     /// The earlier of the two.
@@ -91,7 +98,7 @@ pub struct SetupStatus {
     pub forwarding_required: bool,
     pub forwarding_sip_uri: Option<String>,
     /// One sentence each, at most 200 characters, saying what to do next.
-    pub issues: Vec<&'static str>,
+    pub issues: Vec<Cow<'static, str>>,
 }
 
 impl SetupStatus {
@@ -107,12 +114,12 @@ impl SetupStatus {
         let forwarding_required = matches!(number.source, Source::SipTrunk { .. }) && direction.takes_inbound();
 
         let issues: Vec<_> = [
-            suspension.reason().map(suspension_issue),
-            order_issue(&number.source),
-            connection_issue,
-            (!agent_ready).then_some(
-                "Inbound calls have nowhere to go: set agentId to one of your agents, or set a dispatchMetadataTemplate.",
-            ),
+            suspension.compliance_at.map(|_| COMPLIANCE_ISSUE.into()),
+            number.billing.arrears.map(|arrears| arrears_issue(arrears).into()),
+            order_issue(&number.source).map(Cow::from),
+            connection_issue.map(Cow::from),
+            (!agent_ready).then_some(NO_AGENT_ISSUE.into()),
+            around.shortfall.filter(|_| number.settled()).map(|shortfall| shortfall_issue(shortfall).into()),
         ]
         .into_iter()
         .flatten()
@@ -137,15 +144,19 @@ impl SetupStatus {
     }
 }
 
-fn suspension_issue(reason: SuspensionReason) -> &'static str {
-    match reason {
-        SuspensionReason::Billing => {
-            "Prepaid credits ran out: add credits, and the number resumes with its next payment."
-        }
-        SuspensionReason::Compliance => {
-            "Business verification was rejected or revoked: submit a new one, or wait for the one under review; approval lifts this."
-        }
-    }
+const COMPLIANCE_ISSUE: &str = "Business verification was rejected or revoked: submit a new one, or wait for the one under review; approval lifts this.";
+const NO_AGENT_ISSUE: &str =
+    "Inbound calls have nowhere to go: set agentId to one of your agents, or set a dispatchMetadataTemplate.";
+
+fn arrears_issue(arrears: Arrears) -> String {
+    let release_at = arrears.release_at;
+    format!(
+        "Prepaid credits ran out: add credits, and the number resumes within minutes; it is released on {release_at} otherwise."
+    )
+}
+
+fn shortfall_issue(Shortfall { amount, by }: Shortfall) -> String {
+    format!("Prepaid credits do not cover this number's next month: add at least {amount} USD by {by}.")
 }
 
 fn order_issue(source: &Source) -> Option<&'static str> {
@@ -205,7 +216,7 @@ mod tests {
     }
 
     fn status(number: &PhoneNumber, sip_connections: &[SipConnection], hold: Option<&Hold>) -> SetupStatus {
-        SetupStatus::of(number, Surroundings { sip_connections, hold, sip_host: HOST })
+        SetupStatus::of(number, Surroundings { sip_connections, hold, sip_host: HOST, shortfall: None })
     }
 
     #[test]
@@ -274,7 +285,9 @@ mod tests {
         let mut number = active(Direction::Outbound);
         let suspended = status(&number, &[], Some(&hold));
         assert_eq!((suspended.status, suspended.outbound_ready, suspended.issues.len()), (Status::Suspended, false, 1));
-        number.billing.suspended_at = Some(Timestamp::from_millis(20));
+        let (suspended_at, release_at) = (Timestamp::from_millis(20), Timestamp::from_millis(30));
+        let (refused_since, refused_at) = (suspended_at, suspended_at);
+        number.billing.arrears = Some(Arrears { suspended_at, release_at, refused_since, refused_at });
         let both = Suspension::of(&number, Some(&hold));
         assert_eq!(both.reason(), Some(SuspensionReason::Compliance));
         assert_eq!(both.since(), Some(Timestamp::from_millis(20)));

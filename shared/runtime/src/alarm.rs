@@ -9,10 +9,13 @@ pub enum Alarm {
     SweepDifferences,
     /// The carrier refuses our account, our orders or a release, until a person changes something.
     CarrierRefuses,
+    /// A number cannot be charged, for another reason than its credits.
+    RenewalsFail,
 }
 
 impl Alarm {
-    pub const ALL: [Self; 3] = [Self::OrdersHandedOver, Self::SweepDifferences, Self::CarrierRefuses];
+    pub const ALL: [Self; 4] =
+        [Self::OrdersHandedOver, Self::SweepDifferences, Self::CarrierRefuses, Self::RenewalsFail];
 
     /// Its name in the template, and in the log.
     #[must_use]
@@ -21,6 +24,7 @@ impl Alarm {
             Self::OrdersHandedOver => "OrdersHandedOver",
             Self::SweepDifferences => "SweepDifferences",
             Self::CarrierRefuses => "CarrierRefuses",
+            Self::RenewalsFail => "RenewalsFail",
         }
     }
 }

@@ -65,6 +65,41 @@ impl TryFrom<Written> for SubmissionHandle {
     }
 }
 
+/// Names an organization whose numbers are to be charged, or whose credits have changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "WrittenRenewals", try_from = "WrittenRenewals")]
+pub struct RenewalsHandle {
+    pub organization: OrganizationId,
+}
+
+impl Message for RenewalsHandle {
+    const QUEUE_URL: &'static str = "RENEWALS_QUEUE_URL";
+
+    fn organization(&self) -> Option<&OrganizationId> {
+        Some(&self.organization)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenRenewals {
+    organization_id: String,
+}
+
+impl From<RenewalsHandle> for WrittenRenewals {
+    fn from(RenewalsHandle { organization }: RenewalsHandle) -> Self {
+        Self { organization_id: organization.to_string() }
+    }
+}
+
+impl TryFrom<WrittenRenewals> for RenewalsHandle {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenRenewals) -> Result<Self, Self::Error> {
+        Ok(Self { organization: OrganizationId::parse(&written.organization_id)? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
@@ -96,6 +97,12 @@ pub const VARIABLES: &[Variable] = &[
         name: "IMPORT_MONTHLY_FEE_USD",
         meaning: "charged each month for an imported number",
         default: Some("0"),
+        set_by: Setter::Template,
+    },
+    Variable {
+        name: "GRACE_PERIOD_DAYS",
+        meaning: "days from the suspension of a number that is not paid for to its release, 1 to 365",
+        default: Some("30"),
         set_by: Setter::Template,
     },
     Variable {
@@ -327,6 +334,17 @@ impl Settings {
         self.parsed("IMPORT_LIMIT", |text| text.parse().map_err(|_| "must be a whole number such as 1000"))
     }
 
+    /// How long after its suspension a number is released that is not paid for.
+    ///
+    /// # Errors
+    /// `GRACE_PERIOD_DAYS` is not a number of days from 1 to 365.
+    pub fn grace_period(&self) -> Result<Duration, SettingsError> {
+        self.parsed("GRACE_PERIOD_DAYS", |text| match text.parse() {
+            Ok(days @ 1..=365) => Ok(Duration::from_hours(24 * days)),
+            _ => Err("must be a whole number of days from 1 to 365"),
+        })
+    }
+
     /// # Errors
     /// `PURCHASE_POLICY` is neither `approved` nor `submitted`.
     pub fn purchase_policy(&self) -> Result<PurchasePolicy, SettingsError> {
@@ -512,6 +530,7 @@ mod tests {
             (limit("CARRIER_MONTHLY_LIMIT_USD").carrier_price_limits().unwrap_err(), "CARRIER_MONTHLY_LIMIT_USD"),
             (bad.terms().unwrap_err(), "TERMS_URL"),
             (bad.import_limit().unwrap_err(), "IMPORT_LIMIT"),
+            (bad.grace_period().unwrap_err(), "GRACE_PERIOD_DAYS"),
             (bad.purchase_policy().unwrap_err(), "PURCHASE_POLICY"),
             (bad.sip_host().unwrap_err(), "SIP_HOST"),
             (bad.log_level().unwrap_err(), "LOG_LEVEL"),

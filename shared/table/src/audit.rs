@@ -19,15 +19,14 @@ struct EventItem {
     actor_email: Option<String>,
     action: String,
     changed: Vec<String>,
-    /// The customer event of the same change, if there is one.
-    customer_event_id: Option<String>,
-    customer_event_type: Option<String>,
-    customer_event_sequence: Option<u64>,
+    /// The customer events of the same change.
+    #[serde(default)]
+    customer_events: Vec<FeedLink>,
     expires_at: i64,
 }
 
 impl EventItem {
-    fn new(event: &Event, customer: Option<(&EventId, &feed::Event)>) -> Self {
+    fn new(event: &Event, customer: &[(EventId, &feed::Event)]) -> Self {
         // Whole, so that a new field is not forgotten here. The key names organization and subject.
         let Event { organization: _, subject: _, at, actor, action, changed } = event;
         Self {
@@ -37,9 +36,7 @@ impl EventItem {
             actor_email: actor.email().map(str::to_owned),
             action: action.as_str().to_owned(),
             changed: changed.iter().map(|field| (*field).to_owned()).collect(),
-            customer_event_id: customer.map(|(id, _)| id.to_string()),
-            customer_event_type: customer.map(|(_, event)| event.kind.as_str().to_owned()),
-            customer_event_sequence: customer.map(|(_, event)| event.sequence),
+            customer_events: customer.iter().map(|(id, event)| FeedLink::new(id, event)).collect(),
             expires_at: event.kept_until().seconds(),
         }
     }
@@ -58,20 +55,27 @@ pub struct RecordedEvent {
     pub action: String,
     /// Names of fields, never values.
     pub changed: Vec<String>,
-    /// The customer event of the same change, where there is one.
-    pub customer_event: Option<FeedLink>,
+    /// The customer events of the same change: none for some, several for some renewals.
+    pub customer_events: Vec<FeedLink>,
     /// Where the event stands among those of its subject: a page after this one starts here.
     pub position: String,
 }
 
 /// Names a customer event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedLink {
     /// `evt_…`
     pub id: String,
     /// Such as `phone_number.released`.
+    #[serde(rename = "type")]
     pub kind: String,
     pub sequence: u64,
+}
+
+impl FeedLink {
+    fn new(id: &EventId, event: &feed::Event) -> Self {
+        Self { id: id.to_string(), kind: event.kind.as_str().to_owned(), sequence: event.sequence }
+    }
 }
 
 /// Where a list of events begins and how far it goes.
@@ -87,22 +91,17 @@ impl Transaction<'_> {
     /// Remembers a change in the change's own transaction: neither is ever there without the other. All tries of the
     /// transaction write the same event, so a lost answer does not leave two. The step is `event`.
     pub(crate) fn audit(self, event: &Event) -> Result<Self> {
-        self.remember(event, None)
+        self.remember(event, &[])
     }
 
-    /// Writes the events that record a change: the audit event, and the customer event if there is one. The steps are `event`
-    /// and `feed`.
+    /// Writes the events that record a change: the audit event and the customer events. The steps are `event` and `feed`.
     pub(crate) fn record<T>(self, change: &Recorded<T>) -> Result<Self> {
-        match &change.event {
-            None => self.remember(&change.audit, None),
-            Some(customer) => {
-                let id = self.table.event_id();
-                self.remember(&change.audit, Some((&id, customer)))?.feed_event(&id, customer)
-            }
-        }
+        let customer: Vec<_> = self.table.event_ids().zip(&change.events).collect();
+        let recorded = self.remember(&change.audit, &customer)?;
+        customer.iter().try_fold(recorded, |transaction, (id, event)| transaction.feed_event(id, event))
     }
 
-    fn remember(self, event: &Event, customer: Option<(&EventId, &feed::Event)>) -> Result<Self> {
+    fn remember(self, event: &Event, customer: &[(EventId, &feed::Event)]) -> Result<Self> {
         let key = Key::event(event, self.table.randomness.draw());
         self.put("event", to_item(key, None, &EventItem::new(event, customer))?, &Condition::absent())
     }
@@ -133,22 +132,7 @@ fn read_event(item: Item, prefix: &str) -> Result<RecordedEvent> {
         .and_then(|key| key.strip_prefix(prefix))
         .ok_or_else(|| Error::internal("an event stands under another subject's key"))?
         .to_owned();
-    let EventItem {
-        at,
-        actor_kind,
-        actor_id,
-        actor_email,
-        action,
-        changed,
-        customer_event_id,
-        customer_event_type,
-        customer_event_sequence,
-        ..
-    } = from_item(item)?;
-    let customer_event = match (customer_event_id, customer_event_type, customer_event_sequence) {
-        (Some(id), Some(kind), Some(sequence)) => Some(FeedLink { id, kind, sequence }),
-        _ => None,
-    };
+    let EventItem { at, actor_kind, actor_id, actor_email, action, changed, customer_events, .. } = from_item(item)?;
     Ok(RecordedEvent {
         at: time("at", &at)?,
         actor_kind,
@@ -156,7 +140,7 @@ fn read_event(item: Item, prefix: &str) -> Result<RecordedEvent> {
         actor_email,
         action,
         changed,
-        customer_event,
+        customer_events,
         position,
     })
 }
@@ -181,7 +165,7 @@ mod tests {
     }
 
     fn stored(event: &Event) -> Item {
-        to_item(Key::event(event, 7), None, &EventItem::new(event, None)).unwrap()
+        to_item(Key::event(event, 7), None, &EventItem::new(event, &[])).unwrap()
     }
 
     #[test]

@@ -3,8 +3,9 @@
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::feed::{About, Event, KEPT_FOR, Kind, LISTED_AFTER, Payment};
+use domain::feed::{About, Event, KEPT_FOR, Kind, LISTED_AFTER, Payment, Shortage};
 use domain::number::{PhoneNumber, Routing};
+use domain::renewal::Period;
 use domain::{AgentId, EventId, KybId, Label, MicroUsd, OrganizationId, PhoneNumberId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ use crate::transaction::{Condition, Transaction};
 /// A page of a filtered feed reads no more than so many megabytes, whatever it finds there: some 3,000 events in each.
 const PAGES_LIMIT: usize = 25;
 
+/// The subject of events about an organization's credits.
+const CREDITS: &str = "credits";
+
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FeedItem {
@@ -25,7 +29,7 @@ struct FeedItem {
     id: String,
     event_type: String,
     sequence: u64,
-    /// The id of the number or the verification.
+    /// The id of the number or the verification; `credits` for an organization's credits.
     subject: String,
     e164: Option<String>,
     source: Option<String>,
@@ -36,8 +40,12 @@ struct FeedItem {
     amount_micro_usd: Option<i64>,
     period_start: Option<String>,
     period_end: Option<String>,
+    scheduled_release_at: Option<String>,
     release_reason: Option<String>,
     changed: Option<Vec<String>>,
+    balance_micro_usd: Option<i64>,
+    due_micro_usd: Option<i64>,
+    covered_until: Option<String>,
     expires_at: i64,
 }
 
@@ -56,6 +64,7 @@ pub struct FeedEvent {
 pub enum FeedSubject {
     Number(Box<FeedNumber>),
     Verification { id: KybId, status: String },
+    Credits(Shortage),
 }
 
 /// A number as an event shows it, and what belongs to the event's kind.
@@ -68,7 +77,8 @@ pub struct FeedNumber {
     pub agent_id: Option<String>,
     pub label: Option<String>,
     pub amount: Option<MicroUsd>,
-    pub period: Option<(Timestamp, Timestamp)>,
+    pub period: Option<Period>,
+    pub release_at: Option<Timestamp>,
     pub reason: Option<String>,
     pub changed: Option<Vec<String>>,
 }
@@ -103,7 +113,14 @@ impl FeedItem {
             About::Verification(subject, status) => {
                 Self { subject: subject.to_string(), kyb_status: Some(status.as_str().to_owned()), ..item }
             }
-            About::Number { number, payment, reason, changed } => {
+            About::Credits(Shortage { balance, due, covered_until }) => Self {
+                subject: CREDITS.to_owned(),
+                balance_micro_usd: Some(balance.micros()),
+                due_micro_usd: Some(due.micros()),
+                covered_until: Some(covered_until.to_string()),
+                ..item
+            },
+            About::Number { number, payment, release_at, reason, changed } => {
                 let PhoneNumber { id, e164, source, routing, .. } = &**number;
                 let Routing { direction, agent, label, template: _ } = routing;
                 let period = payment.and_then(|Payment { period, .. }| period);
@@ -115,8 +132,9 @@ impl FeedItem {
                     agent_id: agent.as_ref().map(AgentId::to_string),
                     label: label.as_ref().map(Label::to_string),
                     amount_micro_usd: payment.map(|Payment { amount, .. }| amount.micros()),
-                    period_start: period.map(|(start, _)| start.to_string()),
-                    period_end: period.map(|(_, end)| end.to_string()),
+                    period_start: period.map(|period| period.start.to_string()),
+                    period_end: period.map(|period| period.end.to_string()),
+                    scheduled_release_at: release_at.map(|at| at.to_string()),
                     release_reason: reason.map(|reason| reason.as_str().to_owned()),
                     changed: (*kind == Kind::Updated).then(|| changed.iter().map(ToString::to_string).collect()),
                     ..item
@@ -132,7 +150,16 @@ impl TryFrom<FeedItem> for FeedEvent {
     fn try_from(item: FeedItem) -> Result<Self> {
         let start = optional_time("periodStart", item.period_start.as_deref())?;
         let end = optional_time("periodEnd", item.period_end.as_deref())?;
+        let covered_until = optional_time("coveredUntil", item.covered_until.as_deref())?;
+        let micros = |attribute, value: Option<i64>| {
+            value.map(MicroUsd::from_micros).ok_or("is missing").map_err(corrupt(attribute))
+        };
         let about = match item.kyb_status {
+            None if item.subject == CREDITS => FeedSubject::Credits(Shortage {
+                balance: micros("balanceMicroUsd", item.balance_micro_usd)?,
+                due: micros("dueMicroUsd", item.due_micro_usd)?,
+                covered_until: covered_until.ok_or("is missing").map_err(corrupt("coveredUntil"))?,
+            }),
             Some(status) => {
                 FeedSubject::Verification { id: KybId::parse(&item.subject).map_err(corrupt("subject"))?, status }
             }
@@ -144,7 +171,8 @@ impl TryFrom<FeedItem> for FeedEvent {
                 agent_id: item.agent_id,
                 label: item.label,
                 amount: item.amount_micro_usd.map(MicroUsd::from_micros),
-                period: start.zip(end),
+                period: start.zip(end).map(|(start, end)| Period { start, end }),
+                release_at: optional_time("scheduledReleaseAt", item.scheduled_release_at.as_deref())?,
                 reason: item.release_reason,
                 changed: item.changed,
             })),
@@ -168,10 +196,11 @@ impl Transaction<'_> {
 }
 
 impl Table {
-    /// An id for an event of the transaction that is being built. It holds the current time, not the start of the request
-    /// or run, which may be long ago.
-    pub(crate) fn event_id(&self) -> EventId {
-        EventId::new(self.clock.now(), self.randomness.draw())
+    /// Ids for the events of a change whose transaction is being built, in their order. They hold the current time, not the
+    /// start of the request or run, which may be long ago.
+    pub(crate) fn event_ids(&self) -> impl Iterator<Item = EventId> {
+        let (now, random) = (self.clock.now(), self.randomness.draw());
+        (0..).map(move |place| EventId::new(now, random.wrapping_add(place)))
     }
 
     /// The events of the last 30 days up to 30 s ago, oldest first: at most `limit` of them, after `after`.

@@ -78,7 +78,9 @@ impl Table {
                 Some(Named::Submission(organization, submission)) => {
                     found.push((entry.due, Due::Submission(organization, submission)));
                 }
-                None => tracing::error!(work.due = entry.due, "a row in the work index cannot be understood"),
+                Some(Named::Credits(_)) | None => {
+                    tracing::error!(work.due = entry.due, "a row in the work index cannot be understood");
+                }
             }
         }
         found.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -107,6 +109,24 @@ impl Table {
         });
         let items = Pages::of(self.entries_of(shard, None), after).at_most(limit).await?;
         items.into_iter().map(Entry::read).collect()
+    }
+
+    /// All entries of one partition whose time is after `after`, where that is given, and not after `until`.
+    pub(crate) async fn entries_between(
+        &self,
+        shard: &str,
+        after: Option<Timestamp>,
+        until: Timestamp,
+    ) -> Result<Vec<Entry>> {
+        // Greater than any id, so that it includes everything of the very moment.
+        let place = |at: Timestamp| format!("{at}~");
+        let first = after.map_or_else(|| FIRST.to_owned(), place);
+        let query = self
+            .entries_of(shard, None)
+            .key_condition_expression(format!("{WORK_SHARD} = :shard AND {WORK_DUE} BETWEEN :first AND :last"))
+            .expression_attribute_values(":first", AttributeValue::S(first))
+            .expression_attribute_values(":last", AttributeValue::S(place(until)));
+        Pages::of(query, None).all().await?.into_iter().map(Entry::read).collect()
     }
 
     /// Up to a hundred rows of numbers of one partition after a position, as they stand now, and the position to go on

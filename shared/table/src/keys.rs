@@ -3,7 +3,7 @@
 //! | access pattern | key | who asks |
 //! |---|---|---|
 //! | a tenant: flag, policy, hold | `ORG#<org>` / `ORG` | every route |
-//! | its credits | `ORG#<org>` / `CREDITS` | buying |
+//! | its credits | `ORG#<org>` / `CREDITS` | buying, renewals, credits, every read of a number |
 //! | its SMS brand | `ORG#<org>` / `BRAND` | verification overview |
 //! | how many numbers it has imported | `ORG#<org>` / `IMPORTS` | importing |
 //! | its searches of the last minute | `ORG#<org>` / `SEARCHES` | searching |
@@ -11,7 +11,7 @@
 //! | an agent; the one number it is linked to; all of them | `ORG#<org>` / `AGENT#<id>`, `AGENTLINK#<id>`, prefix | buying, importing, updating, operators |
 //! | a SIP connection; all of them | `ORG#<org>` / `SIPCONNECTION#<id>`, prefix | importing, every read of a number |
 //! | the current verification; an earlier one | `ORG#<org>` / `KYB`, `KYB#<id>` | verification, its notifier |
-//! | a ledger entry; the ledger in time order | `ORG#<org>` / `LEDGER#<time>#<reference>`, prefix | buying, refunds |
+//! | a ledger entry; the ledger in the order of booking | `LEDGER#<org>` / `<time of booking>#<reference>` | buying, refunds, renewals, credits |
 //! | who changed a number, verification or key, newest first | `ORG#<org>` / `EVENT#<subject>#<time>#<random>`, prefix backwards | operators |
 //! | customer events, oldest first | `FEED#<org>` / `<evt>` (ids sort by time), range | events |
 //! | an order that may arrive after its refund | `ORG#<org>` / `LATEORDER#<pn>` | reconciler |
@@ -22,12 +22,14 @@
 //! | an API key's SHA-256, by its id; all of a tenant | `ORG#<org>` / `APIKEY#<id>`, prefix | operators |
 //! | what is not settled (index `work`) | `WORK#<shard>` / `<due>#<id>` | reconciler |
 //! | months to be paid (index `work`) | `WORK#CHARGE#<shard>` / `<due>#<id>` | renewals, the sweep |
+//! | credits in which something was booked (index `work`) | `WORK#CREDITS` / `<time>#<org>` | renewals |
+//! | one organization's numbers by their next month (index `due`) | `organizationId` / `nextChargeAt` | renewals, credits, reads of numbers when credits are low |
+//! | since when renewals have run without a gap | `SCHEDULE` / `RENEWALS` | renewals |
 //! | verifications that staff know of and have not decided (index `work`) | `WORK#REVIEW` / `<submitted>#<id>` | operators |
 //! | all tenants (index `work`) | `WORK#ORGANIZATIONS` / `<org>` | operators |
 
 use domain::api_key::ApiKeyHash;
 use domain::audit::Event;
-use domain::credits::LedgerEntry;
 use domain::idempotency::IdempotencyKey;
 use domain::{
     AgentId, ApiKeyId, BookingReference, E164, EventId, KybId, OrganizationId, PhoneNumberId, SipConnectionId,
@@ -39,9 +41,16 @@ pub(crate) const SK: &str = "SK";
 pub(crate) const WORK_INDEX: &str = "work";
 pub(crate) const WORK_SHARD: &str = "workShard";
 pub(crate) const WORK_DUE: &str = "workDue";
+pub(crate) const DUE_INDEX: &str = "due";
+pub(crate) const ORGANIZATION_ID: &str = "organizationId";
+pub(crate) const NEXT_CHARGE_AT: &str = "nextChargeAt";
+/// What the index `due` holds of a number beside its keys.
+pub(crate) const DUE_PROJECTION: [&str; 6] =
+    ["e164", "createdAt", "nextMonth", "monthlyMicroUsd", "billingSuspendedAt", WORK_DUE];
 /// DynamoDB deletes an item some time after this moment (whole seconds since 1970). Nothing relies on it being gone.
 pub(crate) const EXPIRES_AT: &str = "expiresAt";
 
+const CREDITS: &str = "CREDITS";
 /// What every number's sort key starts with.
 pub(crate) const NUMBERS: &str = "NUMBER#";
 /// What every SIP connection's sort key starts with.
@@ -54,8 +63,6 @@ pub(crate) const AGENT_LINKS: &str = "AGENTLINK#";
 pub(crate) const API_KEYS: &str = "APIKEY#";
 /// What the sort key of every order starts with that may arrive after its refund.
 const LATE_ORDERS: &str = "LATEORDER#";
-/// What every ledger entry's sort key starts with.
-pub(crate) const LEDGER: &str = "LEDGER#";
 
 /// Due work is spread over this many partitions of the index, so that no one of them grows hot.
 pub(crate) const WORK_SHARDS: u8 = 8;
@@ -77,7 +84,7 @@ impl Key {
     }
 
     pub(crate) fn credits(organization: &OrganizationId) -> Self {
-        Self::of(organization, "CREDITS")
+        Self::of(organization, CREDITS)
     }
 
     pub(crate) fn brand(organization: &OrganizationId) -> Self {
@@ -120,8 +127,13 @@ impl Key {
         Self::of(organization, format!("KYB#{submission}"))
     }
 
-    pub(crate) fn ledger_entry(organization: &OrganizationId, entry: &LedgerEntry) -> Self {
-        Self::of(organization, format!("{LEDGER}{}#{}", entry.at, entry.reference))
+    /// `booked_at` is later than that of every entry before.
+    pub(crate) fn ledger_entry(organization: &OrganizationId, booked_at: Timestamp, reference: &str) -> Self {
+        Self { pk: ledger_partition(organization), sk: format!("{booked_at}#{reference}") }
+    }
+
+    pub(crate) fn renewals() -> Self {
+        Self { pk: "SCHEDULE".to_owned(), sk: "RENEWALS".to_owned() }
     }
 
     pub(crate) fn booking(organization: &OrganizationId, reference: &BookingReference) -> Self {
@@ -176,6 +188,11 @@ pub(crate) fn feed_partition(organization: &OrganizationId) -> String {
     format!("FEED#{organization}")
 }
 
+/// The partition of an organization's ledger, apart from `ORG#<org>` because it is written often and only at its end.
+pub(crate) fn ledger_partition(organization: &OrganizationId) -> String {
+    format!("LEDGER#{organization}")
+}
+
 /// A place between an event and the next one: ids are equally long, and a space sorts before all their letters.
 pub(crate) fn feed_after(id: &EventId) -> String {
     format!("{id} ")
@@ -193,6 +210,7 @@ pub(crate) enum Named {
     LateOrder(OrganizationId, PhoneNumberId),
     /// The current submission; its id stands in the due time's entry, because its key has none.
     Submission(OrganizationId, KybId),
+    Credits(OrganizationId),
 }
 
 impl Key {
@@ -202,6 +220,9 @@ impl Key {
         if self.sk == "KYB" {
             let (_, id) = due.split_once('#')?;
             return Some(Named::Submission(organization, KybId::parse(id).ok()?));
+        }
+        if self.sk == CREDITS {
+            return Some(Named::Credits(organization));
         }
         if let Some(id) = self.sk.strip_prefix(LATE_ORDERS) {
             return Some(Named::LateOrder(organization, PhoneNumberId::parse(id).ok()?));
@@ -245,6 +266,17 @@ impl Work {
         "WORK#REVIEW".to_owned()
     }
 
+    /// Credits in which something was booked: what it means for the organization's numbers is looked at next. One partition is
+    /// enough: an entry stays for a minute or two, and each organization has one.
+    pub(crate) fn credits(organization: &OrganizationId, booked_at: Timestamp) -> Self {
+        Self { shard: Self::booked_credits(), due: format!("{booked_at}#{organization}") }
+    }
+
+    /// The partition of credits in which something was booked.
+    pub(crate) fn booked_credits() -> String {
+        "WORK#CREDITS".to_owned()
+    }
+
     /// The partition of all tenants.
     pub(crate) fn organizations() -> String {
         "WORK#ORGANIZATIONS".to_owned()
@@ -269,7 +301,6 @@ fn shard_of(id: &str) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::MicroUsd;
     use domain::api_key::ApiKey;
     use domain::audit::{Action, Actor, Subject};
 
@@ -281,7 +312,6 @@ mod tests {
         let submission = KybId::new(now, 1);
         let agent = AgentId::parse("agent_1").unwrap();
         let connection = SipConnectionId::parse("sip_1").unwrap();
-        let entry = LedgerEntry::purchase(&number, now, MicroUsd::from_micros(1));
         let hash = ApiKey::new([0; 32]).hash();
         let event = Event {
             organization: org.clone(),
@@ -305,9 +335,9 @@ mod tests {
             (Key::current_kyb(&org), "ORG#org_1", "KYB"),
             (Key::past_kyb(&org, &submission), "ORG#org_1", "KYB#kyb_01kwdfkd000000000000000001"),
             (
-                Key::ledger_entry(&org, &entry),
-                "ORG#org_1",
-                "LEDGER#2026-07-01T00:00:00.000Z#purchase:pn_01kwdfkd000000000000000001",
+                Key::ledger_entry(&org, now, "renewal:pn_01kwdfkd000000000000000001:3"),
+                "LEDGER#org_1",
+                "2026-07-01T00:00:00.000Z#renewal:pn_01kwdfkd000000000000000001:3",
             ),
             (
                 Key::event(&event, 0xabc << 64),
@@ -325,6 +355,7 @@ mod tests {
                 "IDEMPOTENCY#POST#/v1/phone-numbers#a:b",
             ),
             (Key::feed_event(&org, &EventId::new(now, 1)), "FEED#org_1", "evt_01kwdfkd000000000000000001"),
+            (Key::renewals(), "SCHEDULE", "RENEWALS"),
             (Key::booking(&org, &BookingReference::parse("inv:1").unwrap()), "ORG#org_1", "REFERENCE#inv:1"),
             (Key::api_key_of(&org, &ApiKeyId::new(now, 1)), "ORG#org_1", "APIKEY#key_01kwdfkd000000000000000001"),
             (Key::claim(&E164::parse("+12015551234").unwrap()), "E164#+12015551234", "CLAIM"),
@@ -352,6 +383,9 @@ mod tests {
         assert_eq!(Key::late_order(&org, &number).named(due), Some(Named::LateOrder(org.clone(), number)));
         let entry = format!("2026-07-01T00:00:00.000Z#{submission}");
         assert_eq!(Key::current_kyb(&org).named(&entry), Some(Named::Submission(org.clone(), submission)));
-        assert_eq!(Key::credits(&org).named(due), None);
+        assert_eq!(Key::credits(&org).named(due), Some(Named::Credits(org.clone())));
+        let booked = Work::credits(&org, now);
+        assert_eq!((booked.shard.as_str(), booked.due.as_str()), ("WORK#CREDITS", "2026-07-01T00:00:00.000Z#org_1"));
+        assert_eq!(Key::organization(&org).named(due), None);
     }
 }

@@ -27,6 +27,7 @@ mod orders;
 mod organizations;
 mod pages;
 mod registrations;
+mod renewals;
 mod reviews;
 mod schema;
 mod searches;
@@ -52,12 +53,13 @@ use transaction::Condition;
 use trouble::{busy_or_fault, retrying};
 
 pub use audit::{EventPage, FeedLink, RecordedEvent};
-pub use credits::{Booked, Booking, LedgerLine};
+pub use credits::{Booked, Booking, LedgerLine, LedgerPage, LedgerPlace};
 pub use feed::{FeedEvent, FeedFilter, FeedNumber, FeedPage, FeedSubject};
 pub use idempotency::{Begun, Lease, RecordedAnswer};
 pub use index::Due;
 pub use kyb::Verification;
 pub use numbers::{Filter, Page, View};
+pub use renewals::{DueOrganization, Heartbeat, RenewalOutcome, Renewed, RowChange, Rows};
 pub use sweep::{Holder, Place};
 
 /// The table, reachable. Cheap to clone.

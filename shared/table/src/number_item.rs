@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use domain::billing::{Arrears, Billing};
 use domain::carrier::{CarrierNumberId, CarrierOrderId};
 use domain::number::{
-    Billing, Direction, DispatchTemplate, Order, PhoneNumber, ReleaseReason, Routing, SmsAssignment,
-    SmsAssignmentStatus, Source, Trunk,
+    Direction, DispatchTemplate, Order, PhoneNumber, ReleaseReason, Routing, SmsAssignment, SmsAssignmentStatus,
+    Source, Trunk,
 };
 use domain::{AgentId, E164, Error, Label, MicroUsd, Name, OrganizationId, PhoneNumberId, Result, SipConnectionId};
 use serde::{Deserialize, Serialize};
@@ -40,9 +41,14 @@ struct NumberItem {
     label: Option<String>,
     upfront_micro_usd: i64,
     monthly_micro_usd: i64,
+    /// When `next_month` begins, for numbers that are charged: the index `due` is made of it. It is never read back.
     next_charge_at: Option<String>,
+    next_month: Option<u32>,
     last_charged_at: Option<String>,
     billing_suspended_at: Option<String>,
+    scheduled_release_at: Option<String>,
+    refused_since: Option<String>,
+    refused_at: Option<String>,
     sms_profile_id: Option<String>,
     sms_campaign_id: Option<String>,
     sms_status: Option<String>,
@@ -94,7 +100,13 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
         sequence,
     } = number;
     let Routing { direction, template, agent, label } = routing;
-    let Billing { upfront, monthly, next_charge_at, last_charged_at, suspended_at } = billing;
+    let Billing { upfront, monthly, next_month, last_charged_at, arrears } = billing;
+    let arrears = arrears.map(|Arrears { suspended_at, release_at, refused_since, refused_at }| {
+        [suspended_at, release_at, refused_since, refused_at].map(|at| at.to_string())
+    });
+    let [billing_suspended_at, scheduled_release_at, refused_since, refused_at] =
+        arrears.map_or([const { None }; 4], |times| times.map(Some));
+    let renewable = number.renewable();
     let SmsAssignment { profile_id, campaign_id, status: sms_status, updated_at: sms_updated_at } = sms;
     let attributes = NumberItem {
         id: id.to_string(),
@@ -116,9 +128,13 @@ pub(crate) fn number_item(number: &PhoneNumber) -> Result<Item> {
         label: label.as_ref().map(Label::to_string),
         upfront_micro_usd: upfront.micros(),
         monthly_micro_usd: monthly.micros(),
-        next_charge_at: next_charge_at.map(|at| at.to_string()),
+        next_charge_at: renewable.map(|number| number.due(number.next_month).to_string()),
+        next_month: *next_month,
         last_charged_at: last_charged_at.map(|at| at.to_string()),
-        billing_suspended_at: suspended_at.map(|at| at.to_string()),
+        billing_suspended_at,
+        scheduled_release_at,
+        refused_since,
+        refused_at,
         sms_profile_id: profile_id.clone(),
         sms_campaign_id: campaign_id.clone(),
         sms_status: sms_status.map(|status| text(status.as_str())),
@@ -137,7 +153,7 @@ fn work(number: &PhoneNumber) -> Option<Work> {
         Source::Managed(Order::Ordering { .. }) => Some(Work::unsettled(number.created_at.plus(SETTLED_WITHIN), id)),
         Source::Managed(Order::Releasing { .. }) => Some(Work::unsettled(number.updated_at.plus(SETTLED_WITHIN), id)),
         Source::Managed(Order::Active { .. }) | Source::SipTrunk { .. } => {
-            number.billing.next_charge_at.map(|due| Work::charge(due, id))
+            number.renewable().map(|number| Work::charge(number.next_try_at, id))
         }
     }
 }
@@ -150,7 +166,7 @@ impl TryFrom<NumberItem> for PhoneNumber {
     type Error = Error;
 
     fn try_from(item: NumberItem) -> Result<Self> {
-        let source = source(&item)?;
+        let (source, billing) = (source(&item)?, billing(&item)?);
         let template = item.template.map(DispatchTemplate::from_compact_json).transpose();
         let agent = item.agent_id.as_deref().map(AgentId::parse).transpose();
         let label = item.label.as_deref().map(Label::from_stored).transpose();
@@ -165,13 +181,7 @@ impl TryFrom<NumberItem> for PhoneNumber {
                 agent: agent.map_err(corrupt("agentId"))?,
                 label: label.map_err(corrupt("label"))?,
             },
-            billing: Billing {
-                upfront: MicroUsd::from_micros(item.upfront_micro_usd),
-                monthly: MicroUsd::from_micros(item.monthly_micro_usd),
-                next_charge_at: optional_time("nextChargeAt", item.next_charge_at.as_deref())?,
-                last_charged_at: optional_time("lastChargedAt", item.last_charged_at.as_deref())?,
-                suspended_at: optional_time("billingSuspendedAt", item.billing_suspended_at.as_deref())?,
-            },
+            billing,
             sms: SmsAssignment {
                 profile_id: item.sms_profile_id,
                 campaign_id: item.sms_campaign_id,
@@ -185,6 +195,42 @@ impl TryFrom<NumberItem> for PhoneNumber {
             sequence: item.sequence,
         })
     }
+}
+
+/// More months than this, a thousand years, have not begun for any number.
+const MONTHS_MOST: u32 = 12_000;
+
+/// Rows of before numbers were charged monthly have no `nextMonth`: none of their months after the first is paid.
+pub(crate) fn next_month(stored: Option<u32>) -> Result<u32> {
+    match stored.unwrap_or(1) {
+        month @ 1..=MONTHS_MOST => Ok(month),
+        _ => Err(corrupt("nextMonth")("is out of range")),
+    }
+}
+
+fn billing(item: &NumberItem) -> Result<Billing> {
+    let is_charged = item.next_month.is_some() || item.next_charge_at.is_some();
+    let arrears = match optional_time("billingSuspendedAt", item.billing_suspended_at.as_deref())? {
+        None => None,
+        Some(suspended_at) => {
+            let time = |attribute, text: &Option<String>| {
+                optional_time(attribute, text.as_deref())?.ok_or("is missing").map_err(corrupt(attribute))
+            };
+            Some(Arrears {
+                suspended_at,
+                release_at: time("scheduledReleaseAt", &item.scheduled_release_at)?,
+                refused_since: time("refusedSince", &item.refused_since)?,
+                refused_at: time("refusedAt", &item.refused_at)?,
+            })
+        }
+    };
+    Ok(Billing {
+        upfront: MicroUsd::from_micros(item.upfront_micro_usd),
+        monthly: MicroUsd::from_micros(item.monthly_micro_usd),
+        next_month: is_charged.then(|| next_month(item.next_month)).transpose()?,
+        last_charged_at: optional_time("lastChargedAt", item.last_charged_at.as_deref())?,
+        arrears,
+    })
 }
 
 fn source(item: &NumberItem) -> Result<Source> {
@@ -255,7 +301,9 @@ mod tests {
         let resource = CarrierNumberId::parse("2718281828459045235").unwrap();
         let active = ordering.clone().activate(resource, ordering.created_at).unwrap();
         let mut suspended = active.clone();
-        suspended.billing.suspended_at = Some(ordering.created_at);
+        let at = ordering.created_at;
+        let arrears = Arrears { suspended_at: at, release_at: at, refused_since: at, refused_at: at };
+        suspended.billing.arrears = Some(arrears);
         suspended.sms.status = Some(SmsAssignmentStatus::Assigned);
         let mut legacy = ordering.clone();
         let trunk = Trunk::Legacy(Name::parse("trunk 1").unwrap());
@@ -294,7 +342,7 @@ mod tests {
         assert_eq!(due(&active).as_deref(), Some("2026-08-01T00:00:00.000Z"));
         let mut free = ordering;
         free.source = Source::SipTrunk { trunk: Trunk::Legacy(Name::parse("t").unwrap()), provider_name: None };
-        free.billing.next_charge_at = None;
+        free.billing.next_month = None;
         assert_eq!(due(&free), None);
     }
 

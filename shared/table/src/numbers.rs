@@ -1,10 +1,14 @@
 //! Reading, changing and removing numbers.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::audit::{Action, Actor};
+use domain::credits::{Credits, LOW_WITHIN};
 use domain::number::{Change, Order, Patch, PhoneNumber, Source};
 use domain::organization::Organization;
 use domain::registration::AgentStanding;
+use domain::renewal::{Shortfall, shortfalls};
 use domain::sip_connection::SipConnection;
 use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Recorded, Result, Timestamp};
 
@@ -23,6 +27,8 @@ pub struct View<T> {
     pub shown: T,
     pub sip_connections: Vec<SipConnection>,
     pub organization: Organization,
+    /// What is missing for the next month of numbers that the credits do not cover soon.
+    pub shortfalls: BTreeMap<PhoneNumberId, Shortfall>,
 }
 
 /// Which numbers a list is to hold. Empty: all.
@@ -65,13 +71,15 @@ pub struct Page {
 impl Table {
     /// One number with what its setup status needs; `None` when the organization has no such number.
     pub async fn number(&self, organization: &OrganizationId, id: &PhoneNumberId) -> Result<Option<View<PhoneNumber>>> {
-        let (number, sip_connections, organization) = tokio::try_join!(
+        let (number, sip_connections, organization, credits) = tokio::try_join!(
             self.fetch(Key::number(organization, id)),
             self.sip_connections(organization),
             self.organization(organization),
+            self.credits(organization),
         )?;
-        let number = number.map(read_number).transpose()?;
-        Ok(number.map(|shown| View { shown, sip_connections, organization }))
+        let Some(shown) = number.map(read_number).transpose()? else { return Ok(None) };
+        let shortfalls = self.shortfalls(&organization.id, &credits).await?;
+        Ok(Some(View { shown, sip_connections, organization, shortfalls }))
     }
 
     /// One number alone.
@@ -86,12 +94,29 @@ impl Table {
         filter: &Filter,
         page: &Page,
     ) -> Result<View<Vec<PhoneNumber>>> {
-        let (shown, sip_connections, organization) = tokio::try_join!(
+        let (shown, sip_connections, organization, credits) = tokio::try_join!(
             self.number_rows(organization, filter, page),
             self.sip_connections(organization),
             self.organization(organization),
+            self.credits(organization),
         )?;
-        Ok(View { shown, sip_connections, organization })
+        let shortfalls = self.shortfalls(&organization.id, &credits).await?;
+        Ok(View { shown, sip_connections, organization, shortfalls })
+    }
+
+    /// What is missing for the next month of an organization's numbers. It is only asked where renewals have found the credits
+    /// low, so it costs everybody else nothing.
+    async fn shortfalls(
+        &self,
+        organization: &OrganizationId,
+        credits: &Credits,
+    ) -> Result<BTreeMap<PhoneNumberId, Shortfall>> {
+        if credits.low_since.is_none() {
+            return Ok(BTreeMap::new());
+        }
+        let now = self.clock.now();
+        let until = now.plus(LOW_WITHIN);
+        Ok(shortfalls(&self.renewables(organization, until).await?, credits.balance, now, until))
     }
 
     async fn number_rows(
@@ -237,11 +262,12 @@ impl Table {
                 Source::Managed(_) => return Err(Error::NumberBusy),
                 Source::SipTrunk { .. } => Action::Removed,
             };
-            let mut removal = Transaction::on(self).remove(&Recorded::removed(&number, action, actor, now))?;
-            if action == Action::Removed {
-                let one = Condition::default().number(":one", -1);
-                removal = removal.update("imports", Key::imports(&number.organization), "ADD imported :one", &one)?;
-            }
+            let recorded = Recorded::removed(&number, action, actor, now);
+            let transaction = Transaction::on(self);
+            let removal = match action {
+                Action::Removed => transaction.remove_imported(&recorded)?,
+                _ => transaction.remove(&recorded)?,
+            };
             if rounds.wrote(removal.commit().await).await? {
                 return Ok(());
             }
@@ -277,6 +303,13 @@ impl Transaction<'_> {
     pub(crate) fn change(self, old: &PhoneNumber, change: &Recorded<PhoneNumber>) -> Result<Self> {
         let unchanged = Condition::new("version = :old").number(":old", old.version);
         self.put("number", number_item(&change.row)?, &unchanged)?.record(change)
+    }
+
+    /// Deletes an imported number's row, and counts it no longer.
+    pub(crate) fn remove_imported(self, removal: &Recorded<PhoneNumber>) -> Result<Self> {
+        let one = Condition::default().number(":one", -1);
+        let imports = Key::imports(&removal.row.organization);
+        self.remove(removal)?.update("imports", imports, "ADD imported :one", &one)
     }
 
     /// Deletes a number's row, in just the version given, with its claim and its link, and records it.

@@ -14,7 +14,7 @@ impl Table {
     pub async fn orders_in_doubt(&self) -> Result<Vec<PhoneNumber>> {
         let number = |named| match named {
             Named::Number(organization, id) => Some((organization, id)),
-            Named::LateOrder(..) | Named::Submission(..) => None,
+            Named::LateOrder(..) | Named::Submission(..) | Named::Credits(..) => None,
         };
         let mut orders = Vec::new();
         for (organization, id) in self.unsettled(number).await? {

@@ -1,11 +1,11 @@
 //! Tenants: their switches, policy and hold.
 
 use domain::organization::{Hold, HoldReason, Organization, PurchasePolicy};
-use domain::{Error, OrganizationId, Result};
+use domain::{Error, OrganizationId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
-use crate::item::{corrupt, time, to_item};
+use crate::item::{corrupt, optional_time, time, to_item};
 use crate::keys::{Key, Work};
 use crate::transaction::Condition;
 
@@ -18,6 +18,7 @@ struct OrganizationItem {
     purchase_policy: Option<String>,
     hold_at: Option<String>,
     hold_reason: Option<String>,
+    created_at: Option<String>,
     /// 64 hexadecimal digits.
     cursor_key: String,
 }
@@ -25,7 +26,7 @@ struct OrganizationItem {
 impl From<&Organization> for OrganizationItem {
     fn from(organization: &Organization) -> Self {
         // Whole, so that a new field is not forgotten here.
-        let Organization { id, name, buying_enabled, purchase_policy, hold, cursor_key } = organization;
+        let Organization { id, name, buying_enabled, purchase_policy, hold, created_at, cursor_key } = organization;
         Self {
             id: id.to_string(),
             name: name.clone(),
@@ -33,6 +34,7 @@ impl From<&Organization> for OrganizationItem {
             purchase_policy: purchase_policy.map(|policy| policy.as_str().to_owned()),
             hold_at: hold.as_ref().map(|hold| hold.at.to_string()),
             hold_reason: hold.as_ref().map(|hold| hold.reason.as_str().to_owned()),
+            created_at: Some(created_at.to_string()),
             cursor_key: hex::encode(cursor_key),
         }
     }
@@ -50,6 +52,7 @@ impl TryFrom<OrganizationItem> for Organization {
             }
         };
         let policy = item.purchase_policy.as_deref().map(PurchasePolicy::parse).transpose();
+        let created_at = optional_time("createdAt", item.created_at.as_deref())?;
         let mut cursor_key = [0; 32];
         hex::decode_to_slice(&item.cursor_key, &mut cursor_key).map_err(Error::internal)?;
         Ok(Self {
@@ -58,6 +61,7 @@ impl TryFrom<OrganizationItem> for Organization {
             buying_enabled: item.buying_enabled,
             purchase_policy: policy.map_err(corrupt("purchasePolicy"))?,
             hold,
+            created_at: created_at.unwrap_or(Timestamp::from_millis(0)),
             cursor_key,
         })
     }

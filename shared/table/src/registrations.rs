@@ -1,7 +1,7 @@
 //! How a number comes into the table, and how a purchase that came to nothing leaves it again.
 
 use domain::audit::{Action, Actor};
-use domain::credits::LedgerEntry;
+use domain::credits::{Credits, LedgerEntry};
 use domain::idempotency::Made;
 use domain::kyb::Status;
 use domain::number::{Order, PhoneNumber, Source};
@@ -36,14 +36,14 @@ impl Table {
         e164: &E164,
         agent: Option<&AgentId>,
     ) -> Result<PurchaseGates> {
-        let (organization, verification, claim, agent, balance) = tokio::try_join!(
+        let (organization, verification, claim, agent, credits) = tokio::try_join!(
             self.organization(organization),
             self.kyb_status(organization),
             self.claim(e164),
             self.agent_standing(organization, agent),
-            self.balance(organization),
+            self.credits(organization),
         )?;
-        Ok(PurchaseGates { organization, verification, claim, agent, balance })
+        Ok(PurchaseGates { organization, verification, claim, agent, credits })
     }
 
     /// All that decides whether an import may happen, read in one parallel batch.
@@ -79,16 +79,16 @@ impl Table {
         actor: &Actor,
     ) -> Result<()> {
         let registration = Recorded::registered(number, Action::Purchased, actor);
-        let mut organization = organization.clone();
+        let (mut organization, mut credits) = (organization.clone(), Credits::default());
+        let purchase = LedgerEntry::purchase(&number.id, number.purchase_price(), number.first_month());
         let mut rounds = Rounds::of("the gates of a purchase keep changing");
         loop {
-            let purchase = LedgerEntry::purchase(&number.id, number.created_at, number.purchase_price());
             let transaction = Transaction::on(self)
                 .under(lease, &Made::Number(number.id.clone()))?
                 .check("organization", Key::organization(&organization.id), &may_buy(&organization))?
                 .check("verification", Key::current_kyb(&organization.id), &verified(organization.policy(deployment)))?
                 .register(&registration)?
-                .book(&organization.id, &purchase)?;
+                .book(&organization.id, credits.next_booking(self.clock.now()), &purchase)?;
             if self.committed(transaction, number).await? {
                 return Ok(());
             }
@@ -101,7 +101,7 @@ impl Table {
             }
             gates.judge(prices, deployment)?;
             // What stood in the way is gone again.
-            organization = gates.organization;
+            (organization, credits) = (gates.organization, gates.credits);
             rounds.raced().await?;
         }
     }
@@ -125,14 +125,15 @@ impl Table {
 
     async fn refund(&self, known: PhoneNumber, may_arrive: bool, actor: &Actor, now: Timestamp) -> Result<()> {
         let mut rounds = Rounds::of("a number keeps changing while its purchase is refunded");
-        let mut number = known;
+        let (mut number, mut credits) = (known, Credits::default());
         loop {
             if !matches!(number.source, Source::Managed(Order::Ordering { .. })) {
                 return Err(Error::NumberBusy);
             }
-            let refund = LedgerEntry::purchase_refund(&number.id, number.created_at, number.purchase_price());
+            let refund = LedgerEntry::purchase_refund(&number.id, number.purchase_price(), number.first_month());
+            let at = credits.next_booking(self.clock.now());
             let removal = Recorded::removed(&number, Action::PurchaseRefunded, actor, now);
-            let mut transaction = Transaction::on(self).remove(&removal)?.book(&number.organization, &refund)?;
+            let mut transaction = Transaction::on(self).remove(&removal)?.book(&number.organization, at, &refund)?;
             if may_arrive {
                 let PhoneNumber { organization, id, e164, .. } = &number;
                 let (organization, reference, e164) = (organization.clone(), id.clone(), e164.clone());
@@ -148,6 +149,7 @@ impl Table {
                 return Ok(());
             }
             number = found.ok_or(Error::NotFound)?;
+            credits = self.credits(&number.organization).await?;
         }
     }
 

@@ -12,7 +12,7 @@ impl Table {
     pub async fn review_queue(&self, limit: usize) -> Result<Vec<Submission>> {
         let submission = |named| match named {
             Named::Submission(organization, id) => Some((organization, id)),
-            Named::Number(..) | Named::LateOrder(..) => None,
+            Named::Number(..) | Named::LateOrder(..) | Named::Credits(..) => None,
         };
         let told = self.entries(&Work::reviews(), None, limit).await?;
         let told = told.into_iter().filter_map(|entry| entry.named().and_then(submission));

@@ -8,7 +8,9 @@ use aws_sdk_dynamodb::types::{
 use domain::{Error, Result};
 
 use crate::Table;
-use crate::keys::{EXPIRES_AT, PK, SK, WORK_DUE, WORK_INDEX, WORK_SHARD};
+use crate::keys::{
+    DUE_INDEX, DUE_PROJECTION, EXPIRES_AT, NEXT_CHARGE_AT, ORGANIZATION_ID, PK, SK, WORK_DUE, WORK_INDEX, WORK_SHARD,
+};
 use crate::trouble::busy_or_fault;
 
 impl Table {
@@ -25,20 +27,20 @@ impl Table {
         let attribute = |name: &str| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
         };
-        let index = GlobalSecondaryIndex::builder()
-            .index_name(WORK_INDEX)
-            .key_schema(element(WORK_SHARD, KeyType::Hash)?)
-            .key_schema(element(WORK_DUE, KeyType::Range)?)
-            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
-            .build()
-            .map_err(Error::internal)?;
+        let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+        let some = Projection::builder()
+            .projection_type(ProjectionType::Include)
+            .set_non_key_attributes(Some(DUE_PROJECTION.map(str::to_owned).into()))
+            .build();
+        let work = index(WORK_INDEX, [WORK_SHARD, WORK_DUE], keys_only)?;
+        let due = index(DUE_INDEX, [ORGANIZATION_ID, NEXT_CHARGE_AT], some)?;
         let created = self
             .client
             .create_table()
             .table_name(&self.name)
             .billing_mode(BillingMode::PayPerRequest)
             .set_attribute_definitions(Some(
-                [PK, SK, WORK_SHARD, WORK_DUE]
+                [PK, SK, WORK_SHARD, WORK_DUE, ORGANIZATION_ID, NEXT_CHARGE_AT]
                     .map(attribute)
                     .into_iter()
                     .collect::<Result<_, _>>()
@@ -46,7 +48,8 @@ impl Table {
             ))
             .key_schema(element(PK, KeyType::Hash)?)
             .key_schema(element(SK, KeyType::Range)?)
-            .global_secondary_indexes(index)
+            .global_secondary_indexes(work)
+            .global_secondary_indexes(due)
             .send()
             .await;
         match created {
@@ -67,6 +70,16 @@ impl Table {
         let call = self.client.update_time_to_live().table_name(&self.name).time_to_live_specification(expiry);
         call.send().await.map(drop).map_err(busy_or_fault)
     }
+}
+
+fn index(name: &str, [hash, range]: [&str; 2], projection: Projection) -> Result<GlobalSecondaryIndex> {
+    GlobalSecondaryIndex::builder()
+        .index_name(name)
+        .key_schema(element(hash, KeyType::Hash)?)
+        .key_schema(element(range, KeyType::Range)?)
+        .projection(projection)
+        .build()
+        .map_err(Error::internal)
 }
 
 fn element(name: &str, kind: KeyType) -> Result<KeySchemaElement> {

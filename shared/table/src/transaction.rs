@@ -35,6 +35,12 @@ impl Condition {
         Self { text: text.to_owned(), values: Vec::new() }
     }
 
+    /// This and something else has to hold.
+    pub(crate) fn and(mut self, text: &str) -> Self {
+        self.text = format!("{} AND {text}", self.text);
+        self
+    }
+
     pub(crate) fn text(mut self, name: &'static str, value: &str) -> Self {
         self.values.push((name, AttributeValue::S(value.to_owned())));
         self
@@ -69,6 +75,9 @@ impl Condition {
 /// committed well before the feed lists it.
 const LAST_TRY_BEGINS_WITHIN: Duration = Duration::from_secs(15);
 const _: () = assert!(LAST_TRY_BEGINS_WITHIN.as_secs() + 10 < LISTED_AFTER.as_secs());
+
+/// The most writes that DynamoDB takes in one transaction.
+pub(crate) const TRANSACTION_STEPS: usize = 100;
 
 /// How a transaction ended that was not refused as a whole.
 #[derive(Debug, PartialEq, Eq)]

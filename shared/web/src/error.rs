@@ -25,7 +25,8 @@ pub enum ApiError {
     Unauthorized,
     /// The key lacks this scope.
     ScopeRequired(&'static str),
-    ResultTooLarge,
+    /// The answer would be too large; the sentence says what to ask for instead.
+    ResultTooLarge(String),
     MethodNotAllowed,
     PayloadTooLarge,
     /// The body is compressed.
@@ -107,7 +108,7 @@ impl ApiError {
             Self::InvalidQuery(_) | Self::InvalidHeader(_) => return Code::ValidationError,
             Self::Unauthorized => return Code::Unauthorized,
             Self::ScopeRequired(_) => return Code::ScopeRequired,
-            Self::ResultTooLarge => return Code::ResultTooLarge,
+            Self::ResultTooLarge(_) => return Code::ResultTooLarge,
             Self::MethodNotAllowed => return Code::MethodNotAllowed,
             Self::PayloadTooLarge => return Code::PayloadTooLarge,
             Self::CompressedBody => return Code::UnsupportedMediaType,
@@ -174,9 +175,7 @@ impl ApiError {
             Self::InvalidHeader(_) => "Invalid request header".to_owned(),
             Self::Unauthorized => "Unauthorized".to_owned(),
             Self::ScopeRequired(scope) => format!("This API key lacks the scope '{scope}'"),
-            Self::ResultTooLarge => {
-                "Too many phone numbers for one answer; page through them with ?limit=200".to_owned()
-            }
+            Self::ResultTooLarge(sentence) => sentence.clone(),
             Self::MethodNotAllowed => "This path does not take that method; see the Allow header".to_owned(),
             Self::PayloadTooLarge => "The request body is larger than 64 KiB".to_owned(),
             Self::CompressedBody => {

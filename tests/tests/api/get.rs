@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::{TestApp, approved};
 
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 27] = [
     "id",
     "organizationId",
     "e164",
@@ -28,6 +28,7 @@ const FIELDS: [&str; 26] = [
     "suspensionReason",
     "billingSuspendedAt",
     "complianceSuspendedAt",
+    "scheduledReleaseAt",
     "createdAt",
     "updatedAt",
 ];

@@ -84,12 +84,7 @@ async fn failures_are_not_kept() {
     let app = TestApp::with(local::seed::World { credits: domain::MicroUsd::ZERO, ..approved() }).await;
     let body = json!({ "e164": NUMBER });
     keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await.refused(402, "INSUFFICIENT_CREDITS");
-    let grant = domain::credits::LedgerEntry::grant(
-        "late",
-        domain::Timestamp::from_millis(1),
-        domain::MicroUsd::from_micros(2_000_000),
-    );
-    app.bundle.table.book(&app.organization, &grant).await.unwrap();
+    app.grant("late", 2_000_000).await;
     let answer = keyed(&app, "/v1/phone-numbers", &body, "key-1").send().await;
     assert_eq!(answer.header("idempotency-replayed"), "");
     answer.ok();

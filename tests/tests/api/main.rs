@@ -20,6 +20,8 @@ mod properties;
 mod published_clients;
 mod reconciler;
 mod release;
+mod renewals;
+mod renewals_crowd;
 mod review;
 mod round_trips;
 mod security;

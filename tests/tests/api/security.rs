@@ -454,7 +454,7 @@ async fn a_query_cannot_ask_for_more_than_is_described() {
             }
         }
     }
-    assert_eq!(limits, 3);
+    assert_eq!(limits, 4);
 }
 
 /// API7:2023 Server Side Request Forgery: addresses that customers send are shown to staff and called by nobody.

@@ -1,8 +1,12 @@
 //! A phone number, as callers see it.
 
+use std::borrow::Cow;
+
 use domain::Timestamp;
-use domain::number::{self, Billing, PhoneNumber, Routing, SmsAssignment, SmsAssignmentStatus, Source, Trunk};
+use domain::billing::Billing;
+use domain::number::{self, PhoneNumber, Routing, SmsAssignment, SmsAssignmentStatus, Source, Trunk};
 use domain::organization::Organization;
+use domain::renewal::Shortfall;
 use domain::setup_status::{self, SetupStatus, Surroundings, Suspension};
 use domain::sip_connection::SipConnection;
 use serde::Serialize;
@@ -72,6 +76,9 @@ pub struct PhoneNumberRow {
     billing_suspended_at: Option<String>,
     #[schema(required, format = DateTime)]
     compliance_suspended_at: Option<String>,
+    /// When a number that is not paid for is released. An announced date only moves later, or goes with the payment.
+    #[schema(required, format = DateTime)]
+    scheduled_release_at: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
@@ -99,7 +106,7 @@ pub struct SetupStatusRow {
     /// The customer's SIP connection is connected; always true for a managed number.
     sip_connection_ready: bool,
     /// One sentence each, saying what to do next.
-    issues: Vec<&'static str>,
+    issues: Vec<Cow<'static, str>>,
 }
 
 /// Which calls a number is for.
@@ -204,10 +211,11 @@ impl PhoneNumberRow {
         sip_connections: &[SipConnection],
         organization: &Organization,
         sip_host: &str,
+        shortfall: Option<Shortfall>,
         now: Timestamp,
     ) -> Self {
         let hold = organization.hold.as_ref();
-        let setup_status = SetupStatus::of(number, Surroundings { sip_connections, hold, sip_host });
+        let setup_status = SetupStatus::of(number, Surroundings { sip_connections, hold, sip_host, shortfall });
         let suspension = Suspension::of(number, hold);
         // Whole, so that a new field is not forgotten here.
         let PhoneNumber {
@@ -224,8 +232,8 @@ impl PhoneNumberRow {
             sequence: _,
         } = number;
         let Routing { direction, template, agent, label } = routing;
-        // `suspension` tells the rest; `next_charge_at` of a free number is calculated.
-        let Billing { upfront: _, monthly: _, next_charge_at: _, last_charged_at, suspended_at: _ } = billing;
+        // `suspension` and `next_charge_at` tell the rest.
+        let Billing { upfront: _, monthly: _, next_month: _, last_charged_at, arrears } = billing;
         let SmsAssignment { profile_id, campaign_id, status: sms_status, updated_at: sms_updated_at } = sms;
         let (trunk, provider_name) = match source {
             Source::Managed(_) => (None, None),
@@ -265,6 +273,7 @@ impl PhoneNumberRow {
             suspension_reason: suspension.reason().map(SuspensionReason::from),
             billing_suspended_at: suspension.billing_at.map(text),
             compliance_suspended_at: suspension.compliance_at.map(text),
+            scheduled_release_at: arrears.map(|arrears| text(arrears.release_at)),
             created_at: text(*created_at),
             updated_at: text(*updated_at),
         }

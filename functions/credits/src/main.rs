@@ -1,0 +1,3 @@
+fn main() -> Result<(), runtime::Error> {
+    runtime::run(credits::start)
+}
