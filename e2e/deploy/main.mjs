@@ -1,16 +1,18 @@
 // Does the bundle work when it is deployed as its template says?
 //
-//   node main.mjs TOOLS SAM CLOUD BUILT BINARIES LOGS
+//   node main.mjs TOOLS SAM CLOUD CLIENT BUILT BINARIES LOGS
 //
 // The SAM CLI deploys what `sam build` has left in BUILT to ministack, which runs the very programs that Lambda would
 // run, each with the leave that its policies give. Then customers, staff, schedules and the operator do what they do.
 // Carrier and Slack are the local run's sandboxes; nothing leaves this machine.
 
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { promisify } from "node:util";
 
 import { carrierSecret, startLocal } from "../local.mjs";
 import { Processes } from "../processes.mjs";
@@ -20,7 +22,7 @@ import { Operator } from "./operator.mjs";
 import { Stack, adapted } from "./stack.mjs";
 import { FLOWS, Walk } from "./walk.mjs";
 
-const [tools, sam, cloud, built, binaries, logs] = process.argv.slice(2);
+const [tools, sam, cloud, python, built, binaries, logs] = process.argv.slice(2);
 
 // None of them is what the template has by itself.
 const PRICES = { upfrontCostUsd: 2.5, monthlyCostUsd: 1.25 };
@@ -92,7 +94,7 @@ async function check() {
   await operator.setSecret("TelnyxSecretArn", carrierSecret());
   await operator.pauseSchedules();
   const description = JSON.parse(await readFile("openapi.json", "utf8"));
-  const deployment = { stack, operator, local, interactionsUrl, description, deploy, denied };
+  const deployment = { stack, operator, local, interactionsUrl, description, deploy, denied, client };
   await new Walk({ ...deployment, prices: PRICES, sipHost: SIP_HOST }).run(FLOWS);
 }
 
@@ -138,6 +140,13 @@ function environment() {
     AWS_DEFAULT_REGION: "us-east-1",
     AWS_EC2_METADATA_DISABLED: "true",
   };
+}
+
+/** What the published Python client reads of an organization's credits. */
+async function client(url, key) {
+  const environment = { HOME: work, NO_PROXY: "127.0.0.1,localhost" };
+  const { stdout } = await promisify(execFile)(python, ["e2e/deploy/client.py", url, key], { env: environment });
+  return JSON.parse(stdout);
 }
 
 /** What each function has logged, by its name. */

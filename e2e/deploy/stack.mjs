@@ -99,6 +99,21 @@ export class Stack {
     return names;
   }
 
+  /** Moves a number's purchase to the beginning of the last month, so that its next month began with this one. */
+  async outdate(organization, id) {
+    const [TableName, now] = [this.outputs.TableName, new Date()];
+    const first = (months) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months)).toISOString();
+    const [createdAt, dueAt] = [first(-1), first(0)];
+    const values = { ":created": createdAt, ":due": dueAt, ":work": `${dueAt}#${id}` };
+    await this.#aws.json("dynamodb", "DynamoDB_20120810.UpdateItem", {
+      TableName,
+      Key: { PK: { S: `ORG#${organization}` }, SK: { S: `NUMBER#${id}` } },
+      UpdateExpression: "SET createdAt = :created, nextChargeAt = :due, workDue = :work",
+      ExpressionAttributeValues: Object.fromEntries(Object.entries(values).map(([name, S]) => [name, { S }])),
+    });
+    return dueAt;
+  }
+
   /** Has somebody call a function with an event, and answers what it answers. */
   invoke(name, event, aws = this.#aws) {
     return aws.rest("lambda", "POST", `/2015-03-31/functions/${this.resources[name]}/invocations`, event);

@@ -45,6 +45,7 @@ export const FLOWS = [
   ["a revoked key stops", revoked],
   ["the schedule settles the order in doubt", settled],
   ["the feed lists what has happened", followed],
+  ["a month passes, and is paid", renewed],
   ["the sweep finds carrier and table alike", swept],
   ["every payment is in the ledger", paid],
   ["no function was denied anything", undenied],
@@ -429,8 +430,24 @@ async function followed(walk) {
   agree("the events of a number", events, ["1 purchased", "2 updated", "3 released"]);
   agree("what another organization sees of them", (await walk.ask(walk.newcomer, "GET", query, undefined, 200)).data, []);
   const trail = await walk.operator.ops("events", ORGANIZATIONS.harbor[0], id);
-  agree("what the operator sees of them", trail.filter(({ customerEvent }) => customerEvent).map(({ sequence }) => sequence), [3, 2, 1]);
+  agree("what the operator sees of them", trail.flatMap(({ sequences }) => sequences), [3, 2, 1]);
   return events.join(", ");
+}
+
+/** The row's dates are moved; everything else is the schedule's, the queue's and the worker's. */
+async function renewed(walk) {
+  const [organization] = ORGANIZATIONS.harbor;
+  const { id } = walk.doubted;
+  const dueAt = await walk.stack.outdate(organization, id);
+  const due = await walk.operator.ops("renewals", "due", "--organization", organization);
+  agree("what is due", due.map(({ id, dueAt, months }) => [id, dueAt, months]), [[id, dueAt, 1]]);
+  const row = await eventually("the charge", SETTLED_WITHIN, async () => {
+    const row = await walk.ask(walk.customer, "GET", `/${id}`, undefined, 200);
+    return row.nextChargeAt > dueAt && row;
+  });
+  agree("whether it is suspended", row.billingSuspendedAt, null);
+  agree("what is due now", await walk.operator.ops("renewals", "due", "--organization", organization), []);
+  return `${row.e164} is paid until ${row.nextChargeAt}`;
 }
 
 async function swept(walk) {
@@ -441,16 +458,24 @@ async function swept(walk) {
   return "two numbers on either side";
 }
 
-/** Two purchases of one organization, and one of the other; releasing gives nothing back. */
+/** Two purchases of one organization and a month of one of them, and one purchase of the other; releasing gives nothing back. */
 async function paid(walk) {
   const price = walk.prices.upfrontCostUsd + walk.prices.monthlyCostUsd;
   const left = [];
-  for (const [[organization], purchases] of [[ORGANIZATIONS.harbor, 2], [ORGANIZATIONS.fresh, 1]]) {
-    const should = (Number(CREDITS) - purchases * price).toFixed(2);
+  const spent = [
+    [ORGANIZATIONS.harbor, walk.customer, 2, 1],
+    [ORGANIZATIONS.fresh, walk.newcomer, 1, 0],
+  ];
+  for (const [[organization], customer, purchases, months] of spent) {
+    const should = (Number(CREDITS) - purchases * price - months * walk.prices.monthlyCostUsd).toFixed(2);
     const { balanceUsd } = await walk.operator.ops("credits", "balance", organization);
     agree(`the balance of ${organization}`, balanceUsd, should);
     const ledger = await walk.operator.ops("credits", "ledger", organization);
-    agree(`the number of entries of ${organization}`, ledger.length, 1 + purchases);
+    agree(`the number of entries of ${organization}`, ledger.length, 1 + purchases + months);
+    const read = await walk.client(walk.stack.url, customer.key);
+    agree("the balance that the published client reads", read.balanceUsd, Number(should));
+    const entries = ledger.map(({ kind, amountUsd }) => [kind, Math.round(Number(amountUsd) * 1e6)]);
+    agree("the entries that the published client reads", read.entries, entries);
     left.push(`${organization} has ${balanceUsd} USD left`);
   }
   agree("the orders in doubt", await walk.operator.ops("orders", "list"), []);

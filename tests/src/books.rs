@@ -121,6 +121,8 @@ pub struct Ends {
     pub refunded: HashSet<String>,
     /// The ids that were ever paid for.
     pub paid: HashSet<String>,
+    /// Months after the first that were paid, as `<id>:<month>`.
+    pub renewed: HashSet<String>,
 }
 
 /// Looks for the ends of all numbers.
@@ -134,7 +136,7 @@ pub async fn ends(app: &TestApp) -> Ends {
         references.map(str::to_owned).collect()
     };
     let rows = books.rows().map(|row| (row.text("id").to_owned(), row.text("orderState").to_owned()));
-    Ends { rows: rows.collect(), refunded: booked("refund:"), paid: booked("purchase:") }
+    Ends { rows: rows.collect(), refunded: booked("refund:"), paid: booked("purchase:"), renewed: booked("renewal:") }
 }
 
 /// What the books tell of one number.

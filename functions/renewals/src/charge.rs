@@ -91,6 +91,14 @@ impl Round<'_> {
 /// Something was written at the same time: everything is decided anew.
 struct Raced;
 
+/// How a round ended that nobody raced.
+struct Progress {
+    /// Whether something was written.
+    wrote: bool,
+    /// Whether more numbers are due than one message charges.
+    more: bool,
+}
+
 impl Charger {
     /// # Errors
     /// A setting is missing or malformed.
@@ -99,7 +107,7 @@ impl Charger {
         Ok(Self { table: Table::from_start(start)?, clock: start.clock.clone(), grace })
     }
 
-    /// Charges what is due of an organization's numbers, the oldest month first, and tells it when its credits become low.
+    /// Charges what is due of an organization's numbers, the oldest month first, and writes an event when its credits become low.
     /// At most [`NUMBERS_AT_ONCE`] numbers are charged.
     ///
     /// # Errors
@@ -109,8 +117,10 @@ impl Charger {
         let (mut report, mut failed) = (Report::default(), BTreeSet::new());
         for _ in 0..ROUNDS {
             match self.round(organization, &mut report, &mut failed).await? {
-                Ok(()) => return Ok(report),
                 Err(Raced) => report.raced += 1,
+                // So many numbers cannot be charged that the others were not looked at.
+                Ok(Progress { wrote: false, more: true }) => {}
+                Ok(Progress { more, .. }) => return Ok(Report { more, ..report }),
             }
         }
         Err(Error::Busy("an organization's credits and numbers keep changing while they are charged".into()))
@@ -121,7 +131,7 @@ impl Charger {
         organization: &OrganizationId,
         report: &mut Report,
         failed: &mut BTreeSet<PhoneNumberId>,
-    ) -> Result<Result<(), Raced>> {
+    ) -> Result<Result<Progress, Raced>> {
         let now = self.clock.now();
         let (credits, numbers) = tokio::try_join!(
             self.table.credits(organization),
@@ -129,10 +139,11 @@ impl Charger {
         )?;
         let mut wanted = to_be_charged(&numbers, &credits, now);
         wanted.retain(|id| !failed.contains(id));
-        report.more = wanted.len() > NUMBERS_AT_ONCE;
+        let more = wanted.len() > NUMBERS_AT_ONCE;
         wanted.truncate(NUMBERS_AT_ONCE);
         let rows = self.table.numbers_of(organization, wanted.iter()).await?;
         report.failed += u32::try_from(rows.unreadable).unwrap_or(u32::MAX);
+        failed.extend(missing(&wanted, &rows.found));
         let numbers = numbers.into_iter().map(|number| (number.id.clone(), number)).collect();
         let mut round = Round { organization, now, credits, numbers };
         for id in &wanted {
@@ -142,13 +153,14 @@ impl Charger {
             round.wrote(credits, row);
         }
         let deeds = self.deeds(&round, rows.found, report, failed).await?;
+        let wrote = !deeds.is_empty();
         if let Err(raced) = self.write(&mut round, deeds, report, failed).await? {
             return Ok(Err(raced));
         }
-        if !report.more {
+        if !more {
             self.look_ahead(&round).await?;
         }
-        Ok(Ok(()))
+        Ok(Ok(Progress { wrote, more }))
     }
 
     /// What is to be written for these numbers.
@@ -301,7 +313,7 @@ impl Charger {
         Ok(Ok(()))
     }
 
-    /// Tells the organization when its credits no longer cover what is due within a week.
+    /// Writes an event when the credits no longer cover the months that begin within a week.
     async fn look_ahead(&self, round: &Round<'_>) -> Result<()> {
         let (renewables, balance) = (round.renewables(), round.credits.balance);
         let until = round.now.plus(LOW_WITHIN);
@@ -315,7 +327,7 @@ impl Charger {
     }
 }
 
-/// The numbers that have something to be written, the one that is charged first before the others.
+/// The numbers that something is written for, in the order in which they are charged.
 fn to_be_charged(numbers: &[Renewable], credits: &Credits, now: Timestamp) -> Vec<PhoneNumberId> {
     let is_wanted = |renewal: &Renewal<'_>| {
         !renewal.paid.is_empty() || !renewal.number.is_in_arrears || renewal.number.next_try_at <= now
@@ -325,6 +337,12 @@ fn to_be_charged(numbers: &[Renewable], credits: &Credits, now: Timestamp) -> Ve
         .filter(is_wanted)
         .map(|renewal| renewal.number.id.clone())
         .collect()
+}
+
+/// The numbers that were not found, or cannot be understood.
+fn missing(wanted: &[PhoneNumberId], found: &[PhoneNumber]) -> Vec<PhoneNumberId> {
+    let found: BTreeSet<&PhoneNumberId> = found.iter().map(|row| &row.id).collect();
+    wanted.iter().filter(|id| !found.contains(id)).cloned().collect()
 }
 
 fn count(Renewed { old, change, entries: _ }: &Renewed, report: &mut Report) {

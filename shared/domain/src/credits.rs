@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::renewal::Period;
 use crate::{MicroUsd, PhoneNumberId, Timestamp};
 
-/// An organization is told that its credits are low when they do not cover what is due within this: 7 days.
+/// Credits are low when they do not cover the months that begin within this: 7 days.
 pub const LOW_WITHIN: Duration = Duration::from_hours(7 * 24);
 
 /// What a ledger entry is.

@@ -20,7 +20,7 @@ const PAGES_LIMIT: usize = 25;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CreditsItem {
-    /// Absent where nothing was ever booked, and the organization was told that its credits are low.
+    /// Absent where nothing was ever booked, and only the event of low credits was written.
     #[serde(default)]
     balance_micro_usd: i64,
     last_booked_at: Option<String>,
@@ -321,8 +321,8 @@ impl Table {
         Ok(LedgerPage { lines, next })
     }
 
-    /// Remembers that renewals have looked at the credits as they were read, and whether they are low. An organization whose
-    /// credits have become low is told so. False when something was booked since: then it is looked at again.
+    /// Remembers that renewals have looked at the credits as they were read, and whether they are low. Credits that have become
+    /// low get an event. False when something was booked since: then it is looked at again.
     pub async fn credits_looked_at(
         &self,
         organization: &OrganizationId,

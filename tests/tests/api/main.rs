@@ -20,6 +20,7 @@ mod properties;
 mod published_clients;
 mod reconciler;
 mod release;
+mod renewal_races;
 mod renewals;
 mod renewals_crowd;
 mod review;

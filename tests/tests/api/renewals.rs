@@ -10,6 +10,7 @@ use domain::{Clock, MicroUsd, PhoneNumberId};
 use local::Options;
 use local::seed::World;
 use serde_json::{Value, json};
+use tests::crowd::numbers_due_within_an_hour;
 use tests::{TestApp, approved, with_credit_for};
 
 const NUMBER: &str = "+14155550142";
@@ -405,4 +406,38 @@ async fn the_balance_tells_when_it_last_changed() {
     let balance = app.get("/v1/credits/balance").send().await.ok();
     assert_eq!(balance["balanceUsd"], 1.5);
     assert!(balance["updatedAt"].as_str().unwrap() > created.as_str());
+}
+
+#[tokio::test]
+async fn an_index_that_is_behind_makes_nothing_be_charged_twice() {
+    let app = with_dollars(5).await;
+    let id = buy(&app, NUMBER).await;
+    let before = app.items_with("nextChargeAt").await[0].clone();
+    app.clock.advance(MONTH);
+    app.renew().await;
+    assert_eq!(app.balance().await, 2_000_000);
+    // The row is paid, and both indexes still have the entry of before.
+    let change = json!({
+        "TableName": app.bundle.table_name, "Key": { "PK": before["PK"], "SK": before["SK"] },
+        "UpdateExpression": "SET nextChargeAt = :due, workDue = :work",
+        "ExpressionAttributeValues": { ":due": before["nextChargeAt"], ":work": before["workDue"] },
+    });
+    app.dynamo.ask("UpdateItem", &change).await;
+    assert_eq!(app.renew().await.numbers, 1, "the schedule finds it");
+    assert_eq!(app.balance().await, 2_000_000, "the row says that it is paid");
+    assert_eq!(row(&app, &id).await["billingSuspendedAt"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_forecast_that_does_not_fit_names_fewer_days() {
+    let app = with_dollars(5).await;
+    numbers_due_within_an_hour(&app, &app.organization, 400).await;
+    app.get("/v1/credits/forecast?days=300").send().await.ok();
+    let refused = app.get("/v1/credits/forecast?days=366").send().await;
+    assert_eq!((refused.status, &refused.body["code"]), (400, &json!("RESULT_TOO_LARGE")));
+    let sentence = refused.body["error"].as_str().unwrap();
+    let days: u32 = sentence.rsplit("days=").next().unwrap().parse().unwrap();
+    assert!((300..366).contains(&days), "{sentence}");
+    let fits = app.get(&format!("/v1/credits/forecast?days={days}")).send().await.ok();
+    assert_eq!(fits["charges"].as_array().unwrap().len(), 4_800);
 }

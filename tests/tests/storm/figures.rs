@@ -25,6 +25,7 @@ pub(crate) struct Figures {
     lost: usize,
     struck: Struck,
     purchases: usize,
+    months: usize,
     for_a_person: usize,
     replayed_otherwise: usize,
     pub(crate) wrong: Vec<String>,
@@ -40,7 +41,10 @@ impl Figures {
         let (decided_by_a_person, open): (Vec<_>, Vec<_>) =
             unfinished(app).await.into_iter().partition(|state| state == FOR_A_PERSON);
         let for_a_person = decided_by_a_person.len();
-        let purchases = ends.paid.len();
+        let (purchases, months) = (ends.paid.len(), ends.renewed.len());
+        if months == 0 {
+            wrong.push("no month was charged".to_owned());
+        }
         if for_a_person > ACCEPTED_FOR_A_PERSON + purchases / 100 {
             wrong.push(format!("{for_a_person} of {purchases} purchases wait for a person"));
         }
@@ -53,6 +57,7 @@ impl Figures {
             lost,
             struck: app.dynamo.faults().struck_by_chance(),
             purchases,
+            months,
             for_a_person,
             replayed_otherwise: scene.record.replayed_otherwise(),
             wrong,
@@ -106,6 +111,7 @@ impl Display for Figures {
         writeln!(f, "{} calls were delayed", self.struck.delayed)?;
         let share = 100.0 * to_f64(self.for_a_person) / to_f64(self.purchases.max(1));
         writeln!(f, "{} purchases, of which {} ({share:.1} %) wait for a person", self.purchases, self.for_a_person)?;
+        writeln!(f, "{} months were charged", self.months)?;
         writeln!(f, "{} keys whose first success could not be kept", self.replayed_otherwise)?;
         write!(f, "{} wrong", self.wrong.len())
     }

@@ -1,7 +1,7 @@
 //! A storm over the money promise: no purchase ends charged without a number, no number at the carrier ends without a
 //! row, and nothing is ordered twice.
 //!
-//! Many clients buy, import, change and release at once, and repeat themselves; processes die under them or freeze for a
+//! Many clients buy, import, change and release at once, and repeat themselves, while months fall due and are charged; processes die under them or freeze for a
 //! while; calls to the table and to the carrier are lost, late, doubled, garbled, and answered with lies; the clock runs
 //! twenty times as fast as the machine's. Then the weather clears, the schedule runs on for a day, and the books are audited
 //! past the product's code.
@@ -34,7 +34,7 @@ use rand::{RngExt, SeedableRng};
 use reconciler::{Reconciler, Report};
 use tests::chance::{Chance, Odds};
 use tests::faults::{Delivery, Faults};
-use tests::{TestApp, TestClock, approved, reconciler_of};
+use tests::{TestApp, TestClock, approved, reconciler_of, scheduler_of};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
 
@@ -49,6 +49,11 @@ const CLIENTS: usize = 32;
 const ORGANIZATIONS: usize = 5;
 /// How much faster time runs than it does: a lease ends within two seconds, a row is due within three.
 const HASTE: u32 = 20;
+/// How many numbers of each organization are charged in the storm.
+const DUE_NUMBERS: u32 = 12;
+const MONTH: Duration = Duration::from_hours(31 * 24);
+/// So long a storm of a minute lasts on its own clock.
+const STORM_TIME: Duration = Duration::from_mins(20);
 /// How often the clock is moved on.
 const TICK: Duration = Duration::from_millis(25);
 /// How long a call that comes late may take. Its caller is gone, and some are never answered.
@@ -91,9 +96,21 @@ async fn world(faults: &Faults, settings: Settings) -> Scene {
     while api_keys.len() < ORGANIZATIONS {
         api_keys.push(app.stranger(rich()).await);
     }
+    import_what_is_due(&app, &api_keys).await;
     let record = Record::new(app.clock.clone());
     let addresses = processes::Addresses::default();
     Scene { app, seed: settings.seed, addresses, record, api_keys, over: AtomicBool::new(false) }
+}
+
+/// Each organization begins with numbers whose next month begins in the storm, some at its beginning and some later.
+async fn import_what_is_due(app: &TestApp, api_keys: &[String]) {
+    for place in 0..DUE_NUMBERS {
+        for (organization, key) in api_keys.iter().enumerate() {
+            app.import(&format!("+4420718{organization}{place:04}")).key(key).send().await.ok();
+        }
+        app.clock.advance(STORM_TIME / DUE_NUMBERS);
+    }
+    app.clock.advance(MONTH.saturating_sub(STORM_TIME));
 }
 
 /// Lets time run.
@@ -154,6 +171,8 @@ async fn clear_up(scene: &Scene, faults: &Faults, clients: Vec<Client>) {
     let mut clients = Some(clients);
     for (round, pause) in CALM.into_iter().enumerate() {
         scene.app.clock.advance(pause);
+        scheduler_of(&bundle).run().await.expect("the schedule of renewals runs");
+        bundle.renewals.settled().await;
         settle(&reconciler_of(&bundle)).await;
         if round == 1 {
             let mut repeating: JoinSet<()> = clients.take().into_iter().flatten().map(repeat).collect();

@@ -8,7 +8,8 @@ use local::{Bundle, Options};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use reconciler::Reconciler;
-use tests::{TestApp, reconciler_of};
+use renewals::Scheduler;
+use tests::{TestApp, reconciler_of, scheduler_of};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
@@ -22,6 +23,8 @@ const LIFE_MS: std::ops::Range<u64> = 2_500..5_000;
 const FROZEN_MS: std::ops::Range<u64> = 500..3_500;
 /// The pause between two runs of a process's reconciler.
 const RECONCILED_EVERY: Duration = Duration::from_secs(1);
+/// The pause between two runs of a process's schedule of renewals.
+const RENEWED_EVERY: Duration = Duration::from_secs(1);
 
 /// One process.
 struct Process {
@@ -60,6 +63,7 @@ fn live(
     runtime.block_on(async {
         let bundle = Bundle::start(options).await.expect("a bundle starts");
         tokio::spawn(reconcile(reconciler_of(&bundle)));
+        tokio::spawn(renew(scheduler_of(&bundle)));
         tokio::spawn(stand_still(frozen));
         let _ = told.send(bundle.base_url.clone());
         let _ = ended.await;
@@ -80,6 +84,15 @@ async fn reconcile(reconciler: Reconciler) {
         // What fails is made again by the schedule.
         let _ = reconciler.run().await;
         sleep(RECONCILED_EVERY).await;
+    }
+}
+
+/// Has charged what is due, as the schedule does; the process's own queue and worker do the rest.
+async fn renew(scheduler: Scheduler) {
+    loop {
+        // What fails is made again by the schedule.
+        let _ = scheduler.run().await;
+        sleep(RENEWED_EVERY).await;
     }
 }
 
