@@ -123,7 +123,8 @@ export class Stack {
 /**
  * Writes what `sam build` has left in `built` once more beside it, as ministack understands it. Answers the file, and the
  * names that it leaves out: ministack has no alarms on metrics that are calculated from others. And a `Ref` to a secret is
- * the secret's ARN, as its attribute `Id` is; to ministack only the latter is.
+ * the secret's ARN, as its attribute `Id` is; to ministack only the latter is. To AWS, who may send a message may send a batch of
+ * them; ministack asks for a permission that AWS does not have.
  */
 export async function adapted({ parseDocument, visit }, built) {
   const template = parseDocument(await readFile(join(built, "template.yaml"), "utf8"), { logLevel: "silent" });
@@ -134,6 +135,11 @@ export async function adapted({ parseDocument, visit }, built) {
     resource.get("Type") === "AWS::SecretsManager::Secret" ? [name] : [],
   );
   visit(template, {
+    Pair(_, { key, value }) {
+      const actions = key?.value === "Action" ? (value.items?.map((item) => item.value) ?? [value.value]) : [];
+      if (!actions.includes("sqs:SendMessage") || actions.includes("sqs:SendMessageBatch")) return undefined;
+      return template.createPair(key.value, [...actions, "sqs:SendMessageBatch"]);
+    },
     Map(_, map) {
       const name = map.get("Ref");
       return secrets.includes(name) ? template.createNode({ "Fn::GetAtt": [name, "Id"] }) : undefined;

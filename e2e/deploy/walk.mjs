@@ -440,7 +440,8 @@ async function renewed(walk) {
   const { id } = walk.doubted;
   const dueAt = await walk.stack.outdate(organization, id);
   const due = await walk.operator.ops("renewals", "due", "--organization", organization);
-  agree("what is due", due.map(({ id, dueAt, months }) => [id, dueAt, months]), [[id, dueAt, 1]]);
+  const [first, sums] = due;
+  agree("what is due", [first.id, first.dueAt, first.months, sums.dueUsd], [id, dueAt, 1, first.dueUsd]);
   const row = await eventually("the charge", SETTLED_WITHIN, async () => {
     const row = await walk.ask(walk.customer, "GET", `/${id}`, undefined, 200);
     return row.nextChargeAt > dueAt && row;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ::renewals::{Charger, NUMBERS_AT_ONCE, Report};
 use clap::Subcommand;
 use domain::credits::Credits;
-use domain::renewal::{Renewable, decide};
+use domain::renewal::{Renewable, Renewal, decide};
 use domain::{MicroUsd, OrganizationId, Timestamp};
 use serde_json::{Value, json};
 
@@ -24,10 +24,11 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
         until: Option<Timestamp>,
     },
-    /// List an organization's numbers that are suspended for want of credits, and when they are released
+    /// List what is suspended for want of credits, with the sum for each organization
     Suspended {
-        #[arg(value_parser = OrganizationId::parse)]
-        organization: OrganizationId,
+        /// Only this organization, with each of its numbers and when it is released
+        #[arg(long, value_parser = OrganizationId::parse)]
+        organization: Option<OrganizationId>,
     },
     /// Charge what is due now, without waiting for the schedule
     RunNow {
@@ -44,7 +45,8 @@ pub(crate) async fn run(command: Command, session: &mut Session<'_, '_>) -> Resu
     match command {
         Command::Due { organization: None, until } => due(session, until).await,
         Command::Due { organization: Some(organization), until } => due_of(session, &organization, until).await,
-        Command::Suspended { organization } => suspended(session, &organization).await,
+        Command::Suspended { organization: None } => suspended(session).await,
+        Command::Suspended { organization: Some(organization) } => suspended_of(session, &organization).await,
         Command::RunNow { organization, grace_days } => run_now(session, organization, grace_days).await,
     }
 }
@@ -65,10 +67,9 @@ impl Due {
     fn sums(&self, organization: &OrganizationId, now: Timestamp) -> Sums {
         let mut sums = Sums { balance: self.credits.balance, ..Sums::of(organization) };
         for renewal in decide(&self.numbers, self.credits.balance, now) {
-            let owed = renewal.number.owed(now);
-            let (due, paid) = (owed.end - owed.start, renewal.paid.end - renewal.paid.start);
+            let paid = renewal.paid.end - renewal.paid.start;
             sums.numbers += 1;
-            sums.due = sums.due + renewal.number.monthly.times(due);
+            sums.due = sums.due + owed(renewal.number, now).1;
             sums.charged = sums.charged + renewal.number.monthly.times(paid);
             sums.suspended += usize::from(renewal.refused && !renewal.number.is_in_arrears);
         }
@@ -152,47 +153,100 @@ async fn due_of(
     session.organization(organization).await?;
     let now = until.unwrap_or_else(|| session.now());
     let due = Due::read(session, organization, now).await?;
-    let rows = decide(&due.numbers, due.credits.balance, now).into_iter().map(|renewal| {
+    let sums = due.sums(organization, now);
+    let row = |renewal: &Renewal<'_>| {
         let number = renewal.number;
-        let owed = number.owed(now);
+        let (months, price) = owed(number, now);
         json!({
             "id": number.id.as_str(),
             "e164": number.e164.as_str(),
             "dueAt": number.due(number.next_month).to_string(),
-            "months": owed.end - owed.start,
-            "dueUsd": number.monthly.times(owed.end - owed.start).to_string(),
+            "months": months,
+            "dueUsd": price.to_string(),
             "wouldPayMonths": renewal.paid.end - renewal.paid.start,
             "suspended": number.is_in_arrears,
             "nextTryAt": number.next_try_at.to_string(),
         })
-    });
-    let columns = &["id", "e164", "dueAt", "months", "dueUsd", "wouldPayMonths", "suspended", "nextTryAt"];
-    Ok(Output::table(columns, "Nothing is due.", rows.collect()))
+    };
+    let mut rows: Vec<Value> = decide(&due.numbers, due.credits.balance, now).iter().map(row).collect();
+    if !rows.is_empty() {
+        let (due, balance) = (sums.due.to_string(), sums.balance.to_string());
+        rows.push(
+            json!({ "id": "all", "dueUsd": due, "balanceUsd": balance, "wouldChargeUsd": sums.charged.to_string() }),
+        );
+    }
+    let columns =
+        &["id", "e164", "dueAt", "months", "dueUsd", "balanceUsd", "wouldPayMonths", "suspended", "nextTryAt"];
+    Ok(Output::table(columns, "Nothing is due.", rows))
 }
 
-async fn suspended(session: &Session<'_, '_>, organization: &OrganizationId) -> Result<Output, Failure> {
+/// How many organizations are read at once.
+const PAGE: usize = 100;
+
+async fn suspended(session: &mut Session<'_, '_>) -> Result<Output, Failure> {
+    let (now, mut all, mut read, mut after) = (session.now(), Vec::new(), 0, None);
+    loop {
+        let page = session.table.organizations(after.as_ref(), PAGE).await?;
+        for organization in &page {
+            let due = Due::read(session, &organization.id, now).await?;
+            let mut sums = Sums { balance: due.credits.balance, ..Sums::of(&organization.id) };
+            for number in due.numbers.iter().filter(|number| number.is_in_arrears) {
+                sums.numbers += 1;
+                sums.due = sums.due + owed(number, now).1;
+            }
+            all.extend(Some(sums).filter(|sums| sums.numbers > 0));
+        }
+        read += page.len();
+        after = page.last().map(|organization| organization.id.clone());
+        if page.len() < PAGE {
+            break;
+        }
+        session.progress(&format!("{read} organizations are read"));
+    }
+    let mut rows: Vec<Value> = all.iter().map(Sums::row).collect();
+    if !rows.is_empty() {
+        rows.push(total(&all).row());
+    }
+    Ok(Output::table(&["organizationId", "numbers", "dueUsd", "balanceUsd"], NOT_SUSPENDED, rows))
+}
+
+async fn suspended_of(session: &Session<'_, '_>, organization: &OrganizationId) -> Result<Output, Failure> {
     session.organization(organization).await?;
     let now = session.now();
     let due = Due::read(session, organization, now).await?;
     let in_arrears = due.numbers.iter().filter(|number| number.is_in_arrears).map(|number| &number.id);
     let rows = session.table.numbers_of(organization, in_arrears).await?;
-    let mut by_date: BTreeMap<_, Value> = BTreeMap::new();
+    let (mut by_date, mut sum) = (BTreeMap::new(), MicroUsd::ZERO);
     for number in rows.found {
         let (Some(arrears), Some(renewable)) = (number.billing.arrears, number.renewable()) else { continue };
-        let owed = renewable.owed(now);
+        let (months, price) = owed(&renewable, now);
+        sum = sum + price;
         let row = json!({
             "id": number.id.as_str(),
             "e164": number.e164.as_str(),
             "suspendedAt": arrears.suspended_at.to_string(),
             "scheduledReleaseAt": arrears.release_at.to_string(),
             "nextTryAt": arrears.next_try_at().to_string(),
-            "dueUsd": renewable.monthly.times(owed.end - owed.start).to_string(),
-            "balanceUsd": due.credits.balance.to_string(),
+            "months": months,
+            "dueUsd": price.to_string(),
         });
         by_date.insert((arrears.release_at, number.id.clone()), row);
     }
-    let columns = &["id", "e164", "suspendedAt", "scheduledReleaseAt", "nextTryAt", "dueUsd", "balanceUsd"];
-    Ok(Output::table(columns, "No number is suspended for want of credits.", by_date.into_values().collect()))
+    let mut rows: Vec<Value> = by_date.into_values().collect();
+    if !rows.is_empty() {
+        rows.push(json!({ "id": "all", "dueUsd": sum.to_string(), "balanceUsd": due.credits.balance.to_string() }));
+    }
+    let columns = &["id", "e164", "suspendedAt", "scheduledReleaseAt", "nextTryAt", "months", "dueUsd", "balanceUsd"];
+    Ok(Output::table(columns, NOT_SUSPENDED, rows))
+}
+
+const NOT_SUSPENDED: &str = "No number is suspended for want of credits.";
+
+/// How many months of a number have begun and are not paid, and what they cost.
+fn owed(number: &Renewable, now: Timestamp) -> (u32, MicroUsd) {
+    let owed = number.owed(now);
+    let months = owed.end - owed.start;
+    (months, number.monthly.times(months))
 }
 
 async fn run_now(
@@ -208,6 +262,9 @@ async fn run_now(
         }
         None => session.table.due_organizations(now, now).await?.into_keys().collect(),
     };
+    if organizations.is_empty() {
+        return Ok(Output::changed(false, "Nothing is due.", json!({})));
+    }
     let mut all = Vec::new();
     for organization in &organizations {
         all.push(Due::read(session, organization, now).await?.sums(organization, now));

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
-use web::{ApiResult, Read, usd};
+use web::{ApiResult, Read, TableApp, usd};
 
-use crate::app::{App, BALANCE};
+use crate::BALANCE;
 
 /// What is left.
 #[derive(Serialize, ToSchema)]
@@ -44,7 +44,7 @@ pub(crate) enum BalanceAnswers {
     security(("bearerAuth" = ["read"])),
     responses(BalanceAnswers, web::answers::Invalid, web::answers::Failures),
 )]
-pub(crate) async fn get(State(app): State<App>, Read(caller): Read) -> ApiResult<Json<Balance>> {
+pub(crate) async fn get(State(app): State<TableApp>, Read(caller): Read) -> ApiResult<Json<Balance>> {
     let (credits, organization) =
         tokio::try_join!(app.table.credits(&caller.organization), app.table.organization(&caller.organization))?;
     let updated_at = credits.booked_at.unwrap_or(organization.created_at).to_string();

@@ -8,9 +8,9 @@ use domain::renewal::{Charge, Forecast, charges, forecast};
 use domain::{MicroUsd, Timestamp};
 use serde::Serialize;
 use utoipa::{IntoParams, IntoResponses, ToSchema};
-use web::{ApiError, ApiResult, Params, Queried, Read, usd};
+use web::{ApiError, ApiResult, Params, Queried, Read, TableApp, usd};
 
-use crate::app::{App, FORECAST};
+use crate::FORECAST;
 
 const DAYS_DEFAULT: u64 = 30;
 const DAYS_MOST: u64 = 366;
@@ -112,7 +112,7 @@ pub(crate) struct ForecastQuery {
     responses(ForecastAnswers, ForecastRefusals, web::answers::Failures),
 )]
 pub(crate) async fn get(
-    State(app): State<App>,
+    State(app): State<TableApp>,
     Queried { caller, params, .. }: Queried<Read>,
 ) -> ApiResult<Json<ForecastRow>> {
     let days = parse(params)?;

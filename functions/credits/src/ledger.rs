@@ -8,9 +8,9 @@ use domain::credits::EntryKind;
 use serde::Serialize;
 use table::{LedgerLine, LedgerPage, LedgerPlace};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
-use web::{ApiResult, Params, Queried, Read};
+use web::{ApiResult, Params, Queried, Read, TableApp};
 
-use crate::app::{App, LEDGER};
+use crate::LEDGER;
 
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MOST: usize = 200;
@@ -128,7 +128,7 @@ pub(crate) struct LedgerQuery {
     responses(LedgerAnswers, web::answers::Invalid, web::answers::Failures),
 )]
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(app): State<TableApp>,
     Queried { caller, params, .. }: Queried<Read>,
 ) -> ApiResult<Json<LedgerRows>> {
     let Listing { kind, after, limit } = parse(params)?;

@@ -1,6 +1,5 @@
 //! Prepaid credits, as an organization sees its own: `/v1/credits/…`.
 
-mod app;
 mod balance;
 mod forecast;
 mod ledger;
@@ -9,18 +8,20 @@ use axum::routing;
 use runtime::settings::SettingsError;
 use runtime::{Function, Start};
 use utoipa::OpenApi;
-use web::Http;
+use web::{Http, TableApp};
 
-use crate::app::{App, BALANCE, FORECAST, LEDGER};
+const BALANCE: &str = "/v1/credits/balance";
+const LEDGER: &str = "/v1/credits/ledger";
+const FORECAST: &str = "/v1/credits/forecast";
 
 /// # Errors
 /// A setting is missing or malformed.
 pub fn start(start: &Start) -> Result<Function, SettingsError> {
-    let app = App::from_start(start)?;
+    let app = TableApp::from_start(start)?;
     Ok(Function::new(app.table.connect()).entrance("http", routes(app)))
 }
 
-fn routes(app: App) -> Http {
+fn routes(app: TableApp) -> Http {
     Http::new()
         .at(BALANCE, routing::get(balance::get))
         .at(LEDGER, routing::get(ledger::list))

@@ -176,7 +176,7 @@ impl Charger {
         let in_vain = |renewal: &Renewal<'_>| renewal.number.is_in_arrears && renewal.paid.is_empty();
         // Whether the schedule was alive is only asked where a number may have to leave.
         let alive_since = if renewals.iter().any(in_vain) {
-            self.table.heartbeat().await?.map_or(round.now, |heartbeat| heartbeat.alive_since)
+            self.table.heartbeat().await?.map_or(round.now, |heartbeat| heartbeat.alive_since_at(round.now))
         } else {
             round.now
         };

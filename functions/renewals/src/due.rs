@@ -72,13 +72,17 @@ impl Scheduler {
             oldest_due_s: oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
             not_queued,
         };
-        tracing::info!(
-            renewals.numbers = found.numbers,
-            renewals.organizations = found.organizations,
-            renewals.not_queued = not_queued,
-            oldest_due_s = found.oldest_due_s,
-            "looked for what is due"
-        );
+        if found == Found::default() {
+            tracing::debug!("nothing was due");
+        } else {
+            tracing::info!(
+                renewals.numbers = found.numbers,
+                renewals.organizations = found.organizations,
+                renewals.not_queued = not_queued,
+                oldest_due_s = found.oldest_due_s,
+                "looked for what is due"
+            );
+        }
         // A run that could not queue everything is none: credits may have come that nobody looks at.
         if not_queued == 0 {
             self.table.beat(before.as_ref(), &Heartbeat::next(before, now, ahead_to)).await?;

@@ -7,9 +7,9 @@ use domain::{EventId, PhoneNumberId, Timestamp};
 use serde::Serialize;
 use table::FeedFilter;
 use utoipa::{IntoParams, IntoResponses, ToSchema};
-use web::{ApiResult, Params, Queried, Read};
+use web::{ApiResult, Params, Queried, Read, TableApp};
 
-use crate::app::{App, EVENTS};
+use crate::EVENTS;
 use crate::row::EventRow;
 
 const LIMIT_DEFAULT: usize = 50;
@@ -97,7 +97,7 @@ pub(crate) struct EventsQuery {
     ),
 )]
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(app): State<TableApp>,
     Queried { caller, params, .. }: Queried<Read>,
 ) -> ApiResult<Json<EventsPage>> {
     let now = app.clock.now();

@@ -1,6 +1,5 @@
 //! Customer events: `/v1/phone-numbers/events`.
 
-mod app;
 mod events;
 mod row;
 
@@ -8,18 +7,18 @@ use axum::routing;
 use runtime::settings::SettingsError;
 use runtime::{Function, Start};
 use utoipa::OpenApi;
-use web::Http;
+use web::{Http, TableApp};
 
-use crate::app::{App, EVENTS};
+const EVENTS: &str = "/v1/phone-numbers/events";
 
 /// # Errors
 /// A setting is missing or malformed.
 pub fn start(start: &Start) -> Result<Function, SettingsError> {
-    let app = App::from_start(start)?;
+    let app = TableApp::from_start(start)?;
     Ok(Function::new(app.table.connect()).entrance("http", routes(app)))
 }
 
-fn routes(app: App) -> Http {
+fn routes(app: TableApp) -> Http {
     Http::new().at(EVENTS, routing::get(events::list)).for_customers(app)
 }
 

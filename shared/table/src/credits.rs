@@ -14,9 +14,6 @@ use crate::optimistic::Rounds;
 use crate::pages::Pages;
 use crate::transaction::{Condition, Outcome, Transaction};
 
-/// A page of one kind of entries reads no more than so many megabytes, whatever it finds there: some 4,000 entries in each.
-const PAGES_LIMIT: usize = 25;
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CreditsItem {
@@ -303,16 +300,8 @@ impl Table {
                 .expression_attribute_values(":kind", AttributeValue::S(kind.as_str().to_owned())),
         };
         let after = after.map(|place| key_attributes(Key { pk: partition, sk: place.0.clone() }).into());
-        let (mut pages, mut items, mut read) = (Pages::of(query, after), Vec::new(), 0);
-        while items.len() <= limit
-            && read < PAGES_LIMIT
-            && let Some(page) = pages.next().await?
-        {
-            items.extend(page);
-            read += 1;
-        }
-        let more = items.len() > limit;
-        items.truncate(limit);
+        let mut pages = Pages::of(query, after);
+        let (items, more) = pages.up_to(limit).await?;
         let lines = items.into_iter().map(read_line).collect::<Result<Vec<_>>>()?;
         let next = match lines.last() {
             Some(line) if more => Some(line.place()),

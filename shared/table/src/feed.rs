@@ -15,9 +15,6 @@ use crate::keys::{Key, feed_after, feed_partition};
 use crate::pages::Pages;
 use crate::transaction::{Condition, Transaction};
 
-/// A page of a filtered feed reads no more than so many megabytes, whatever it finds there: some 3,000 events in each.
-const PAGES_LIMIT: usize = 25;
-
 /// The subject of events about an organization's credits.
 const CREDITS: &str = "credits";
 
@@ -221,16 +218,8 @@ impl Table {
             return Ok(FeedPage { events: Vec::new(), next: last.clone() });
         }
         let query = self.feed_query(organization, filter, last, &until, limit);
-        let (mut pages, mut items, mut read) = (Pages::of(query, None), Vec::new(), 0);
-        while items.len() <= limit
-            && read < PAGES_LIMIT
-            && let Some(page) = pages.next().await?
-        {
-            items.extend(page);
-            read += 1;
-        }
-        let more = items.len() > limit;
-        items.truncate(limit);
+        let mut pages = Pages::of(query, None);
+        let (items, more) = pages.up_to(limit).await?;
         let events = items.into_iter().map(read_event).collect::<Result<Vec<_>>>()?;
         let next = match (more, pages.position()) {
             (true, _) => events.last().map(|event| event.id.clone()),

@@ -9,6 +9,9 @@ use crate::item::Item;
 use crate::keys::{SK, partition};
 use crate::trouble::{busy_or_fault, retrying};
 
+/// A filtered answer reads no more than so many pages, of a megabyte each, whatever it finds there.
+const PAGES_LIMIT: usize = 25;
+
 /// A query and how far it has been read. A page is read when it is asked for, so whoever has enough just stops.
 pub(crate) struct Pages {
     query: QueryFluentBuilder,
@@ -37,6 +40,22 @@ impl Pages {
     /// True once the last page was read. A page is the last one when DynamoDB says so, not when it is short.
     pub(crate) const fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// At most `limit` items, and whether more of them were read. Reading stops after 25 MB, which a filter may have passed over:
+    /// then [`position`](Self::position) tells where to go on.
+    pub(crate) async fn up_to(&mut self, limit: usize) -> Result<(Vec<Item>, bool)> {
+        let (mut items, mut read) = (Vec::new(), 0);
+        while items.len() <= limit
+            && read < PAGES_LIMIT
+            && let Some(page) = self.next().await?
+        {
+            items.extend(page);
+            read += 1;
+        }
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Ok((items, more))
     }
 
     /// The rest.

@@ -97,13 +97,16 @@ struct HeartbeatItem {
 }
 
 impl Heartbeat {
+    /// Since when the schedule has been alive without a gap until now; now, where its last run is too long ago.
+    #[must_use]
+    pub fn alive_since_at(&self, now: Timestamp) -> Timestamp {
+        if now.since(self.last_run_at) <= ALIVE_WITHIN { self.alive_since } else { now }
+    }
+
     /// The first run, or one after a gap, begins anew; another one goes on.
     #[must_use]
     pub fn next(before: Option<Self>, now: Timestamp, looked_ahead_to: Timestamp) -> Self {
-        let alive_since = match before {
-            Some(before) if now.since(before.last_run_at) <= ALIVE_WITHIN => before.alive_since,
-            Some(_) | None => now,
-        };
+        let alive_since = before.map_or(now, |before| before.alive_since_at(now));
         Self { alive_since, last_run_at: now, looked_ahead_to }
     }
 }
@@ -362,6 +365,7 @@ mod tests {
         assert_eq!(first, Heartbeat { alive_since: at(0), last_run_at: at(0), looked_ahead_to: at(9) });
         let second = Heartbeat::next(Some(first), at(60), at(9));
         assert_eq!((second.alive_since, second.last_run_at), (at(0), at(60)));
+        assert_eq!((second.alive_since_at(at(120)), second.alive_since_at(at(121))), (at(0), at(121)));
         let third = Heartbeat::next(Some(second), at(121), at(9));
         assert_eq!((third.alive_since, third.last_run_at), (at(121), at(121)));
         assert_eq!(Heartbeat::next(Some(third), at(100), at(9)).alive_since, at(121), "the clock was set back");

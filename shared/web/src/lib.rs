@@ -14,6 +14,7 @@ mod json_body;
 mod number;
 mod params;
 mod serve;
+mod table_app;
 mod usd;
 
 pub use caller::{Caller, Compliance, Queried, Read, Reception, Scoped, Write};
@@ -29,4 +30,5 @@ pub use number::{
 };
 pub use params::Params;
 pub use serve::serve;
+pub use table_app::TableApp;
 pub use usd::usd;

@@ -77,7 +77,7 @@ async fn a_charge_and_a_patch_both_happen() {
         app.clock.advance(MONTH);
         app.dynamo.set(weather(race));
         let label = json!({ "label": format!("race {race}") });
-        let (_, patched) = join!(charge(&app), app.patch(&path, &label).send());
+        let ((), patched) = join!(charge(&app), app.patch(&path, &label).send());
         settle(&app).await;
         let after = read(&app, &path).await;
         assert!(after["nextChargeAt"].as_str() > before.as_str(), "race {race}: {after}");
@@ -96,7 +96,7 @@ async fn a_number_that_is_released_is_charged_before_or_never() {
         let path = number(&app).await;
         app.clock.advance(MONTH);
         app.dynamo.set(weather(race));
-        let (_, released) = join!(charge(&app), app.delete(&path).send());
+        let ((), released) = join!(charge(&app), app.delete(&path).send());
         app.dynamo.set(Weather::Fair);
         gone += usize::from(released.status == 200);
         if released.status != 200 {
@@ -122,7 +122,7 @@ async fn a_grant_that_comes_with_the_charge_keeps_the_number_in_use() {
         let entry = domain::credits::LedgerEntry::grant(&grant, MicroUsd::from_micros(2 * DOLLAR));
         let reference = domain::BookingReference::parse(&grant).unwrap();
         let book = app.bundle.table.book_once(&app.organization, &reference, &entry, "grace");
-        let (_, booked) = join!(charge(&app), book);
+        let ((), booked) = join!(charge(&app), book);
         app.dynamo.set(Weather::Fair);
         if booked.is_err() {
             app.bundle.table.book_once(&app.organization, &reference, &entry, "grace").await.unwrap();
@@ -148,8 +148,8 @@ async fn a_hold_that_comes_with_the_charge_changes_nothing_of_it() {
         app.dynamo.set(weather(race));
         let hold = Hold { at: app.clock.now(), reason: HoldReason::Revoked };
         let hold = (race % 2 == 0).then_some(&hold);
-        let (_, held) = join!(charge(&app), app.bundle.table.set_hold(&app.organization, hold));
-        drop(held);
+        let ((), placed) = join!(charge(&app), app.bundle.table.set_hold(&app.organization, hold));
+        drop(placed);
         settle(&app).await;
         assert!(app.balance().await < before, "race {race}");
     }
@@ -178,7 +178,7 @@ async fn what_the_reconciler_releases_is_not_charged_meanwhile() {
         let before = app.balance().await;
         app.clock.advance(Duration::from_mins(2));
         app.dynamo.set(weather(race));
-        let (_, settled) = join!(charge(&app), app.reconciler.run());
+        let ((), settled) = join!(charge(&app), app.reconciler.run());
         drop(settled);
         settle(&app).await;
         app.reconciler.run().await.unwrap();

@@ -441,3 +441,19 @@ async fn a_forecast_that_does_not_fit_names_fewer_days() {
     let fits = app.get(&format!("/v1/credits/forecast?days={days}")).send().await.ok();
     assert_eq!(fits["charges"].as_array().unwrap().len(), 4_800);
 }
+
+#[tokio::test]
+async fn a_message_that_comes_after_the_schedule_has_died_releases_nothing() {
+    let app = with_dollars(2).await;
+    let id = buy(&app, NUMBER).await;
+    app.clock.advance(MONTH);
+    app.renew().await;
+    app.clock.advance(DAY * 29);
+    live(&app, Duration::from_hours(20)).await;
+    // The schedule stops; what it has queued before is worked on when the date has come.
+    app.clock.advance(Duration::from_hours(6));
+    let announced = row(&app, &id).await["scheduledReleaseAt"].clone();
+    let report = app.charger.renew(&app.organization).await.unwrap();
+    assert_eq!((report.released, report.refused), (0, 1));
+    assert!(row(&app, &id).await["scheduledReleaseAt"].as_str() > announced.as_str());
+}
