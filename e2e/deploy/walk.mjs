@@ -42,10 +42,11 @@ export const FLOWS = [
   ["reject in Slack, with a reason", rejected],
   ["approve on the command line, and buy", approvedByCommand],
   ["an upgrade keeps what is there", upgraded],
+  ["a month passes", outdated],
   ["a revoked key stops", revoked],
   ["the schedule settles the order in doubt", settled],
   ["the feed lists what has happened", followed],
-  ["a month passes, and is paid", renewed],
+  ["the schedule has the month paid", renewed],
   ["the sweep finds carrier and table alike", swept],
   ["every payment is in the ledger", paid],
   ["no function was denied anything", undenied],
@@ -383,6 +384,7 @@ async function approvedByCommand(walk) {
   const order = { e164: walk.found[1] };
   const row = await walk.ask(walk.newcomer, "POST", "", order, 200, order);
   agree("the organization", row.organizationId, organization);
+  walk.approved = row;
   return `${row.e164} is ${row.id}`;
 }
 
@@ -435,15 +437,20 @@ async function followed(walk) {
 }
 
 /** The row's dates are moved; everything else is the schedule's, the queue's and the worker's. */
+async function outdated(walk) {
+  const [organization] = ORGANIZATIONS.fresh;
+  const { id } = walk.approved;
+  walk.approved.dueAt = await walk.stack.outdate(organization, id);
+  const [first, sums] = await walk.operator.ops("renewals", "due", "--organization", organization);
+  agree("what is due", [first.id, first.dueAt, first.months, sums.dueUsd], [id, walk.approved.dueAt, 1, first.dueUsd]);
+  return `${first.dueUsd} USD are due`;
+}
+
 async function renewed(walk) {
-  const [organization] = ORGANIZATIONS.harbor;
-  const { id } = walk.doubted;
-  const dueAt = await walk.stack.outdate(organization, id);
-  const due = await walk.operator.ops("renewals", "due", "--organization", organization);
-  const [first, sums] = due;
-  agree("what is due", [first.id, first.dueAt, first.months, sums.dueUsd], [id, dueAt, 1, first.dueUsd]);
+  const [organization] = ORGANIZATIONS.fresh;
+  const { id, dueAt } = walk.approved;
   const row = await eventually("the charge", SETTLED_WITHIN, async () => {
-    const row = await walk.ask(walk.customer, "GET", `/${id}`, undefined, 200);
+    const row = await walk.ask(walk.newcomer, "GET", `/${id}`, undefined, 200);
     return row.nextChargeAt > dueAt && row;
   });
   agree("whether it is suspended", row.billingSuspendedAt, null);
@@ -459,13 +466,13 @@ async function swept(walk) {
   return "two numbers on either side";
 }
 
-/** Two purchases of one organization and a month of one of them, and one purchase of the other; releasing gives nothing back. */
+/** Two purchases of one organization; a purchase and a month of the other. Releasing gives nothing back. */
 async function paid(walk) {
   const price = walk.prices.upfrontCostUsd + walk.prices.monthlyCostUsd;
   const left = [];
   const spent = [
-    [ORGANIZATIONS.harbor, walk.customer, 2, 1],
-    [ORGANIZATIONS.fresh, walk.newcomer, 1, 0],
+    [ORGANIZATIONS.harbor, walk.customer, 2, 0],
+    [ORGANIZATIONS.fresh, walk.newcomer, 1, 1],
   ];
   for (const [[organization], customer, purchases, months] of spent) {
     const should = (Number(CREDITS) - purchases * price - months * walk.prices.monthlyCostUsd).toFixed(2);
