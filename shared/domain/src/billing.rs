@@ -1,5 +1,6 @@
 //! What a number costs, when, and what becomes of one that is not paid for.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::number::{Order, PhoneNumber, ReleaseReason, Source};
@@ -89,6 +90,15 @@ impl PhoneNumber {
     #[must_use]
     pub fn first_month(&self) -> Period {
         Period { start: self.created_at, end: self.created_at.months_later(1) }
+    }
+
+    /// The paid months that begin at or after the moment at which another carrier took the number over: they are given back, the
+    /// others are not. The first month is in the price of the purchase, and is never given back.
+    #[must_use]
+    pub fn paid_after(&self, ported_at: Timestamp) -> Range<u32> {
+        let next = self.billing.next_month.unwrap_or(1).max(1);
+        let first = (1..next).find(|n| self.created_at.months_later(*n) >= ported_at).unwrap_or(next);
+        first..next
     }
 
     /// Months that have begun while an order was in doubt are not owed.

@@ -93,6 +93,18 @@ impl LedgerEntry {
         }
     }
 
+    /// Gives month `n` of a number back, which began when another carrier had taken the number over.
+    #[must_use]
+    pub fn ported_refund(number: &PhoneNumberId, n: u32, price: MicroUsd, month: Period) -> Self {
+        Self {
+            kind: EntryKind::Refund,
+            amount: price,
+            reference: format!("ported:{number}:{n}"),
+            number: Some(number.clone()),
+            period: Some(month),
+        }
+    }
+
     /// Credits that the operator gives, under a reference of the operator's choice.
     #[must_use]
     pub fn grant(reference: &str, amount: MicroUsd) -> Self {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::billing::Arrears;
 use crate::carrier::CarrierNumberId;
+use crate::credits::LedgerEntry;
 use crate::number::tests::managed;
 use crate::number::{PhoneNumber, ReleaseReason};
 use crate::{Error, number};
@@ -182,6 +183,28 @@ fn a_number_that_is_not_in_use_is_not_charged() {
         assert!(matches!(number.clone().forfeit(due), Err(Error::NumberBusy)));
         assert!(!number.is_forfeit(due));
     }
+}
+
+#[test]
+fn a_number_that_was_ported_out_gets_back_the_months_that_began_afterwards() {
+    let number = in_use("2026-01-31T00:00:00Z").charge(3, at("2026-04-30T00:00:00Z")).unwrap();
+    for (ported_at, months) in [
+        ("2026-02-01T00:00:00Z", 1..4),
+        ("2026-02-28T00:00:00Z", 1..4),
+        ("2026-02-28T00:00:00.001Z", 2..4),
+        ("2026-04-30T00:00:00Z", 3..4),
+        ("2026-05-02T00:00:00Z", 4..4),
+        ("2026-01-31T00:00:00Z", 1..4),
+    ] {
+        assert_eq!(number.paid_after(at(ported_at)), months, "{ported_at}");
+    }
+    let (id, month) = (&number.id, Period { start: at("2026-04-30T00:00:00Z"), end: at("2026-05-31T00:00:00Z") });
+    let (paid, back) =
+        (LedgerEntry::renewal(id, 3, dollars(1), month), LedgerEntry::ported_refund(id, 3, dollars(1), month));
+    assert_eq!((paid.amount + back.amount, paid.period), (MicroUsd::ZERO, back.period));
+    let mut free = number;
+    free.billing.next_month = None;
+    assert_eq!(free.paid_after(at("2026-01-01T00:00:00Z")), 1..1);
 }
 
 fn arrears(number: &PhoneNumber) -> Arrears {
