@@ -367,7 +367,7 @@ impl TestApp {
     /// Tells the organization that its credits are low, as renewals do.
     ///
     /// # Panics
-    /// It cannot be told.
+    /// The event cannot be written.
     pub async fn tell_low(&self) {
         let (table, now) = (&self.bundle.table, self.clock.now());
         let credits = table.credits(&self.organization).await.expect("credits");

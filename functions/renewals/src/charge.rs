@@ -389,8 +389,7 @@ impl Worker for Messages {
     const LIMITS: Limits =
         Limits { last_start: Duration::from_secs(25), end: Duration::from_secs(55), longest_wait: Duration::ZERO };
 
-    /// A message that fails is done with all the same: what is due stays in the index, and the schedule queues another one
-    /// within a minute.
+    /// A message that fails is not repeated: what is due stays in the index, and the schedule queues another one within a minute.
     async fn work(&self, message: RenewalsHandle) -> Result<(), Again> {
         let organization = &message.organization;
         match self.charger.renew(organization).await {

@@ -60,49 +60,29 @@ impl LedgerEntry {
     /// The set-up price and first month of a number.
     #[must_use]
     pub fn purchase(number: &PhoneNumberId, price: MicroUsd, first_month: Period) -> Self {
-        Self {
-            kind: EntryKind::Debit,
-            amount: -price,
-            reference: format!("purchase:{number}"),
-            number: Some(number.clone()),
-            period: Some(first_month),
-        }
+        Self::of_number(EntryKind::Debit, -price, format!("purchase:{number}"), number, first_month)
     }
 
     /// Gives a purchase back in full, once.
     #[must_use]
     pub fn purchase_refund(number: &PhoneNumberId, price: MicroUsd, first_month: Period) -> Self {
-        Self {
-            kind: EntryKind::Refund,
-            amount: price,
-            reference: format!("refund:{number}"),
-            number: Some(number.clone()),
-            period: Some(first_month),
-        }
+        Self::of_number(EntryKind::Refund, price, format!("refund:{number}"), number, first_month)
     }
 
     /// Month `n` of a number, which is counted from 0, the month of its purchase.
     #[must_use]
     pub fn renewal(number: &PhoneNumberId, n: u32, price: MicroUsd, month: Period) -> Self {
-        Self {
-            kind: EntryKind::Debit,
-            amount: -price,
-            reference: format!("renewal:{number}:{n}"),
-            number: Some(number.clone()),
-            period: Some(month),
-        }
+        Self::of_number(EntryKind::Debit, -price, format!("renewal:{number}:{n}"), number, month)
     }
 
     /// Gives month `n` of a number back, which began when another carrier had taken the number over.
     #[must_use]
     pub fn ported_refund(number: &PhoneNumberId, n: u32, price: MicroUsd, month: Period) -> Self {
-        Self {
-            kind: EntryKind::Refund,
-            amount: price,
-            reference: format!("ported:{number}:{n}"),
-            number: Some(number.clone()),
-            period: Some(month),
-        }
+        Self::of_number(EntryKind::Refund, price, format!("ported:{number}:{n}"), number, month)
+    }
+
+    fn of_number(kind: EntryKind, amount: MicroUsd, reference: String, number: &PhoneNumberId, month: Period) -> Self {
+        Self { kind, amount, reference, number: Some(number.clone()), period: Some(month) }
     }
 
     /// Credits that the operator gives, under a reference of the operator's choice.

@@ -38,7 +38,7 @@ fn in_use(anchor: &str) -> PhoneNumber {
     ordered.activate(CarrierNumberId::parse("1").unwrap(), at(anchor)).unwrap()
 }
 
-/// Days of the months of a year, worked out without any calendar of ours.
+/// How many days a month has, counted from 0, without the calendar library.
 fn days_of(year: i64, month: u32) -> u32 {
     let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month as usize]
