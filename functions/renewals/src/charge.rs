@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::audit::Action;
+use domain::billing::{self, Terms};
 use domain::credits::{Credits, LOW_WITHIN, LedgerEntry};
 use domain::feed::Shortage;
 use domain::number::{PhoneNumber, Source};
 use domain::renewal::{Renewable, Renewal, decide, forecast};
-use domain::{Clock, Error, OrganizationId, PhoneNumberId, Recorded, Result, Timestamp, chain};
+use domain::{Clock, Error, MicroUsd, OrganizationId, PhoneNumberId, Recorded, Result, Timestamp, chain};
 use runtime::Start;
 use runtime::alarm::Alarm;
 use runtime::message::RenewalsHandle;
@@ -198,29 +199,16 @@ impl Charger {
     }
 
     fn deed(&self, row: PhoneNumber, renewal: &Renewal<'_>, alive_since: Timestamp, now: Timestamp) -> Result<Deed> {
-        let Renewal { number, paid, refused } = renewal;
-        let months = paid.end - paid.start;
-        let new = match (number.is_in_arrears, months) {
-            (true, 0) => {
-                let new = row.clone().refuse(alive_since, now)?;
-                if new.is_forfeit(now) {
-                    return Ok(Deed::Forfeit(Box::new(row), Box::new(new)));
-                }
-                if new.version == row.version {
-                    let (change, entries) = (RowChange::Unseen(Box::new(new)), Vec::new());
-                    return Ok(Deed::Renew(Box::new(Renewed { old: row, change, entries })));
-                }
-                new
-            }
-            (true, _) => row.clone().lift(now)?,
-            (false, 0) => row.clone().suspend(self.grace, now)?,
-            (false, _) if *refused => row.clone().charge(months, now)?.suspend(self.grace, now)?,
-            (false, _) => row.clone().charge(months, now)?,
+        let terms = Terms { grace: self.grace, alive_since };
+        let change = match row.clone().renew(renewal, terms, now)? {
+            billing::Renewed::Forfeit(new) => return Ok(Deed::Forfeit(Box::new(row), Box::new(new))),
+            billing::Renewed::Refused(new) => RowChange::Unseen(Box::new(new)),
+            billing::Renewed::Changed(new) => RowChange::Recorded(Box::new(Recorded::renewed(&row, new, &ACTOR))),
         };
+        let Renewal { number, paid, refused: _ } = renewal;
         let entry = |n| LedgerEntry::renewal(&number.id, n, number.monthly, number.period(&(n..n + 1)));
-        let priced = number.monthly > domain::MicroUsd::ZERO;
+        let priced = number.monthly > MicroUsd::ZERO;
         let entries = paid.clone().filter(|_| priced).map(entry).collect();
-        let change = RowChange::Recorded(Box::new(Recorded::renewed(&row, new, &ACTOR)));
         Ok(Deed::Renew(Box::new(Renewed { old: row, change, entries })))
     }
 

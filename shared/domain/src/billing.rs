@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::number::{Order, PhoneNumber, ReleaseReason, Source};
-use crate::renewal::{Period, Renewable, TRIED_AGAIN_AFTER};
+use crate::renewal::{Period, Renewable, Renewal, TRIED_AGAIN_AFTER};
 use crate::{Error, MicroUsd, Result, Timestamp};
 
 /// A refusal proves that a number cannot be paid for as long as it is no older than this: an hour.
@@ -53,7 +53,59 @@ impl Arrears {
     }
 }
 
+/// Under which a number is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// From the suspension of a number that is not paid for to its release.
+    pub grace: Duration,
+    /// Since when the schedule has run without a gap.
+    pub alive_since: Timestamp,
+}
+
+/// What a renewal makes of a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// It was paid for, suspended or lifted, or its release was put off.
+    Changed(PhoneNumber),
+    /// It was charged in vain again, which nobody sees.
+    Refused(PhoneNumber),
+    /// Nobody pays for it, and it is to leave.
+    Forfeit(PhoneNumber),
+}
+
 impl PhoneNumber {
+    /// The number as what was decided about it leaves it.
+    ///
+    /// # Errors
+    /// As [`charge`](Self::charge), [`suspend`](Self::suspend), [`lift`](Self::lift), [`refuse`](Self::refuse).
+    pub fn renew(
+        self,
+        Renewal { number: _, paid, refused }: &Renewal<'_>,
+        terms: Terms,
+        now: Timestamp,
+    ) -> Result<Renewed> {
+        let Terms { grace, alive_since } = terms;
+        let months = paid.end - paid.start;
+        let changed = match (self.billing.arrears.is_some(), months) {
+            (true, 0) => {
+                let version = self.version;
+                let refused = self.refuse(alive_since, now)?;
+                return Ok(if refused.is_forfeit(now) {
+                    Renewed::Forfeit(refused)
+                } else if refused.version == version {
+                    Renewed::Refused(refused)
+                } else {
+                    Renewed::Changed(refused)
+                });
+            }
+            (true, _) => self.lift(now)?,
+            (false, 0) => self.suspend(grace, now)?,
+            (false, _) if *refused => self.charge(months, now)?.suspend(grace, now)?,
+            (false, _) => self.charge(months, now)?,
+        };
+        Ok(Renewed::Changed(changed))
+    }
+
     /// The number as renewals see it. `None` for one that is not charged: a free one, one whose order is in doubt, one that is
     /// being released.
     #[must_use]

@@ -9,7 +9,9 @@ use domain::number::{PhoneNumber, ReleaseReason, Routing};
 use domain::{Clock, MicroUsd, PhoneNumberId};
 use local::Options;
 use local::seed::World;
+use runtime::aws::Account;
 use serde_json::{Value, json};
+use table::Table;
 use tests::crowd::numbers_due_within_an_hour;
 use tests::{TestApp, approved, with_credit_for};
 
@@ -456,4 +458,29 @@ async fn a_message_that_comes_after_the_schedule_has_died_releases_nothing() {
     let report = app.charger.renew(&app.organization).await.unwrap();
     assert_eq!((report.released, report.refused), (0, 1));
     assert!(row(&app, &id).await["scheduledReleaseAt"].as_str() > announced.as_str());
+}
+
+#[tokio::test]
+async fn a_table_of_an_earlier_version_gets_the_index_that_it_lacks() {
+    let app = with_dollars(5).await;
+    let id = buy(&app, NUMBER).await;
+    let rows = app.items_with("nextChargeAt").await;
+    let text = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
+    let keys = |hash: &str, range: &str| json!([{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }]);
+    let table = json!({
+        "TableName": "earlier", "BillingMode": "PAY_PER_REQUEST", "KeySchema": keys("PK", "SK"),
+        "AttributeDefinitions": [text("PK"), text("SK"), text("workShard"), text("workDue")],
+        "GlobalSecondaryIndexes": [{
+            "IndexName": "work", "KeySchema": keys("workShard", "workDue"), "Projection": { "ProjectionType": "KEYS_ONLY" },
+        }],
+    });
+    app.dynamo.ask("CreateTable", &table).await;
+    app.dynamo.ask("PutItem", &json!({ "TableName": "earlier", "Item": rows[0] })).await;
+    let account = Account::local(app.dynamo.url().to_owned());
+    let earlier = Table::new(&account.sdk_config(), "earlier".to_owned(), app.clock.clone());
+    for _ in 0..2 {
+        earlier.create_if_absent().await.unwrap();
+    }
+    let found = earlier.renewables(&app.organization, app.clock.now().plus(MONTH)).await.unwrap();
+    assert_eq!(found.iter().map(|number| number.id.as_str()).collect::<Vec<_>>(), [id]);
 }
