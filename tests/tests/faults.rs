@@ -3,7 +3,7 @@
 //! A clean run of a flow tells which calls it makes. Then the flow runs once for each of them and each fault; after that
 //! the reconciler runs as its schedule would let it, the customer does what a customer does, and the books are audited.
 //!
-//! One run strikes a third of the cases, another third each time; all of them take some five minutes:
+//! One run strikes a fifth of the cases, another fifth each time; all of them take some five minutes:
 //!
 //! ```sh
 //! FAULTS=all cargo test -p tests --test faults -- --nocapture
@@ -612,20 +612,20 @@ impl Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     All,
-    /// Every third case, from this one on.
-    Third(usize),
+    /// Every fifth case, from this one on.
+    Fifth(usize),
 }
 
 impl Part {
-    /// What `FAULTS` says: `all`, `0`, `1` or `2`; one of the thirds without it.
+    /// What `FAULTS` says: `all`, or `0` to `4`; one of the fifths without it.
     #[expect(clippy::disallowed_methods, reason = "the settings of a test")]
     fn wanted() -> Self {
         match std::env::var("FAULTS").ok().as_deref() {
-            None | Some("") => Self::Third(rand::random_range(0..3)),
+            None | Some("") => Self::Fifth(rand::random_range(0..5)),
             Some("all") => Self::All,
             Some(text) => match text.parse() {
-                Ok(third @ 0..3) => Self::Third(third),
-                _ => panic!("FAULTS must be all, 0, 1 or 2, not {text}"),
+                Ok(fifth @ 0..5) => Self::Fifth(fifth),
+                _ => panic!("FAULTS must be all, or 0 to 4, not {text}"),
             },
         }
     }
@@ -633,7 +633,7 @@ impl Part {
     const fn strikes(self, place: usize) -> bool {
         match self {
             Self::All => true,
-            Self::Third(third) => place % 3 == third,
+            Self::Fifth(fifth) => place % 5 == fifth,
         }
     }
 }
@@ -685,7 +685,7 @@ async fn every_call_struck_by_every_fault_leaves_the_books_right() {
         steps.insert(flow, names);
     }
     eprintln!(
-        "{part:?}: {} of {all} cases, of which {} wait for time-outs; FAULTS=all strikes all, FAULTS=0, 1 or 2 a third",
+        "{part:?}: {} of {all} cases, of which {} wait for time-outs; FAULTS=all strikes all, FAULTS=0 to 4 a fifth",
         quick.len() + waiting.len(),
         waiting.len()
     );
@@ -710,7 +710,7 @@ async fn every_call_struck_by_every_fault_leaves_the_books_right() {
     assert!(all_wrong.is_empty(), "{} cases with wrong books:\n{}", all_wrong.len(), all_wrong.join("\n"));
     match part {
         Part::All => assert_published(&page(&steps, &figures)),
-        Part::Third(_) => assert_counted(&steps, &counts),
+        Part::Fifth(_) => assert_counted(&steps, &counts),
     }
 }
 

@@ -81,7 +81,7 @@ impl Settings {
             Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number")))
         };
         let seed = number("STORM_SEED").unwrap_or_else(|| rand::random::<u64>() >> 32);
-        Self { seed, length: Duration::from_secs(number("STORM_SECONDS").unwrap_or(60)) }
+        Self { seed, length: Duration::from_secs(number("STORM_SECONDS").unwrap_or(30)) }
     }
 
     fn command(self) -> String {
