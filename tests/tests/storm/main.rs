@@ -52,7 +52,7 @@ const HASTE: u32 = 20;
 /// How many numbers of each organization are charged in the storm.
 const DUE_NUMBERS: u32 = 12;
 const MONTH: Duration = Duration::from_hours(31 * 24);
-/// So long a storm of a minute lasts on its own clock.
+/// How long a storm of a minute lasts on its own clock.
 const STORM_TIME: Duration = Duration::from_mins(20);
 /// How often the clock is moved on.
 const TICK: Duration = Duration::from_millis(25);
