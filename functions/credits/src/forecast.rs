@@ -148,7 +148,7 @@ fn too_many(days: u32, first_too_many: Option<Timestamp>, now: Timestamp) -> Str
 
 impl ForecastRow {
     fn new(balance: MicroUsd, forecast: Forecast<'_>) -> Self {
-        let Forecast { due, missing: _, covered_until, charges } = forecast;
+        let Forecast { due, covered_until, charges } = forecast;
         Self {
             balance_usd: usd(balance),
             due_usd: usd(due),

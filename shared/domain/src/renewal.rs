@@ -212,8 +212,6 @@ pub fn decide(numbers: &[Renewable], balance: MicroUsd, now: Timestamp) -> Vec<R
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forecast<'a> {
     pub due: MicroUsd,
-    /// How much is missing; zero when the credits cover everything.
-    pub missing: MicroUsd,
     /// When the first month begins that the credits do not cover.
     pub covered_until: Option<Timestamp>,
     pub charges: Vec<Charge<'a>>,
@@ -233,9 +231,8 @@ pub fn forecast(
         return None;
     }
     let due = charges.iter().map(|charge| charge.number.monthly).fold(MicroUsd::ZERO, std::ops::Add::add);
-    let missing = (due + -balance).max(MicroUsd::ZERO);
     let covered_until = charges.iter().find(|charge| !charge.covered).map(|charge| charge.due);
-    Some(Forecast { due, missing, covered_until, charges })
+    Some(Forecast { due, covered_until, charges })
 }
 
 /// What has to be added by when, so that the credits cover a number's next month.

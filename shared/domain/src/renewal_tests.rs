@@ -135,9 +135,9 @@ fn a_forecast_tells_what_is_due_and_from_when_on_it_is_not_covered() {
     let charges: Vec<_> = told.charges.iter().map(|charge| (charge.due, charge.covered)).collect();
     let dates = [at("2026-02-01T00:00:00Z"), at("2026-02-10T00:00:00Z"), at("2026-03-01T00:00:00Z")];
     assert_eq!(charges, [(dates[0], true), (dates[1], true), (dates[2], false)]);
-    assert_eq!((told.due, told.missing, told.covered_until), (dollars(5), dollars(2), Some(dates[2])));
+    assert_eq!((told.due, told.covered_until), (dollars(5), Some(dates[2])));
     let covered = forecast(&numbers, dollars(5), now, until, 5).unwrap();
-    assert_eq!((covered.missing, covered.covered_until), (MicroUsd::ZERO, None));
+    assert_eq!((covered.due, covered.covered_until), (dollars(5), None));
     assert_eq!(forecast(&numbers, dollars(5), now, until, 2), None, "more than was asked for");
     let short = shortfalls(&numbers, dollars(2), now, until);
     let second = Shortfall { amount: dollars(1), by: dates[1] };

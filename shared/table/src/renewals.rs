@@ -74,8 +74,6 @@ pub struct DueOrganization {
     pub numbers: usize,
     /// When the longest waiting of them was to be charged.
     pub oldest: Option<Timestamp>,
-    /// Whether something was booked in its credits.
-    pub booked: bool,
 }
 
 /// The schedule of renewals, as it remembers itself.
@@ -189,11 +187,9 @@ impl Table {
         let found = Pages::of(query, None).all().await?;
         let read = |item: Item| {
             let read = from_item::<DueItem>(item).and_then(Renewable::try_from);
-            read.inspect_err(|error| {
-                unreadable(organization, error);
-            })
+            read.inspect_err(|error| unreadable(organization, error)).ok()
         };
-        Ok(found.into_iter().filter_map(|item| read(item).ok()).collect())
+        Ok(found.into_iter().filter_map(read).collect())
     }
 
     /// These numbers as they are now, in no order. One that cannot be understood is logged.
@@ -230,7 +226,7 @@ impl Table {
         }
         for entry in booked {
             if let Some(Named::Credits(organization)) = entry.named() {
-                found.entry(organization).or_default().booked = true;
+                found.entry(organization).or_default();
             }
         }
         Ok(found)
