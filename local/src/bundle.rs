@@ -14,12 +14,13 @@ use runtime::Start;
 use runtime::aws::Account;
 use table::Table;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use utoipa_swagger_ui::{self as swagger, SwaggerUi};
 
 use crate::deployment::{Deployment, Recurring, Surroundings};
 use crate::sandbox::carrier::{self, Carrier};
+use crate::sandbox::clock::{self, SandboxClock, TimeMachine};
 use crate::sandbox::queue::{Queue, Queues};
 use crate::sandbox::slack::{self, Slack};
 use crate::template::Stack;
@@ -50,6 +51,7 @@ pub struct Options {
     pub dynamo_db_url: Option<String>,
     /// How long one try of a call to the table may take.
     pub table_time_out: Duration,
+    /// The clock that the run's own, which can be moved ahead, begins with.
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
     /// How long the sandbox carrier takes to settle an order.
@@ -86,6 +88,9 @@ impl Default for Options {
 pub struct Bundle {
     pub base_url: String,
     pub docs_url: String,
+    /// Where the time of the run is moved ahead.
+    pub clock_url: String,
+    pub clock: Arc<SandboxClock>,
     pub carrier_url: String,
     pub slack_url: String,
     pub slack_messages_url: String,
@@ -125,10 +130,11 @@ impl Bundle {
             Some(url) => url.clone(),
             None => engine::start(options.file("table.db").as_deref()).await?,
         };
+        let clock = Arc::new(SandboxClock::open(options.clock.clone(), options.file("clock.json"))?);
         let account = Account { try_time_out: options.table_time_out, ..Account::local(dynamo_db_url.clone()) };
-        let table = Table::new(&account.sdk_config(), TABLE.to_owned(), options.clock.clone());
+        let table = Table::new(&account.sdk_config(), TABLE.to_owned(), clock.clone());
         table.create_if_absent().await.map_err(io::Error::other)?;
-        let (carrier, slack) = (options.carrier()?, options.slack(&base_url)?);
+        let (carrier, slack) = (options.carrier(clock.clone())?, options.slack(&base_url, clock.clone())?);
 
         let carrier_url = options.carrier_url.clone().unwrap_or_else(|| format!("{base_url}/sandbox/carrier/v2"));
         let (slack_url, queues_url) = (format!("{base_url}/sandbox/slack"), format!("{base_url}/sandbox/queue"));
@@ -136,7 +142,7 @@ impl Bundle {
         around.parameters.extend(options.parameters.clone());
         let Deployment { routes, mut workers, schedules, starts, variables } =
             Deployment::start(Stack::built_in(), &around, |start| {
-                start.clock = options.clock.clone();
+                start.clock = clock.clone();
                 start.randomness = options.randomness.clone();
                 start.try_time_out = options.table_time_out;
                 start.call_time_out = Duration::MAX;
@@ -145,10 +151,18 @@ impl Bundle {
             delivery.visibility = options.visibility;
         }
         let queues = Queues::new(workers);
+        let machine = TimeMachine {
+            clock: clock.clone(),
+            table: table.clone(),
+            schedules: schedules.clone(),
+            queues: queues.clone(),
+            under_way: Mutex::default(),
+        };
         let everything = Router::new()
             .merge(docs())
             .nest("/sandbox/carrier", carrier.router())
             .nest("/sandbox/slack", slack.router())
+            .nest("/sandbox/clock", clock::router(machine))
             // As people write it, too.
             .route("/sandbox/slack/", get(|| async { Redirect::to("/sandbox/slack") }))
             // The slash is how the SDK calls an endpoint.
@@ -162,6 +176,8 @@ impl Bundle {
 
         Ok(Self {
             docs_url: format!("{base_url}/docs/"),
+            clock_url: format!("{base_url}/sandbox/clock"),
+            clock,
             slack_messages_url: format!("{slack_url}/messages"),
             base_url,
             carrier_url,
@@ -209,7 +225,7 @@ impl Bundle {
     /// (`cron(…)`) waits for somebody to ask for it.
     pub fn follow_schedules(&self) {
         for recurring in self.schedules.clone() {
-            if let Some(period) = period(&recurring.expression) {
+            if let Some(period) = recurring.period() {
                 tokio::spawn(repeat(recurring, period / 6));
             }
         }
@@ -246,17 +262,17 @@ impl Options {
         self.data.as_ref().map(|folder| folder.join(name))
     }
 
-    fn carrier(&self) -> io::Result<Carrier> {
+    fn carrier(&self, clock: Arc<dyn Clock>) -> io::Result<Carrier> {
         let options = carrier::Options {
             api_key: CARRIER_KEY.to_owned(),
             file: self.file("carrier.json"),
             settle_after: self.settle_after,
             delay: self.carrier_delay,
         };
-        Carrier::with_clock(options, self.clock.clone())
+        Carrier::with_clock(options, clock)
     }
 
-    fn slack(&self, base_url: &str) -> io::Result<Slack> {
+    fn slack(&self, base_url: &str, clock: Arc<dyn Clock>) -> io::Result<Slack> {
         let interactions_url = self.interactions_url.clone();
         Slack::new(slack::Options {
             bot_token: BOT_TOKEN.to_owned(),
@@ -264,7 +280,7 @@ impl Options {
             clicks: Some(slack::Clicks {
                 url: interactions_url.unwrap_or_else(|| format!("{base_url}/slack/interactions")),
                 signing_secret: SIGNING_SECRET.to_owned(),
-                clock: self.clock.clone(),
+                clock,
             }),
         })
     }
@@ -299,26 +315,11 @@ fn queue_url(queues_url: &str, name: &str) -> String {
     format!("{queues_url}/{name}")
 }
 
-/// How often a `rate(…)` comes round; `None` for any other expression.
-fn period(expression: &str) -> Option<Duration> {
-    let (count, unit) = expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
-    let seconds = match unit.trim_end_matches('s') {
-        "minute" => 60,
-        "hour" => 3_600,
-        "day" => 86_400,
-        _ => return None,
-    };
-    Some(Duration::from_secs(count.parse::<u64>().ok()? * seconds))
-}
-
 async fn repeat(recurring: Recurring, period: Duration) {
     let mut ticks = tokio::time::interval(period);
     loop {
         ticks.tick().await;
-        if let Err(error) = recurring.schedule.handle(recurring.event.clone()).await {
-            let function = &recurring.function;
-            tracing::warn!(faas.name = function, error.cause = %domain::chain(&*error), "a scheduled run failed");
-        }
+        recurring.run().await;
     }
 }
 

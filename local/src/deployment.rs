@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use axum::Router;
 use runtime::Start;
@@ -114,6 +115,28 @@ pub struct Recurring {
     pub expression: String,
     pub event: Value,
     pub schedule: Schedule,
+}
+
+impl Recurring {
+    /// How often a `rate(…)` comes round; `None` for any other expression.
+    pub(crate) fn period(&self) -> Option<Duration> {
+        let (count, unit) = self.expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
+        let seconds = match unit.trim_end_matches('s') {
+            "minute" => 60,
+            "hour" => 3_600,
+            "day" => 86_400,
+            _ => return None,
+        };
+        Some(Duration::from_secs(count.parse::<u64>().ok()? * seconds))
+    }
+
+    /// Does it once; a failure is logged, and the next run does what this one has not.
+    pub(crate) async fn run(&self) {
+        if let Err(error) = self.schedule.handle(self.event.clone()).await {
+            let function = &self.function;
+            tracing::warn!(faas.name = function, error.cause = %domain::chain(&*error), "a scheduled run failed");
+        }
+    }
 }
 
 impl Deployment {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use domain::{Clock, SystemClock};
+use domain::Clock;
 use local::seed::{Seed, seed};
 use local::{Bundle, Options, openapi};
 use serde::Serialize;
@@ -49,8 +49,8 @@ const READY: &str = "ready.json";
 const VARIABLES: &str = "env.json";
 
 /// What a run keeps; `--fresh` removes just these.
-const KEPT: [&str; 6] =
-    ["table.db", "table.db-wal", "table.db-shm", "carrier.json", "slack.json", "organizations.json"];
+const KEPT: [&str; 7] =
+    ["table.db", "table.db-wal", "table.db-shm", "carrier.json", "slack.json", "clock.json", "organizations.json"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -78,7 +78,7 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         ..Options::default()
     })
     .await?;
-    let seeds = seed(&bundle.table, &arguments.data.join("organizations.json"), SystemClock.now()).await?;
+    let seeds = seed(&bundle.table, &arguments.data.join("organizations.json"), bundle.clock.now()).await?;
     io::stdout().write_all(greeting(&bundle, &seeds).as_bytes())?;
     bundle.follow_schedules();
     write_whole(&arguments.data.join(VARIABLES), &bundle.variables)?;
@@ -117,6 +117,7 @@ fn write_ready_file(file: &Path, bundle: &Bundle, seeds: &[Seed]) -> io::Result<
     let ready = json!({
         "baseUrl": bundle.base_url,
         "docsUrl": bundle.docs_url,
+        "clockUrl": bundle.clock_url,
         "carrierUrl": bundle.carrier_url,
         "slackMessagesUrl": bundle.slack_messages_url,
         "slackApiUrl": format!("{}/api", bundle.slack_url),
@@ -187,6 +188,9 @@ Import a number of your own
 
 Follow what happens (half a minute later)
   curl -s {base}/v1/phone-numbers/events -H "Authorization: Bearer $KEY"
+
+Let forty days pass, and see what is charged (20 seconds)
+  cargo run -p ops -- --local clock advance 40d
 
 Submit a business verification, then look at the Slack page
   curl -s {base}/v1/phone-numbers/kyb/submit -H "Authorization: Bearer {new}" -H "Content-Type: application/json" -d '{{"declaration":{{"businessName":"Fresh Start","useCase":"Appointment reminders"}},"attestationAccepted":true}}'

@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::options::Options;
 use crate::{
-    agents, brand, credits, dead_letters, events, keys, numbers, orders, organizations, renewals, sip, verifications,
+    agents, brand, clock, credits, dead_letters, events, keys, numbers, orders, organizations, renewals, sip,
+    verifications,
 };
 
 const EXAMPLES: &str = "\
@@ -13,6 +14,7 @@ Examples, against the local run (`cargo run` in another terminal):
   ops --local keys issue org_acme
   ops --local credits grant org_acme 25.00 --reference INV-1001
   ops --local renewals due
+  ops --local clock advance 40d
   ops --local verifications queue
   ops --local verifications approve org_acme kyb_01kwdfkd000000000000000001
 
@@ -67,6 +69,9 @@ pub(crate) enum Noun {
     Renewals(renewals::Command),
     /// Who changed a number, a verification or an API key, and the customer event of each change
     Events(events::Arguments),
+    /// The local run's time: show it, move it ahead
+    #[command(subcommand)]
+    Clock(clock::Command),
     /// Notifications that failed again and again: look, redrive
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),

@@ -9,7 +9,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use clients::slack::Slack;
 use clients::telnyx::Telnyx;
-use domain::Clock;
+use domain::{Clock, Timestamp};
 use runtime::Secret;
 use runtime::aws::{Account, over_http};
 use runtime::message::SubmissionHandle;
@@ -18,6 +18,7 @@ use serde::Deserialize;
 use table::Table;
 use tokio::net::TcpStream;
 
+use crate::clock;
 use crate::failure::Failure;
 use crate::options::{Options, Services};
 
@@ -40,12 +41,25 @@ enum Target {
     Engine,
 }
 
+/// A clock that is ahead of another one.
+struct Ahead {
+    clock: Arc<dyn Clock>,
+    by: Duration,
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        self.clock.now().plus(self.by)
+    }
+}
+
 /// What the local run writes down of itself.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Ready {
     dynamo_db_url: String,
     table_name: String,
+    clock_url: String,
     queue_url: String,
     carrier_url: String,
     carrier_secret: String,
@@ -99,6 +113,23 @@ impl Connection {
 
     pub(crate) fn table(&self, clock: Arc<dyn Clock>) -> Table {
         Table::new(&self.config, self.table.clone(), clock)
+    }
+
+    /// Where the local run's time is moved.
+    pub(crate) fn clock_url(&self) -> Result<&str, Failure> {
+        match &self.target {
+            Target::Local(ready) => Ok(&ready.clock_url),
+            Target::Aws(_) | Target::Engine => Err(Failure::new(
+                "Only the local run has a clock to move: start one with `cargo run`, and say --local.",
+            )),
+        }
+    }
+
+    /// The clock that everything goes by: the local run's own is the machine's, moved ahead.
+    pub(crate) async fn clock(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Clock>, Failure> {
+        let Target::Local(ready) = &self.target else { return Ok(clock) };
+        let ahead = clock::ahead(&ready.clock_url).await?;
+        Ok(if ahead.is_zero() { clock } else { Arc::new(Ahead { clock, by: ahead }) })
     }
 
     /// The carrier.

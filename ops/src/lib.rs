@@ -6,6 +6,7 @@
 mod agents;
 mod brand;
 mod cli;
+mod clock;
 mod connect;
 mod credits;
 mod dead_letters;
@@ -100,6 +101,7 @@ async fn act(noun: Noun, session: &mut Session<'_, '_>) -> Result<Output, Failur
         Noun::Numbers(command) => numbers::run(command, session).await,
         Noun::Orders(command) => orders::run(command, session).await,
         Noun::Renewals(command) => renewals::run(command, session).await,
+        Noun::Clock(command) => clock::run(command, session).await,
         Noun::Events(arguments) => events::run(arguments, session).await,
         Noun::DeadLetters(command) => dead_letters::run(command, session).await,
     }

@@ -33,6 +33,7 @@ impl<'a, 'b> Session<'a, 'b> {
         let operator = operator(options.operator.as_deref())?;
         let (dry_run, yes) = (options.dry_run, options.yes);
         let connection = Connection::open(options).await?;
+        io.clock = connection.clock(io.clock.clone()).await?;
         Ok(Self { table: connection.table(io.clock.clone()), connection, operator, dry_run, yes, io })
     }
 

@@ -52,6 +52,13 @@ impl Queues {
         self.0.get(name).unwrap_or_else(|| panic!("no function of the template works on a queue {name}"))
     }
 
+    /// Waits until every message of every queue has been delivered or put aside.
+    pub async fn settled(&self) {
+        for queue in self.0.values() {
+            queue.settled().await;
+        }
+    }
+
     /// The queues' interface. The protocol names the operation in a header and the queue in the body.
     pub fn router(&self) -> Router {
         Router::new().route("/", post(receive)).route("/{*path}", post(receive)).with_state(self.clone())

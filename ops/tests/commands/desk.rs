@@ -35,6 +35,7 @@ impl Desk {
         let ready = json!({
             "dynamoDbUrl": app.dynamo.url(),
             "tableName": bundle.table_name,
+            "clockUrl": bundle.clock_url,
             "queueUrl": bundle.notifications_url(),
             "carrierUrl": bundle.carrier_url,
             "carrierSecret": bundle.carrier_secret,

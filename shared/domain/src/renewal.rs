@@ -32,6 +32,13 @@ pub fn charged_until(now: Timestamp) -> Timestamp {
     Timestamp::from_millis(now.millis().div_euclid(quarter) * quarter)
 }
 
+/// When a month that begins at `due` is charged: the end of its quarter of an hour.
+#[must_use]
+pub fn charged_from(due: Timestamp) -> Timestamp {
+    let quarter = charged_until(due);
+    if quarter == due { due } else { quarter.plus(CHARGED_EVERY) }
+}
+
 /// Months that one write pays for at the most, since a transaction holds 100 items. Only after more than seven years without a
 /// run does a number owe more; then the next write goes on.
 const MONTHS_AT_ONCE: u32 = 90;

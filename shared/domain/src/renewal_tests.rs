@@ -285,3 +285,14 @@ fn an_announced_date_only_moves_later() {
         before = arrears(&number).release_at;
     }
 }
+
+#[test]
+fn a_month_is_charged_at_the_end_of_the_quarter_of_an_hour_in_which_it_begins() {
+    for (due, charged) in
+        [("14:00:00.000", "14:00:00.000"), ("14:00:00.001", "14:15:00.000"), ("14:59:59.999", "15:00:00.000")]
+    {
+        let [due, charged] = [due, charged].map(|time| Timestamp::parse(&format!("2026-07-01T{time}Z")).unwrap());
+        assert_eq!(charged_from(due), charged);
+        assert!(charged_until(charged) >= due && charged_until(charged.minus(Duration::from_millis(1))) < due);
+    }
+}

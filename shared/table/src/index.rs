@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::renewal::{charged_from, charged_until};
 use domain::{KybId, OrganizationId, PhoneNumberId, Result, Timestamp};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
@@ -45,6 +46,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// When it is due.
+    pub(crate) fn due_at(&self) -> Option<Timestamp> {
+        self.due.split('#').next().and_then(|at| Timestamp::parse(at).ok())
+    }
+
     fn read(item: Item) -> Result<Self> {
         let EntryItem { pk, sk, work_due } = from_item(item)?;
         Ok(Self { key: Key { pk, sk }, due: work_due })
@@ -127,6 +133,22 @@ impl Table {
             .expression_attribute_values(":first", AttributeValue::S(first))
             .expression_attribute_values(":last", AttributeValue::S(place(until)));
         Pages::of(query, None).all().await?.into_iter().map(Entry::read).collect()
+    }
+
+    /// When something is to be done next, after `after`, of what is due until `until`: a month is charged, or something that is
+    /// not settled is looked at again.
+    pub async fn next_due(&self, after: Timestamp, until: Timestamp) -> Result<Option<Timestamp>> {
+        // A month of before whose quarter of an hour is not over waits, too.
+        let (unsettled, charges) =
+            tokio::try_join!(self.unsettled_between(after, until), self.charges(Some(charged_until(after)), until))?;
+        let charges = charges.iter().filter_map(Entry::due_at).map(charged_from);
+        Ok(unsettled.iter().filter_map(Entry::due_at).chain(charges).filter(|due| *due > after).min())
+    }
+
+    async fn unsettled_between(&self, after: Timestamp, until: Timestamp) -> Result<Vec<Entry>> {
+        let shards = (0..WORK_SHARDS)
+            .map(|shard| async move { self.entries_between(&Work::shard_name(shard), Some(after), until).await });
+        Ok(try_join_all(shards).await?.into_iter().flatten().collect())
     }
 
     /// Up to a hundred rows of numbers of one partition after a position, as they stand now, and the position to go on

@@ -221,8 +221,7 @@ impl Table {
             let Some(Named::Number(organization, _)) = entry.named() else { continue };
             let due = found.entry(organization).or_default();
             due.numbers += 1;
-            let at = entry.due.split('#').next().and_then(|at| Timestamp::parse(at).ok());
-            due.oldest = [due.oldest, at].into_iter().flatten().min();
+            due.oldest = [due.oldest, entry.due_at()].into_iter().flatten().min();
         }
         for entry in booked {
             if let Some(Named::Credits(organization)) = entry.named() {
@@ -242,7 +241,7 @@ impl Table {
         Ok(charges.into_iter().filter_map(organization).collect())
     }
 
-    async fn charges(&self, after: Option<Timestamp>, until: Timestamp) -> Result<Vec<Entry>> {
+    pub(crate) async fn charges(&self, after: Option<Timestamp>, until: Timestamp) -> Result<Vec<Entry>> {
         let shards = (0..WORK_SHARDS)
             .map(|shard| async move { self.entries_between(&Work::charge_shard_name(shard), after, until).await });
         Ok(try_join_all(shards).await?.into_iter().flatten().collect())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::audit::{Action, Actor};
 use domain::credits::LOW_WITHIN;
 use domain::number::{PhoneNumber, ReleaseReason, Routing};
-use domain::renewal::charged_until;
+use domain::renewal::{charged_from, charged_until};
 use domain::{Clock, MicroUsd, PhoneNumberId, Timestamp};
 use local::Options;
 use local::seed::World;
@@ -366,7 +366,7 @@ async fn numbers_are_charged_a_quarter_of_an_hour_at_a_time() {
     app.clock.advance(due.since(app.clock.now().plus(Duration::from_mins(1))));
     app.renew().await;
     app.clock.advance(Duration::from_mins(1));
-    let quarter_ends = charged_until(due).plus(Duration::from_mins(15));
+    let quarter_ends = charged_from(due);
     while charged_until(app.clock.now()) < quarter_ends {
         app.renew().await;
         assert_eq!(app.balance().await, 3_000_000, "its quarter of an hour is not over");
