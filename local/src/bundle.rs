@@ -16,6 +16,7 @@ use table::Table;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use utoipa_swagger_ui::{self as swagger, SwaggerUi};
 
 use crate::deployment::{Deployment, Recurring, Surroundings};
@@ -111,6 +112,8 @@ pub struct Bundle {
     /// What the functions' variables are here, in the form that `sam local invoke --env-vars` takes.
     pub variables: BTreeMap<String, BTreeMap<String, String>>,
     schedules: Vec<Recurring>,
+    /// Held while schedules run, so that they do not run twice while the clock is moved.
+    one_at_a_time: Arc<Mutex<()>>,
     starts: BTreeMap<String, Start>,
     stop: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
@@ -151,12 +154,13 @@ impl Bundle {
             delivery.visibility = options.visibility;
         }
         let queues = Queues::new(workers);
+        let one_at_a_time: Arc<Mutex<()>> = Arc::default();
         let machine = TimeMachine {
             clock: clock.clone(),
             table: table.clone(),
             schedules: schedules.clone(),
             queues: queues.clone(),
-            under_way: Mutex::default(),
+            one_at_a_time: one_at_a_time.clone(),
         };
         let everything = Router::new()
             .merge(docs())
@@ -194,6 +198,7 @@ impl Bundle {
             renewals: queues.of(RENEWALS).clone(),
             variables,
             schedules,
+            one_at_a_time,
             starts,
             stop,
             server,
@@ -226,7 +231,7 @@ impl Bundle {
     pub fn follow_schedules(&self) {
         for recurring in self.schedules.clone() {
             if let Some(period) = recurring.period() {
-                tokio::spawn(repeat(recurring, period / 6));
+                tokio::spawn(repeat(recurring, period / 6, self.one_at_a_time.clone()));
             }
         }
     }
@@ -315,10 +320,12 @@ fn queue_url(queues_url: &str, name: &str) -> String {
     format!("{queues_url}/{name}")
 }
 
-async fn repeat(recurring: Recurring, period: Duration) {
+async fn repeat(recurring: Recurring, period: Duration, one_at_a_time: Arc<Mutex<()>>) {
     let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
+        let _alone = one_at_a_time.lock().await;
         recurring.run().await;
     }
 }

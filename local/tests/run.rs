@@ -62,6 +62,10 @@ async fn the_lines_that_a_run_prints_are_answered_and_the_next_run_on_its_data_w
             let (status, text) = (answer.status(), answer.text().await.unwrap());
             assert_eq!(status, 200, "{line}\n{text}");
         }
+        let api = run.greeting.iter().find_map(|line| line.trim().strip_prefix("API ")).unwrap().trim();
+        let clock = api.replace("/v1/phone-numbers", "/sandbox/clock");
+        let moved = http.post(clock).json(&serde_json::json!({ "advance": "6h" })).send().await.unwrap();
+        assert_eq!(moved.status(), 200);
     }
     drop(Run::start(&data, &log));
     let logged = std::fs::read_to_string(&log).unwrap();

@@ -104,8 +104,8 @@ pub(crate) struct TimeMachine {
     pub(crate) table: Table,
     pub(crate) schedules: Vec<Recurring>,
     pub(crate) queues: Queues,
-    /// One journey at a time.
-    pub(crate) under_way: Mutex<()>,
+    /// One journey at a time, and no run of the schedules beside it.
+    pub(crate) one_at_a_time: Arc<Mutex<()>>,
 }
 
 /// How far to go, such as `P40D`, `PT36H` or `40d`.
@@ -167,7 +167,7 @@ impl TimeMachine {
 
     /// Moves the clock ahead, has everything done on the way, and says what has happened.
     async fn advance(&self, by: Duration) -> domain::Result<Value> {
-        let _alone = self.under_way.lock().await;
+        let _alone = self.one_at_a_time.lock().await;
         let start = self.clock.now();
         let end = start.plus(by);
         let first = EventId::new(start, 0);
