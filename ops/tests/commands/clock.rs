@@ -49,9 +49,10 @@ async fn the_clock_of_the_local_run_is_shown_and_moved_and_other_commands_go_by_
     assert!(shown().await.since(before).as_secs() >= 2 * 86_400);
 
     assert_eq!(ops(&ready, "orgs create org_late --name Late").await.0, 0);
-    let (_, created, _) = ops(&ready, "orgs show org_late --json").await;
-    let created: Value = serde_json::from_str(&created).unwrap();
-    let created_at = Timestamp::parse(created["createdAt"].as_str().unwrap()).unwrap();
+    assert_eq!(ops(&ready, "keys issue org_late").await.0, 0);
+    let (_, keys, _) = ops(&ready, "keys list org_late --json").await;
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    let created_at = Timestamp::parse(keys[0]["createdAt"].as_str().unwrap()).unwrap();
     assert!(created_at.since(before).as_secs() >= 2 * 86_400, "{created_at}");
 
     let (code, _, refusal) = ops(&ready, "clock advance 1month").await;
