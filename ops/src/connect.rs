@@ -128,8 +128,8 @@ impl Connection {
     /// The clock that everything goes by: the local run's own is the machine's, moved ahead.
     pub(crate) async fn clock(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Clock>, Failure> {
         let Target::Local(ready) = &self.target else { return Ok(clock) };
-        let ahead = clock::ahead(&ready.clock_url).await?;
-        Ok(if ahead.is_zero() { clock } else { Arc::new(Ahead { clock, by: ahead }) })
+        let by = clock::ahead(&ready.clock_url).await?;
+        Ok(Arc::new(Ahead { clock, by }))
     }
 
     /// The carrier.

@@ -1,7 +1,8 @@
 //! The local run's clock: the machine's, moved ahead as far as somebody likes, and kept with the data.
 //!
-//! Time is moved in hops: to when something falls due, or by an hour when that is later, or by
-//! a day when nothing falls due for days. After each hop every `rate(…)` schedule runs once and the queues are worked off, so what happens is what would have happened.
+//! Time is moved in hops: to when something falls due, or by an hour when that is later, or by a day when nothing falls due for
+//! days. After each hop every `rate(…)` schedule runs once and the queues are worked off, so what happens is what would have
+//! happened.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};

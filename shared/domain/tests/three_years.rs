@@ -370,6 +370,10 @@ fn three_years_of_forty_numbers_are_charged_by_the_rules() {
     let figures = threads.into_iter().map(|thread| thread.join().expect("a seed passes"));
     let figures = figures.fold(Figures::default(), std::ops::Add::add);
     println!("{figures:?}");
+    if worlds > 100 {
+        let Figures { months, suspended, lifted, put_off, released } = figures;
+        assert!([months, suspended, lifted, put_off, released].into_iter().all(|count| count > 100), "{figures:?}");
+    }
     if worlds == SEEDS {
         let told = figures.told();
         let page = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");

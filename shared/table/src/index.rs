@@ -139,15 +139,23 @@ impl Table {
     /// not settled is looked at again.
     pub async fn next_due(&self, after: Timestamp, until: Timestamp) -> Result<Option<Timestamp>> {
         // A month of before whose quarter of an hour is not over waits, too.
-        let (unsettled, charges) =
-            tokio::try_join!(self.unsettled_between(after, until), self.charges(Some(charged_until(after)), until))?;
+        let (unsettled, charges) = tokio::try_join!(
+            self.entries_of_shards(Work::shard_name, Some(after), until),
+            self.entries_of_shards(Work::charge_shard_name, Some(charged_until(after)), until)
+        )?;
         let charges = charges.iter().filter_map(Entry::due_at).map(charged_from);
         Ok(unsettled.iter().filter_map(Entry::due_at).chain(charges).filter(|due| *due > after).min())
     }
 
-    async fn unsettled_between(&self, after: Timestamp, until: Timestamp) -> Result<Vec<Entry>> {
-        let shards = (0..WORK_SHARDS)
-            .map(|shard| async move { self.entries_between(&Work::shard_name(shard), Some(after), until).await });
+    /// The same of all partitions that `name` names.
+    pub(crate) async fn entries_of_shards(
+        &self,
+        name: fn(u8) -> String,
+        after: Option<Timestamp>,
+        until: Timestamp,
+    ) -> Result<Vec<Entry>> {
+        let shards =
+            (0..WORK_SHARDS).map(|shard| async move { self.entries_between(&name(shard), after, until).await });
         Ok(try_join_all(shards).await?.into_iter().flatten().collect())
     }
 

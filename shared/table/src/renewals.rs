@@ -11,7 +11,6 @@ use domain::credits::{Credits, LedgerEntry};
 use domain::number::{PhoneNumber, Source};
 use domain::renewal::{ALIVE_WITHIN, Renewable};
 use domain::{E164, Error, MicroUsd, OrganizationId, PhoneNumberId, Recorded, Result, Timestamp, chain};
-use futures_util::future::try_join_all;
 use runtime::alarm::Alarm;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +18,7 @@ use crate::Table;
 use crate::credits::unchanged;
 use crate::index::Entry;
 use crate::item::{Item, corrupt, from_item, optional_time, time, to_item};
-use crate::keys::{DUE_INDEX, Key, NUMBERS, Named, WORK_SHARDS, Work};
+use crate::keys::{DUE_INDEX, Key, NUMBERS, Named, Work};
 use crate::number_item::{next_month, number_item, read_number};
 use crate::pages::Pages;
 use crate::transaction::{Condition, Outcome, TRANSACTION_STEPS, Transaction};
@@ -241,10 +240,8 @@ impl Table {
         Ok(charges.into_iter().filter_map(organization).collect())
     }
 
-    pub(crate) async fn charges(&self, after: Option<Timestamp>, until: Timestamp) -> Result<Vec<Entry>> {
-        let shards = (0..WORK_SHARDS)
-            .map(|shard| async move { self.entries_between(&Work::charge_shard_name(shard), after, until).await });
-        Ok(try_join_all(shards).await?.into_iter().flatten().collect())
+    async fn charges(&self, after: Option<Timestamp>, until: Timestamp) -> Result<Vec<Entry>> {
+        self.entries_of_shards(Work::charge_shard_name, after, until).await
     }
 
     /// When the schedule of renewals ran; `None` before its first run.
