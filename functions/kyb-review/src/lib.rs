@@ -47,7 +47,7 @@ impl App {
         let secret = start.slack_secret()?;
         Ok(Self {
             table: Table::from_start(start)?,
-            slack: Slack::new(&start.settings.slack_url(), secret.clone()),
+            slack: Slack::with_secret(start, secret.clone()),
             signing: SigningSecret::new(secret),
             clock: start.clock.clone(),
             reviewers: start.settings.slack_reviewers()?.into(),

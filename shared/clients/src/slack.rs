@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use domain::Cause;
 use domain::kyb::{Case, Delivery};
-use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::answer::Answer;
+use runtime::http::{Http, Network};
 use runtime::settings::SettingsError;
 use runtime::{Secret, Start};
 
@@ -47,8 +47,7 @@ pub enum SlackError {
 /// A bot in one Slack workspace that posts to one channel. Cloning is cheap and shares the connections.
 #[derive(Clone)]
 pub struct Slack {
-    /// Fails where the system has no certificates. Then each call says so.
-    http: Result<Client, Arc<reqwest::Error>>,
+    http: Http,
     base_url: String,
     secret: Secret,
 }
@@ -94,14 +93,24 @@ impl Slack {
     /// # Errors
     /// A setting is missing or malformed.
     pub fn from_start(start: &Start) -> Result<Self, SettingsError> {
-        Ok(Self::new(&start.settings.slack_url(), start.slack_secret()?))
+        Ok(Self::with_secret(start, start.slack_secret()?))
+    }
+
+    /// The same with a secret that somebody else reads, too.
+    #[must_use]
+    pub fn with_secret(start: &Start, secret: Secret) -> Self {
+        Self::through(start.network.clone(), &start.settings.slack_url(), secret)
     }
 
     /// A bot that speaks to `base_url` (Slack's is `https://slack.com/api`) with the token and the channel in
     /// `secret`, whose text is `{"botToken": "xoxb-…", "channel": "C…", "signingSecret": "…"}`.
     #[must_use]
     pub fn new(base_url: &str, secret: Secret) -> Self {
-        let http = runtime::http::client(base_url, CONNECT_TIMEOUT);
+        Self::through(None, base_url, secret)
+    }
+
+    fn through(network: Option<Arc<dyn Network>>, base_url: &str, secret: Secret) -> Self {
+        let http = Http::new(base_url, CONNECT_TIMEOUT, network);
         Self { http, base_url: base_url.trim_end_matches('/').to_owned(), secret }
     }
 
@@ -188,9 +197,9 @@ impl Slack {
     async fn call(&self, method: &str, body: &impl Serialize) -> Result<Answer, SlackError> {
         let (secret, credentials) = self.credentials().await?;
         let url = format!("{}/{method}", self.base_url);
-        let http = self.http.as_ref().map_err(|error| failed(error.clone()))?;
-        let request = http.post(url).timeout(CALL_TIMEOUT).bearer_auth(credentials.bot_token.trim()).json(body);
-        let response = request.send().await.map_err(|error| failed(error.without_url()))?;
+        let client = self.http.client().map_err(failed)?;
+        let request = client.post(url).timeout(CALL_TIMEOUT).bearer_auth(credentials.bot_token.trim()).json(body);
+        let response = self.http.send(request).await.map_err(|error| failed(error.without_url()))?;
         let answer = answer::read(response).await;
         if let Err(SlackError::Refused(code)) = &answer
             && TOKEN_REFUSED.contains(&code.as_str())

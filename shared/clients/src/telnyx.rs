@@ -11,6 +11,7 @@ mod offers;
 mod tests;
 mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::carrier::{
@@ -26,6 +27,7 @@ use self::answers::{Placed, Progress, Setup};
 use self::deployment::Deployment;
 use self::offers::Offered;
 use self::wire::{Answer, Failure, Link};
+use runtime::http::Network;
 use runtime::settings::SettingsError;
 use runtime::{Secret, Start};
 
@@ -73,7 +75,8 @@ impl Telnyx {
     /// # Errors
     /// A setting is missing or malformed.
     pub fn from_start(start: &Start) -> std::result::Result<Self, SettingsError> {
-        Ok(Self::new(&start.settings.telnyx_url(), start.telnyx_secret()?, &start.settings.table_name()?))
+        let (settings, network) = (&start.settings, start.network.clone());
+        Ok(Self::through(network, &settings.telnyx_url(), start.telnyx_secret()?, &settings.table_name()?))
     }
 
     /// Talks to the carrier at `base_url`, such as `https://api.telnyx.com/v2`.
@@ -82,7 +85,12 @@ impl Telnyx {
     /// to it. `table` is the name of this deployment's table; numbers are tagged with it.
     #[must_use]
     pub fn new(base_url: &str, secret: Secret, table: &str) -> Self {
-        Self { link: Link::new(base_url, secret), limits: Limits::USUAL, deployment: Deployment::of(table) }
+        Self::through(None, base_url, secret, table)
+    }
+
+    fn through(network: Option<Arc<dyn Network>>, base_url: &str, secret: Secret, table: &str) -> Self {
+        let link = Link::new(base_url, secret, network);
+        Self { link, limits: Limits::USUAL, deployment: Deployment::of(table) }
     }
 
     /// Looks for local numbers of the United States that can carry calls and be ordered now. At most 4 s.

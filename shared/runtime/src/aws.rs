@@ -1,5 +1,6 @@
 //! How every AWS client is built: credentials, region, time-outs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aws_http::http_client;
@@ -9,12 +10,13 @@ use aws_smithy_types::retry::{ReconnectMode, RetryConfig};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::{SdkConfig, region::Region};
 
+use crate::http::Network;
 use crate::settings::{Settings, SettingsError};
 
 /// The HTTP client for configurations that find their credentials by other means than [`Account`].
 #[must_use]
 pub fn over_http() -> SharedHttpClient {
-    http_client("")
+    http_client("", None)
 }
 
 /// Where AWS is and who we are there. Lambda gives all of it in the environment, for as long as the process lives,
@@ -31,6 +33,8 @@ pub struct Account {
     pub endpoint_url: Option<String>,
     /// Says which services have another endpoint than all the others.
     pub service_endpoints: Option<Settings>,
+    /// What carries requests in the network's place.
+    pub network: Option<Arc<dyn Network>>,
 }
 
 impl Account {
@@ -47,6 +51,7 @@ impl Account {
             try_time_out,
             endpoint_url: settings.optional("AWS_ENDPOINT_URL"),
             service_endpoints: Some(settings.clone()),
+            network: None,
         })
     }
 
@@ -62,6 +67,7 @@ impl Account {
             try_time_out: Duration::from_secs(30),
             endpoint_url: Some(endpoint_url),
             service_endpoints: None,
+            network: None,
         }
     }
 
@@ -86,7 +92,7 @@ impl Account {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(http_client(self.endpoint_url.as_deref().unwrap_or_default()))
+            .http_client(http_client(self.endpoint_url.as_deref().unwrap_or_default(), self.network.clone()))
             .timeout_config(timeouts)
             .retry_config(retries);
         if let Some(endpoint_url) = &self.endpoint_url {

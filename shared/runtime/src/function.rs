@@ -13,6 +13,7 @@ use domain::{Clock, Randomness, SystemClock, SystemRandomness};
 #[cfg(feature = "secret")]
 use crate::Secret;
 use crate::aws::Account;
+use crate::http::Network;
 use crate::logs;
 use crate::settings::{Settings, SettingsError};
 
@@ -28,6 +29,8 @@ pub struct Start {
     pub settings: Settings,
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
+    /// What carries requests in the network's place; `None` in a deployment.
+    pub network: Option<Arc<dyn Network>>,
     /// How long one try of a call to AWS may take.
     pub try_time_out: Duration,
     /// How long whoever calls the function waits for its answer.
@@ -45,6 +48,7 @@ impl Start {
             settings,
             clock: Arc::new(SystemClock),
             randomness: Arc::new(SystemRandomness),
+            network: None,
             try_time_out: Duration::from_secs(2),
             call_time_out: Duration::from_secs(29),
             aws: Arc::default(),
@@ -59,7 +63,8 @@ impl Start {
         if let Some(made) = self.aws.get() {
             return Ok(made.clone());
         }
-        let made = Account::from_settings(&self.settings, self.try_time_out)?.sdk_config();
+        let account = Account::from_settings(&self.settings, self.try_time_out)?;
+        let made = Account { network: self.network.clone(), ..account }.sdk_config();
         Ok(self.aws.get_or_init(|| made).clone())
     }
 

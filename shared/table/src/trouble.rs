@@ -77,7 +77,7 @@ impl Patience {
 /// Waits a random while before try number `tries` (from 0): at most 25 ms, doubling each time.
 pub(crate) async fn back_off(tries: u32) {
     let most = 25 << tries.min(RETRIES);
-    tokio::time::sleep(Duration::from_millis(rand::random_range(0..=most))).await;
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=most))).await;
 }
 
 /// Makes one call, and again while that may help. It is boxed, because the SDK's futures are several KiB.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use runtime::Secret;
 use runtime::alarm::Alarm;
-use runtime::http::{Unread, read_at_most};
+use runtime::http::{Http, Network, Unread, read_at_most};
 
 /// The longest answer that is read, in bytes. Fifty offers take about 40 KiB.
 const LONGEST_ANSWER_BYTES: usize = 1024 * 1024;
@@ -86,8 +86,7 @@ struct Credentials {
 /// The way to the carrier.
 #[derive(Clone)]
 pub(super) struct Link {
-    /// Fails where the system has no certificates. Only calls to the carrier suffer from that, so it is told there.
-    http: Result<Client, Arc<reqwest::Error>>,
+    http: Http,
     base_url: Arc<str>,
     secret: Secret,
 }
@@ -127,8 +126,8 @@ impl Target<'_> {
 }
 
 impl Link {
-    pub(super) fn new(base_url: &str, secret: Secret) -> Self {
-        let http = runtime::http::client(base_url, CONNECT_TIMEOUT);
+    pub(super) fn new(base_url: &str, secret: Secret, network: Option<Arc<dyn Network>>) -> Self {
+        let http = Http::new(base_url, CONNECT_TIMEOUT, network);
         Self { http, base_url: base_url.trim_end_matches('/').into(), secret }
     }
 
@@ -153,7 +152,7 @@ impl Link {
         request: impl FnOnce(&Target<'_>) -> RequestBuilder,
     ) -> Result<Answer, Failure> {
         let deadline = Instant::now() + limit;
-        let http = self.http.as_ref().map_err(|error| Failure::NotSent(error.clone().into()))?;
+        let http = self.http.client().map_err(|error| Failure::NotSent(error.into()))?;
         let read = timeout_at(deadline, self.secret.read()).await;
         let text = read.map_err(|late| Failure::Secret(late.into()))?.map_err(Failure::Secret)?;
         let Ok(account) = serde_json::from_str::<Credentials>(&text) else {
@@ -162,13 +161,17 @@ impl Link {
             tracing::error!(alarm = Alarm::CarrierRefuses.as_str(), "the carrier's secret is not JSON with an apiKey");
             return Err(Failure::Secret("it is not JSON with an apiKey".into()));
         };
-        let request = request(&Target { http, base_url: &self.base_url, account: &account })
-            .bearer_auth(&account.api_key)
-            .timeout(deadline.saturating_duration_since(Instant::now()));
-        let response = request.send().await.map_err(Failure::of_call)?;
+        let request =
+            request(&Target { http, base_url: &self.base_url, account: &account }).bearer_auth(&account.api_key);
+        let answered = timeout_at(deadline, self.answer_to(request, &text));
+        answered.await.map_err(|late| Failure::NoAnswer(late.into()))?
+    }
+
+    async fn answer_to(&self, request: RequestBuilder, secret: &str) -> Result<Answer, Failure> {
+        let response = self.http.send(request).await.map_err(Failure::of_call)?;
         let status = response.status();
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            self.secret.refused(&text);
+            self.secret.refused(secret);
         }
         let retry_after = retry_after(&response);
         Ok(Answer { status, retry_after, body: read_body(response).await? })
