@@ -279,15 +279,15 @@ impl Options {
 
     fn slack(&self, base_url: &str, clock: Arc<dyn Clock>) -> io::Result<Slack> {
         let interactions_url = self.interactions_url.clone();
-        Slack::new(slack::Options {
+        let options = slack::Options {
             bot_token: BOT_TOKEN.to_owned(),
             file: self.file("slack.json"),
             clicks: Some(slack::Clicks {
                 url: interactions_url.unwrap_or_else(|| format!("{base_url}/slack/interactions")),
                 signing_secret: SIGNING_SECRET.to_owned(),
-                clock,
             }),
-        })
+        };
+        Slack::with_clock(options, clock)
     }
 }
 

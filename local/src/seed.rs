@@ -10,8 +10,8 @@ use domain::kyb::{Attestation, Brand, Decision, Declaration, Filing, Review, Sub
 use domain::organization::Organization;
 use domain::sip_connection::SipConnection;
 use domain::{
-    AgentId, ApiKeyId, BookingReference, KybId, MicroUsd, Name, OrganizationId, Prose, Recorded, SipConnectionId,
-    Timestamp,
+    AgentId, ApiKeyId, BookingReference, KybId, MicroUsd, Name, OrganizationId, Prose, Randomness, Recorded,
+    SipConnectionId, SystemRandomness, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use table::Table;
@@ -67,7 +67,7 @@ pub async fn seed(table: &Table, file: &Path, now: Timestamp) -> io::Result<Vec<
         Err(error) => return Err(error),
     };
     for (seed, (_, world)) in seeds.iter().zip(worlds()) {
-        plant(table, seed, &world, now).await.map_err(io::Error::other)?;
+        plant(table, seed, &world, now, &SystemRandomness).await.map_err(io::Error::other)?;
     }
     Ok(seeds)
 }
@@ -92,7 +92,13 @@ fn draw(file: &Path) -> io::Result<Vec<Seed>> {
 ///
 /// # Errors
 /// The table does not answer, or `seed` holds malformed ids.
-pub async fn plant(table: &Table, seed: &Seed, world: &World, now: Timestamp) -> domain::Result<()> {
+pub async fn plant(
+    table: &Table,
+    seed: &Seed,
+    world: &World,
+    now: Timestamp,
+    randomness: &dyn Randomness,
+) -> domain::Result<()> {
     let internal = |reason: &'static str| domain::Error::internal(reason);
     let id = OrganizationId::parse(&seed.id).map_err(internal)?;
     let key = ApiKey::parse(&seed.api_key).ok_or("malformed API key").map_err(internal)?;
@@ -107,7 +113,7 @@ pub async fn plant(table: &Table, seed: &Seed, world: &World, now: Timestamp) ->
             purchase_policy: None,
             hold: None,
             created_at: now,
-            cursor_key: rand::random(),
+            cursor_key: cursor_key(randomness),
         };
         table.create_organization(&organization).await?;
     }
@@ -130,7 +136,7 @@ pub async fn plant(table: &Table, seed: &Seed, world: &World, now: Timestamp) ->
         let entry = LedgerEntry::grant(reference.as_str(), world.credits);
         table.book_once(&id, &reference, &entry, SEED.id()).await?;
     }
-    let key_id = ApiKeyId::new(now, rand::random());
+    let key_id = ApiKeyId::new(now, randomness.draw());
     if world.approved {
         let filing = Filing::Short(Declaration {
             business_name: Name::parse("Example Voice Inc").map_err(internal)?,
@@ -139,13 +145,21 @@ pub async fn plant(table: &Table, seed: &Seed, world: &World, now: Timestamp) ->
         let by = SubmittedBy { api_key: key_id.clone(), user_id: None, email: None };
         let review = Review { at: now, reviewer_id: "seed".to_owned(), reviewer_email: None };
         let submitted =
-            Submission::submit(None, &id, KybId::new(now, rand::random()), filing, by, Attestation::current(), now)?;
+            Submission::submit(None, &id, KybId::new(now, randomness.draw()), filing, by, Attestation::current(), now)?;
         let (approved, _) = submitted.decide(&Decision::Approve, review)?;
         table.replace_submission(None, &Recorded::filed(None, approved, &SEED), None).await?;
     }
     // Last, because it tells that all the rest is there.
     let grant = Grant { id: key_id, organization: id, scopes: Scope::ALL.to_vec(), created_at: now, revoked_at: None };
     table.create_api_key(&key.hash(), &grant, &SEED).await
+}
+
+fn cursor_key(randomness: &dyn Randomness) -> [u8; 32] {
+    let mut key = [0; 32];
+    for half in key.chunks_exact_mut(16) {
+        half.copy_from_slice(&randomness.draw().to_be_bytes());
+    }
+    key
 }
 
 /// An SMS brand, so that the overview of the organization without a verification shows a prefill.

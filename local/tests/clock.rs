@@ -4,7 +4,7 @@
 
 use domain::api_key::ApiKey;
 use domain::credits::LedgerEntry;
-use domain::{BookingReference, Clock, MicroUsd, OrganizationId, Timestamp};
+use domain::{BookingReference, Clock, MicroUsd, OrganizationId, SystemRandomness, Timestamp};
 use local::seed::{Seed, World, plant};
 use local::{Bundle, Options};
 use reqwest::{Client, StatusCode};
@@ -32,7 +32,7 @@ impl Newcomer {
             sip_connection_installation_ids: Vec::new(),
         };
         let world = World { approved: true, credits: MicroUsd::from_micros(2_000_000), ..World::default() };
-        plant(&bundle.table, &seed, &world, bundle.clock.now()).await.unwrap();
+        plant(&bundle.table, &seed, &world, bundle.clock.now(), &SystemRandomness).await.unwrap();
         Self { bundle, key, http: Client::new() }
     }
 

@@ -241,11 +241,7 @@ async fn clickable(
         }
     };
     let url = serve(Router::new().route("/slack/interactions", routing::post(app))).await;
-    let clicks = Clicks {
-        url: format!("{url}/slack/interactions"),
-        signing_secret: "signing".to_owned(),
-        clock: Arc::new(SystemClock),
-    };
+    let clicks = Clicks { url: format!("{url}/slack/interactions"), signing_secret: "signing".to_owned() };
     let sandbox = Sandbox::new(Options { bot_token: TOKEN.to_owned(), file: None, clicks: Some(clicks) }).unwrap();
     let slack = client(&serve(sandbox.router()).await, TOKEN, "#verification");
     assert!(bot.set(slack.clone()).is_ok());

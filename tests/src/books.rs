@@ -7,7 +7,8 @@ mod feed;
 
 use std::collections::{HashMap, HashSet};
 
-use domain::Clock;
+use domain::{Clock, Timestamp};
+use local::sandbox::carrier::{OwnedNumber, PlacedOrder};
 use serde_json::Value;
 
 use crate::TestApp;
@@ -60,16 +61,51 @@ impl Item {
 /// # Panics
 /// The engine does not answer.
 pub async fn violations(app: &TestApp) -> Vec<String> {
-    let books = Books::read(app).await;
-    let mut wrong = Vec::new();
-    books.check_money(&mut wrong);
-    books.check_renewals(&mut wrong);
-    books.check_rows(&mut wrong);
-    books.check_claims_and_links(&mut wrong);
-    books.check_feed(&mut wrong);
-    books.check_carrier(&mut wrong);
-    books.check_orders(&app.dynamo.faults().orders_sent(), &mut wrong);
-    wrong
+    Evidence::of(app, app.items().await).violations()
+}
+
+/// What an audit looks at.
+pub struct Evidence {
+    /// Every item of the table.
+    pub items: Vec<Value>,
+    /// The numbers that are ours at the carrier.
+    pub owned: Vec<OwnedNumber>,
+    /// Every order that the carrier has taken.
+    pub orders: Vec<PlacedOrder>,
+    /// Every order that was sent.
+    pub sent: Vec<SentOrder>,
+    pub now: Timestamp,
+    /// The deployment's name, which is the table's.
+    pub table: &'static str,
+}
+
+impl Evidence {
+    fn of(app: &TestApp, items: Vec<Value>) -> Self {
+        let carrier = &app.bundle.carrier;
+        Self {
+            items,
+            owned: carrier.numbers(),
+            orders: carrier.orders(),
+            sent: app.dynamo.faults().orders_sent(),
+            now: app.clock.now(),
+            table: app.bundle.table_name,
+        }
+    }
+
+    /// As [`violations`].
+    #[must_use]
+    pub fn violations(self) -> Vec<String> {
+        let (books, sent) = Books::of(self);
+        let mut wrong = Vec::new();
+        books.check_money(&mut wrong);
+        books.check_renewals(&mut wrong);
+        books.check_rows(&mut wrong);
+        books.check_claims_and_links(&mut wrong);
+        books.check_feed(&mut wrong);
+        books.check_carrier(&mut wrong);
+        books.check_orders(&sent, &mut wrong);
+        wrong
+    }
 }
 
 /// What only a person can decide, as [`unfinished`] says it: of several orders nobody knows which one delivers.
@@ -94,7 +130,7 @@ pub async fn is_anything_due(app: &TestApp) -> bool {
 /// The engine does not answer.
 pub async fn unfinished(app: &TestApp) -> Vec<String> {
     // Only managed numbers have it, and only they are ever under way.
-    let books = Books::of(app, app.items_with("orderState").await);
+    let (books, _) = Books::of(Evidence::of(app, app.items_with("orderState").await));
     let mut open = Vec::new();
     for row in books.rows() {
         let state = row.text("orderState");
@@ -195,10 +231,12 @@ impl Stories {
 
 impl Books {
     async fn read(app: &TestApp) -> Self {
-        Self::of(app, app.items().await)
+        Self::of(Evidence::of(app, app.items().await)).0
     }
 
-    fn of(app: &TestApp, found: Vec<Value>) -> Self {
+    /// The books, and the orders that were sent.
+    fn of(evidence: Evidence) -> (Self, Vec<SentOrder>) {
+        let Evidence { items: found, owned, orders, sent, now, table } = evidence;
         let (mut items, mut rows) = (HashMap::new(), HashMap::new());
         for item in found.into_iter().map(Item) {
             let key = (item.text("PK").to_owned(), item.text("SK").to_owned());
@@ -207,20 +245,20 @@ impl Books {
             }
             items.insert(key, item);
         }
-        let owned = app.bundle.carrier.numbers().into_iter().map(|number| {
+        let owned = owned.into_iter().map(|number| {
             let reference = number.customer_reference.unwrap_or_default();
             (number.id, Owned { e164: number.phone_number, reference, tags: number.tags })
         });
         let (mut ordered, mut delivered) = (HashMap::new(), HashSet::new());
-        for order in app.bundle.carrier.orders() {
-            let delivers = order.status(app.clock.now()) == "success";
+        for order in orders {
+            let delivers = order.status(now) == "success";
             let Some(reference) = order.customer_reference else { continue };
             if delivers {
                 delivered.insert(reference.clone());
             }
             *ordered.entry(reference).or_default() += 1;
         }
-        Self { items, rows, owned: owned.collect(), ordered, delivered, table: app.bundle.table_name }
+        (Self { items, rows, owned: owned.collect(), ordered, delivered, table }, sent)
     }
 
     fn item(&self, pk: &str, sk: &str) -> Option<&Item> {

@@ -72,7 +72,7 @@ async fn pass_to_carrier(State(wire): State<CarrierWire>, request: Request) -> R
 }
 
 /// Which number a call changes: the reference of an order, the carrier's id of anything else.
-fn subject(method: &Method, path: &str, body: &Bytes) -> Option<String> {
+pub(crate) fn subject(method: &Method, path: &str, body: &Bytes) -> Option<String> {
     match *method {
         Method::GET => None,
         Method::POST => {
@@ -84,7 +84,7 @@ fn subject(method: &Method, path: &str, body: &Bytes) -> Option<String> {
 }
 
 /// A path with its id left out, so that the same step has the same name each time.
-fn template(path: &str) -> String {
+pub(crate) fn template(path: &str) -> String {
     let parts = path.split('/').map(|part| if part.bytes().any(|byte| byte.is_ascii_digit()) { "{id}" } else { part });
     parts.collect::<Vec<_>>().join("/")
 }

@@ -14,7 +14,6 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 
-use crate::clock::TestClock;
 use crate::faults::{Fault, Side, Step};
 
 /// How often each side's calls are struck, as a share of one.
@@ -135,14 +134,14 @@ pub struct Chance {
     odds: Odds,
     table: StdRng,
     carrier: StdRng,
-    clock: Arc<TestClock>,
+    clock: Arc<dyn Clock>,
     struck: Struck,
     over: bool,
 }
 
 impl Chance {
     #[must_use]
-    pub fn new(seed: u64, odds: Odds, clock: Arc<TestClock>) -> Self {
+    pub fn new(seed: u64, odds: Odds, clock: Arc<dyn Clock>) -> Self {
         let mut seeds = StdRng::seed_from_u64(seed);
         let (table, carrier) = (StdRng::from_rng(&mut seeds), StdRng::from_rng(&mut seeds));
         Self { odds, table, carrier, clock, struck: Struck::default(), over: false }
@@ -203,9 +202,10 @@ fn pick(rng: &mut StdRng, step: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::TestClock;
 
     fn lots(seed: u64, side: Side, name: &str) -> Vec<(Duration, Option<Fault>)> {
-        let mut chance = Chance::new(seed, Odds::default(), Arc::default());
+        let mut chance = Chance::new(seed, Odds::default(), Arc::new(TestClock::default()));
         let step = Step { side, name: name.to_owned(), about: None };
         let draw = |_| {
             let lot = chance.draw(&step);

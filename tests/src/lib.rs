@@ -17,6 +17,7 @@ mod gate;
 pub mod lambda;
 pub mod permission;
 pub mod routes;
+pub mod simulation;
 pub mod stack;
 
 use std::sync::Arc;
@@ -33,7 +34,9 @@ use domain::feed::Shortage;
 use domain::kyb::{Decision, Review};
 use domain::number::{PhoneNumber, Prices, Routing};
 use domain::organization::PurchasePolicy;
-use domain::{ApiKeyId, BookingReference, Clock, E164, KybId, MicroUsd, OrganizationId, PhoneNumberId};
+use domain::{
+    ApiKeyId, BookingReference, Clock, E164, KybId, MicroUsd, OrganizationId, PhoneNumberId, SystemRandomness,
+};
 use dynamo::{Dynamo, Weather};
 use faults::Faults;
 use local::seed::{Seed, World, plant};
@@ -226,7 +229,9 @@ impl TestApp {
             agent_ids: Vec::new(),
             sip_connection_installation_ids: Vec::new(),
         };
-        plant(&self.bundle.table, &seed, world, self.clock.now()).await.expect("the organization is planted");
+        plant(&self.bundle.table, &seed, world, self.clock.now(), &SystemRandomness)
+            .await
+            .expect("the organization is planted");
         api_key
     }
 

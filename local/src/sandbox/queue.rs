@@ -399,6 +399,6 @@ fn digest(body: &str) -> String {
 
 /// A random id in the form that SQS gives: a UUID.
 fn message_id() -> String {
-    let hex = hex::encode(rand::random::<[u8; 16]>());
+    let hex = hex::encode(fastrand::u128(..).to_be_bytes());
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }

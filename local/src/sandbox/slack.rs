@@ -18,6 +18,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use domain::{Clock, SystemClock};
 use serde::Serialize;
 
 pub use staff::{Clicks, Opened, Outcome};
@@ -69,6 +70,7 @@ pub struct Slack(Arc<Workspace>);
 
 struct Workspace {
     bot_token: String,
+    clock: Arc<dyn Clock>,
     messages: Mutex<Store>,
     /// Gone with the process, as they are gone from Slack when somebody reloads.
     notes: Mutex<Vec<Note>>,
@@ -83,13 +85,22 @@ impl Slack {
     /// # Errors
     /// The file exists but cannot be read, or holds something else. It is never overwritten then.
     pub fn new(options: Options) -> std::io::Result<Self> {
+        Self::with_clock(options, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock of the caller's, which dates messages and signs clicks.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_clock(options: Options, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         Ok(Self(Arc::new(Workspace {
             bot_token: options.bot_token,
             messages: Mutex::new(Store::open(options.file)?),
             notes: Mutex::default(),
             failures: Mutex::default(),
             down: false.into(),
-            desk: Desk::new(options.clicks),
+            desk: Desk::new(options.clicks, clock.clone()),
+            clock,
         })))
     }
 

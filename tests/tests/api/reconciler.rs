@@ -346,7 +346,7 @@ impl Backlog {
         let owner = app.bundle.table.organization(&app.organization).await.unwrap();
         let (table, owner) = (&app.bundle.table, &owner);
         let pay = async |number| table.begin_purchase(owner, number, PurchasePolicy::Approved, None, &ACTOR).await;
-        let paid: Vec<_> = stream::iter(&self.rows).map(|(number, _)| pay(number)).buffer_unordered(8).collect().await;
+        let paid: Vec<_> = stream::iter(&self.rows).map(|(number, _)| pay(number)).buffer_unordered(4).collect().await;
         assert!(paid.iter().all(Result::is_ok), "{paid:?}");
     }
 

@@ -96,7 +96,8 @@ impl Slack {
 
     fn post_message(&self, post: Post) -> Answered {
         let (channel, text, blocks) = checked(post.channel, post.text, post.blocks)?;
-        let message = lock(&self.0.messages).add(&channel, text, blocks).map_err(Refused::Broken)?;
+        let message =
+            lock(&self.0.messages).add(self.0.clock.now(), &channel, text, blocks).map_err(Refused::Broken)?;
         Ok(json!({"ok": true, "channel": message.channel, "ts": message.ts, "message": as_sent(&message)}))
     }
 

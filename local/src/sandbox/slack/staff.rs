@@ -23,7 +23,6 @@ pub struct Clicks {
     /// Where interactions are sent.
     pub url: String,
     pub signing_secret: String,
-    pub clock: Arc<dyn Clock>,
 }
 
 /// What somebody sees after a click.
@@ -50,6 +49,7 @@ pub struct Opened {
 /// What staff have on their screens.
 pub(super) struct Desk {
     clicks: Option<Clicks>,
+    clock: Arc<dyn Clock>,
     http: reqwest::Client,
     /// Clicks whose trigger nobody has used yet.
     triggers: Mutex<HashMap<String, Instant>>,
@@ -58,7 +58,7 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(clicks: Option<Clicks>) -> Self {
+    pub(super) fn new(clicks: Option<Clicks>, clock: Arc<dyn Clock>) -> Self {
         let mut http = reqwest::Client::builder().timeout(ANSWERED_WITHIN).no_proxy();
         if clicks.as_ref().is_some_and(|clicks| clicks.url.starts_with("http://")) {
             // On this machine; reading the system's certificates for it only takes time.
@@ -66,7 +66,7 @@ impl Desk {
         }
         let http = http.build();
         let http = http.expect("an HTTP client is made from constants only");
-        Self { clicks, http, triggers: Mutex::default(), views: Mutex::default() }
+        Self { clicks, clock, http, triggers: Mutex::default(), views: Mutex::default() }
     }
 
     /// Opens a modal for whoever has caused the trigger, and returns the view's id.
@@ -96,7 +96,7 @@ impl Desk {
         let Some(clicks) = &self.clicks else { return Err("This workspace's app has no address".to_owned()) };
         let text = payload.to_string();
         let body = url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &text).finish();
-        let timestamp = clicks.clock.now().seconds().to_string();
+        let timestamp = self.clock.now().seconds().to_string();
         let request = self
             .http
             .post(&clicks.url)

@@ -3,7 +3,7 @@
 use std::io::{Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 
-use domain::{Clock, SystemClock};
+use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -47,8 +47,8 @@ impl Store {
     }
 
     /// Keeps a message, on disk before in memory: what was answered is there after a `kill -9`.
-    pub(super) fn add(&mut self, channel: &str, text: String, blocks: Value) -> Result<Message> {
-        let now = u64::try_from(SystemClock.now().millis()).unwrap_or(0) * 1_000;
+    pub(super) fn add(&mut self, now: Timestamp, channel: &str, text: String, blocks: Value) -> Result<Message> {
+        let now = u64::try_from(now.millis()).unwrap_or(0) * 1_000;
         let ts = now.max(self.last_ts + 1);
         let message = Message {
             channel: channel_id(channel),
@@ -121,6 +121,7 @@ fn channel_id(channel: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use domain::{Clock, SystemClock};
     use serde_json::json;
 
     use super::*;
@@ -130,13 +131,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new/slack.json");
         let mut store = Store::open(Some(file.clone())).unwrap();
-        let one = store.add("#kyb", "one".to_owned(), json!([])).unwrap();
-        let two = store.add("#kyb", "two".to_owned(), json!([{"type": "divider"}])).unwrap();
+        let one = store.add(SystemClock.now(), "#kyb", "one".to_owned(), json!([])).unwrap();
+        let two = store.add(SystemClock.now(), "#kyb", "two".to_owned(), json!([{"type": "divider"}])).unwrap();
 
         let mut store = Store::open(Some(file.clone())).unwrap();
         assert_eq!(store.newest_first(), [two.clone(), one.clone()]);
         store.last_ts = u64::from(u32::MAX) * 1_000_000;
-        let three = store.add("#kyb", "three".to_owned(), json!([])).unwrap();
+        let three = store.add(SystemClock.now(), "#kyb", "three".to_owned(), json!([])).unwrap();
         assert_eq!(three.ts, "4294967295.000001");
         assert!(one.ts < two.ts && two.ts < three.ts);
         let changed = store.change(&one.channel, &one.ts, "changed".to_owned(), json!([])).unwrap().unwrap();
@@ -160,7 +161,7 @@ mod tests {
     fn the_oldest_messages_make_room() {
         let mut store = Store::open(None).unwrap();
         for number in 0..=MESSAGES_KEPT {
-            store.add("C000000001", number.to_string(), json!([])).unwrap();
+            store.add(SystemClock.now(), "C000000001", number.to_string(), json!([])).unwrap();
         }
         let kept = store.newest_first();
         assert_eq!((kept.len(), kept[MESSAGES_KEPT - 1].text.as_str()), (MESSAGES_KEPT, "1"));
