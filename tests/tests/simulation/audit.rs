@@ -324,6 +324,12 @@ impl Audit {
         }
         if let Some(new) = &write.new
             && is_charged(new)
+            && matches!(text(new, "orderState"), "ordering" | "releasing")
+        {
+            self.say(format!("{id} comes or leaves, and a month of it is due"));
+        }
+        if let Some(new) = &write.new
+            && is_charged(new)
             && text(new, "nextChargeAt") != months_after(text(new, "createdAt"), number(new, "nextMonth"))
         {
             self.say(format!("{id} is due at {}, which is not its anchor's day", text(new, "nextChargeAt")));

@@ -291,6 +291,12 @@ impl Life {
                 world.run(function).await;
             });
         }
+        // Credits often come just when something is charged.
+        if self.dice.random_bool(0.1) {
+            let customer = self.dice.random_range(0..self.customers.len());
+            let pause = Duration::from_millis(self.dice.random_range(0..300));
+            self.grant(customer, pause, 3).await;
+        }
         self.settle_mostly().await;
         self.let_late_calls_arrive().await;
         if self.dice.random_bool(0.9) {

@@ -44,11 +44,11 @@ const MISTAKES: &[Mistake] = &[
         patch: &[(BILLING, "self.billing.next_month = Some(next);", "self.billing.next_month = Some(next + 1);")],
     },
     Mistake {
-        name: "a month is charged although something was booked meanwhile",
+        name: "a number is suspended although credits came meanwhile",
         patch: &[(
             RENEWALS,
-            "transaction.book_all(organization, at, &entries, unchanged(credits))?",
-            "transaction.book_all(organization, at, &entries, Condition::present())?",
+            r#"transaction.check("credits", Key::credits(organization), &unchanged(credits))?"#,
+            r#"transaction.check("credits", Key::credits(organization), &Condition::present())?"#,
         )],
     },
     Mistake {

@@ -22,16 +22,16 @@ impl Life {
             .rows(|row| row["billingSuspendedAt"].is_object() && row["organizationId"]["S"] == id.as_str())
             .is_empty();
         match self.dice.random_range(0..100) {
-            0..=49 if is_in_need => self.grant(customer).await,
+            0..=49 if is_in_need => self.grant(customer, Duration::ZERO, 16).await,
             0..=16 => self.buy(customer).await,
             17..=24 => self.import(customer).await,
             25..=36 => self.update(customer).await,
             37..=43 => self.release(customer).await,
-            44..=81 => self.grant(customer).await,
+            44..=81 => self.grant(customer, Duration::ZERO, 16).await,
             82..=89 => self.adjust(customer).await,
             90..=95 => self.hold(customer).await,
             _ if self.customers.len() < 5 && self.weather == Weather::Fair => self.welcome().await,
-            _ => self.grant(customer).await,
+            _ => self.grant(customer, Duration::ZERO, 16).await,
         }
         self.look();
     }
@@ -133,24 +133,25 @@ impl Life {
         self.request(customer, "DELETE", format!("/v1/phone-numbers/{id}"), None).await;
     }
 
-    async fn grant(&mut self, customer: usize) {
-        let amount = self.dice.random_range(1..16) * 500_000;
-        self.book(customer, LedgerEntry::grant, amount).await;
+    pub(super) async fn grant(&mut self, customer: usize, pause: Duration, most: i64) {
+        let amount = self.dice.random_range(1..most) * 500_000;
+        self.book(customer, LedgerEntry::grant, amount, pause).await;
     }
 
     async fn adjust(&mut self, customer: usize) {
         let amount = self.dice.random_range(-8..3) * 500_000 + 250_000;
-        self.book(customer, LedgerEntry::adjustment, amount).await;
+        self.book(customer, LedgerEntry::adjustment, amount, Duration::ZERO).await;
     }
 
     /// An operator books something, and again under the same reference when it fails.
-    async fn book(&mut self, customer: usize, entry: fn(&str, MicroUsd) -> LedgerEntry, micros: i64) {
+    async fn book(&mut self, customer: usize, entry: fn(&str, MicroUsd) -> LedgerEntry, micros: i64, pause: Duration) {
         self.counter += 1;
         let (world, id) = (self.world.clone(), self.customers[customer].id.clone());
         self.say(&format!("{id} books {micros}"));
         let reference = BookingReference::parse(&format!("booking-{}", self.counter)).expect("a reference");
         let entry = entry(reference.as_str(), MicroUsd::from_micros(micros));
         self.requests.spawn(async move {
+            world.pass(pause).await;
             for _ in 0..2 {
                 let (world, id, reference, entry) = (world.clone(), id.clone(), reference.clone(), entry.clone());
                 let booked =
