@@ -254,8 +254,9 @@ impl Audit {
         }
         let anchor = text(old, "createdAt");
         let (start, end) = (months_after(anchor, month), months_after(anchor, month + 1));
-        if (text(entry, "periodStart"), text(entry, "periodEnd")) != (&start, &end) {
-            self.say(format!("month {month} of {id} is {} and should begin at {start}", text(entry, "periodStart")));
+        let (from, to) = (text(entry, "periodStart"), text(entry, "periodEnd"));
+        if (from, to) != (&start, &end) {
+            self.say(format!("month {month} of {id} is {from} to {to}, not {start} to {end}"));
         }
         if Timestamp::parse(&start) > Ok(parts.at) {
             self.say(format!("month {month} of {id} is paid before it begins"));

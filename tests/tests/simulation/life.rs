@@ -31,6 +31,8 @@ pub(crate) struct Size {
     pub(crate) months: i64,
     /// Numbers that there are at once, at the most.
     pub(crate) numbers: usize,
+    /// The share of its calls that a process does not survive in rough weather.
+    pub(crate) deaths: f64,
 }
 
 /// How a run ended.
@@ -39,6 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) seen: Seen,
     pub(crate) deaths: usize,
     pub(crate) struck: usize,
+    /// Messages that failed too often.
+    pub(crate) dead_letters: usize,
     /// Every item of the table in the end, a line for each, in the order of their keys.
     pub(crate) table: String,
     /// What is wrong, and when it was found.
@@ -357,7 +361,7 @@ impl Life {
         self.say(&format!("{weather:?}"));
         let (table, carrier, deaths, queues) = match weather {
             Weather::Fair | Weather::NoSchedule => (0.0, 0.0, 0.0, 0.0),
-            Weather::Rough => (0.04, 0.2, 0.01, 0.2),
+            Weather::Rough => (0.04, 0.2, self.size.deaths, 0.2),
             Weather::NoCarrier => (0.0, 0.95, 0.002, 0.0),
         };
         self.world.hardship.set(deaths, queues);
@@ -438,11 +442,13 @@ impl Life {
 
     fn end(mut self) -> Outcome {
         self.struck += self.world.faults.struck_by_chance().by_fault.values().sum::<usize>();
+        let queues = ["RenewalsQueue", "NotificationsQueue"];
         let line = |(key, item): (Key, Item)| format!("{} {} {item}\n", key.0, key.1);
         Outcome {
             seen: self.audit.seen,
             deaths: self.world.hardship.deaths(),
             struck: self.struck,
+            dead_letters: queues.map(|name| self.world.queues.of(name).dead_letters().len()).iter().sum(),
             table: self.world.engine.items().into_iter().map(line).collect(),
             wrong: self.wrong,
         }
