@@ -292,7 +292,8 @@ impl Options {
 }
 
 /// What the functions find around them on this machine, with the keys of the sandboxes.
-fn surroundings(dynamo_db_url: &str, carrier_url: &str, slack_api_url: &str, queues_url: &str) -> Surroundings {
+#[must_use]
+pub fn surroundings(dynamo_db_url: &str, carrier_url: &str, slack_api_url: &str, queues_url: &str) -> Surroundings {
     let queues = Stack::built_in().of_type("AWS::SQS::Queue");
     let mut resources: BTreeMap<String, String> =
         queues.map(|queue| (queue.to_owned(), queue_url(queues_url, queue))).collect();

@@ -9,4 +9,4 @@ pub mod sandbox;
 pub mod seed;
 pub mod template;
 
-pub use bundle::{Bundle, Options};
+pub use bundle::{Bundle, Options, surroundings};

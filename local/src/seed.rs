@@ -113,7 +113,7 @@ pub async fn plant(
             purchase_policy: None,
             hold: None,
             created_at: now,
-            cursor_key: cursor_key(randomness),
+            cursor_key: secret(randomness),
         };
         table.create_organization(&organization).await?;
     }
@@ -154,12 +154,14 @@ pub async fn plant(
     table.create_api_key(&key.hash(), &grant, &SEED).await
 }
 
-fn cursor_key(randomness: &dyn Randomness) -> [u8; 32] {
-    let mut key = [0; 32];
-    for half in key.chunks_exact_mut(16) {
+/// What an API key or a cursor's key is made of: 32 random bytes.
+#[must_use]
+pub fn secret(randomness: &dyn Randomness) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for half in bytes.chunks_exact_mut(16) {
         half.copy_from_slice(&randomness.draw().to_be_bytes());
     }
-    key
+    bytes
 }
 
 /// An SMS brand, so that the overview of the organization without a verification shows a prefill.

@@ -17,15 +17,16 @@ use axum::http::Request;
 use axum::response::Response;
 use domain::{Clock, Randomness, Timestamp};
 pub use engine::{Commit, Engine, Item, Key, Write};
-use local::deployment::{Deployment, Recurring, Surroundings};
+use local::deployment::{Deployment, Recurring};
 use local::sandbox::carrier::{self, Carrier};
 use local::sandbox::queue::Queues;
 use local::sandbox::slack::{self, Slack};
+use local::surroundings;
 use local::template::Stack;
 use network::{Place, SimulatedNetwork};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serde_json::{Value, json};
+use serde_json::Value;
 use table::Table;
 use tokio::time::Instant;
 use tower::ServiceExt;
@@ -104,8 +105,11 @@ impl Simulated {
         let (carrier, slack) = (sandbox_carrier(clock.clone()), sandbox_slack(clock.clone()));
         network.put(Place::Carrier, carrier.router());
         network.put(Place::Slack, slack.router());
+        let (carrier_url, slack_url) = (format!("{}/v2", Place::Carrier.url()), format!("{}/api", Place::Slack.url()));
+        let mut around = surroundings(&Place::Table.url(), &carrier_url, &slack_url, &Place::Queues.url());
+        around.parameters.extend(parameters);
         let Deployment { routes, workers, schedules, starts, .. } =
-            Deployment::start(Stack::built_in(), &surroundings(parameters), |start| {
+            Deployment::start(Stack::built_in(), &around, |start| {
                 start.clock = clock.clone();
                 start.randomness = randomness.clone();
                 start.network = Some(network.clone());
@@ -154,17 +158,17 @@ impl Simulated {
         (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
-    /// Runs a function's `rate(…)` schedule once, in a process of its own. False when it failed or died.
+    /// Runs a function's `rate(…)` schedule once, in a process of its own, which may fail or die.
     ///
     /// # Panics
     /// It has none.
-    pub async fn run(&self, function: &str) -> bool {
+    pub async fn run(&self, function: &str) {
         let is_it =
             |recurring: &&Recurring| recurring.function == function && recurring.expression.starts_with("rate(");
         let recurring = self.schedules.iter().find(is_it);
         let recurring = recurring.unwrap_or_else(|| panic!("the template has no schedule of {function}"));
         let (schedule, event) = (recurring.schedule.clone(), recurring.event.clone());
-        matches!(tokio::spawn(async move { schedule.handle(event).await.is_ok() }).await, Ok(true))
+        drop(tokio::spawn(async move { schedule.handle(event).await }).await);
     }
 }
 
@@ -180,31 +184,4 @@ fn sandbox_carrier(clock: Arc<SimulatedClock>) -> Carrier {
 fn sandbox_slack(clock: Arc<SimulatedClock>) -> Slack {
     let options = slack::Options { bot_token: "xoxb-sandbox".to_owned(), file: None, clicks: None };
     Slack::with_clock(options, clock).expect("a Slack without a file")
-}
-
-fn surroundings(parameters: BTreeMap<&'static str, String>) -> Surroundings {
-    let queues = Stack::built_in().of_type("AWS::SQS::Queue");
-    let mut resources: BTreeMap<String, String> =
-        queues.map(|queue| (queue.to_owned(), format!("{}/{queue}", Place::Queues.url()))).collect();
-    resources.insert("Table".to_owned(), TABLE.to_owned());
-    let mut all = BTreeMap::from([
-        ("SipHost", "sip.example.com".to_owned()),
-        ("TelnyxUrl", format!("{}/v2", Place::Carrier.url())),
-        ("SlackUrl", format!("{}/api", Place::Slack.url())),
-    ]);
-    all.extend(parameters);
-    let slack = json!({ "botToken": "xoxb-sandbox", "channel": "C0SANDBOX", "signingSecret": "sandbox" });
-    Surroundings {
-        parameters: all,
-        resources,
-        variables: BTreeMap::from([
-            ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-            ("AWS_ENDPOINT_URL", Place::Table.url()),
-            ("AWS_ENDPOINT_URL_SQS", Place::Queues.url()),
-            ("TELNYX_SECRET", json!({ "apiKey": "sandbox" }).to_string()),
-            ("SLACK_SECRET", slack.to_string()),
-        ]),
-    }
 }

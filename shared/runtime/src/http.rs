@@ -32,13 +32,13 @@ pub trait Network: fmt::Debug + Send + Sync {
 /// to somebody else. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Http {
-    /// Fails where the system has no certificates. Only calls suffer from that, so it is told there.
+    /// An error where the system has no certificates. Then each call fails with it.
     client: Result<Client, Arc<reqwest::Error>>,
     network: Option<Arc<dyn Network>>,
 }
 
 impl Http {
-    /// Over the network, unless something else stands in its place.
+    /// Requests go over the network, or to `network` where one is given.
     ///
     /// `base_url` is where it will speak to. Without TLS that is on this machine, and the system's certificates are not read.
     #[must_use]

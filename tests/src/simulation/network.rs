@@ -1,4 +1,4 @@
-//! What stands in for the network: every call arrives in this process, or is struck on its way.
+//! The simulated network: it delivers each call within this process, or strikes it on its way.
 
 use std::collections::BTreeMap;
 use std::fmt;

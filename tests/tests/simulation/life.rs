@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use domain::api_key::ApiKey;
 use domain::renewal::charged_from;
-use domain::{EventId, MicroUsd, OrganizationId, Randomness, Timestamp};
-use local::seed::{Seed, World, plant};
+use domain::{EventId, MicroUsd, OrganizationId, Timestamp};
+use local::seed::{Seed, World, plant, secret};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tests::books::Evidence;
@@ -209,13 +209,7 @@ impl Life {
     /// Another organization comes.
     async fn welcome(&mut self) {
         let name = format!("org_{}", self.customers.len() + 1);
-        let random = |randomness: &dyn Randomness| {
-            let mut bytes = [0; 32];
-            bytes[..16].copy_from_slice(&randomness.draw().to_be_bytes());
-            bytes[16..].copy_from_slice(&randomness.draw().to_be_bytes());
-            bytes
-        };
-        let key = ApiKey::new(random(&*self.world.randomness)).reveal().to_owned();
+        let key = ApiKey::new(secret(&*self.world.randomness)).reveal().to_owned();
         let seed = Seed {
             name: name.clone(),
             id: name.clone(),
