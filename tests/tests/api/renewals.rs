@@ -18,7 +18,8 @@ use tests::{TestApp, approved, with_credit_for};
 
 const NUMBER: &str = "+14155550142";
 const DAY: Duration = Duration::from_hours(24);
-const MONTH: Duration = Duration::from_hours(31 * 24);
+/// Past the longest month, whichever day it is today, and past the quarter of an hour in which its end falls.
+const MONTH: Duration = Duration::from_hours(31 * 24 + 1);
 /// From a purchase until its next month comes within reach of the credits that are looked at.
 const UNTIL_LOW: Duration = Duration::from_hours((31 - 7) * 24);
 

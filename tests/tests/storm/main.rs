@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use domain::MicroUsd;
+use domain::{Clock, MicroUsd};
 use local::Bundle;
 use local::seed::World;
 use rand::rngs::StdRng;
@@ -51,7 +51,6 @@ const ORGANIZATIONS: usize = 5;
 const HASTE: u32 = 20;
 /// How many numbers of each organization are charged in the storm.
 const DUE_NUMBERS: u32 = 12;
-const MONTH: Duration = Duration::from_hours(31 * 24);
 /// How long a storm of a minute lasts on its own clock.
 const STORM_TIME: Duration = Duration::from_mins(20);
 /// How often the clock is moved on.
@@ -104,13 +103,15 @@ async fn world(faults: &Faults, settings: Settings) -> Scene {
 
 /// Each organization begins with numbers whose next month begins in the storm, some at its beginning and some later.
 async fn import_what_is_due(app: &TestApp, api_keys: &[String]) {
+    let begin = app.clock.now();
+    let month = begin.months_later(1).since(begin);
     for place in 0..DUE_NUMBERS {
         for (organization, key) in api_keys.iter().enumerate() {
             app.import(&format!("+4420718{organization}{place:04}")).key(key).send().await.ok();
         }
         app.clock.advance(STORM_TIME / DUE_NUMBERS);
     }
-    app.clock.advance(MONTH.saturating_sub(STORM_TIME));
+    app.clock.advance(month.saturating_sub(STORM_TIME));
 }
 
 /// Lets time run.
