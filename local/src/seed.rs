@@ -112,6 +112,7 @@ pub async fn plant(
             buying_enabled: true,
             purchase_policy: None,
             hold: None,
+            verification: None,
             created_at: now,
             cursor_key: secret(randomness),
         };
@@ -150,7 +151,15 @@ pub async fn plant(
         table.replace_submission(None, &Recorded::filed(None, approved, &SEED), None).await?;
     }
     // Last, because it tells that all the rest is there.
-    let grant = Grant { id: key_id, organization: id, scopes: Scope::ALL.to_vec(), created_at: now, revoked_at: None };
+    let grant = Grant {
+        id: key_id,
+        organization: id,
+        name: None,
+        scopes: Scope::ALL.to_vec(),
+        created_at: now,
+        expires_at: None,
+        revoked_at: None,
+    };
     table.create_api_key(&key.hash(), &grant, &SEED).await
 }
 

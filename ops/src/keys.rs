@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use clap::{Subcommand, ValueEnum};
 use domain::api_key::{ApiKey, ApiKeyHash, Grant, Scope};
-use domain::{ApiKeyId, OrganizationId};
+use domain::{ApiKeyId, Name, OrganizationId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -20,8 +20,16 @@ pub(crate) enum Command {
         /// What the key allows, several with commas [default: everything]
         #[arg(long, value_delimiter = ',', value_name = "SCOPES")]
         scopes: Vec<ScopeWord>,
+        /// What to call it, such as the system that holds it
+        #[arg(long, value_parser = Name::parse)]
+        name: Option<Name>,
+        /// When it stops working, such as 2027-06-30T00:00:00Z [default: never]
+        #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+        expires: Option<Timestamp>,
     },
-    /// List an organization's keys, oldest first; the keys themselves are stored nowhere
+    /// List an organization's keys with their last use, oldest first; the keys themselves are stored nowhere
+    ///
+    /// A use is written down at most once an hour, so a key may have been used up to 70 minutes after the time that is shown.
     List {
         #[arg(value_parser = OrganizationId::parse)]
         organization: OrganizationId,
@@ -70,12 +78,22 @@ impl Which {
 
 pub(crate) async fn run(command: Command, session: &mut Session<'_, '_>) -> Result<Output, Failure> {
     match command {
-        Command::Issue { organization, scopes } => issue(session, organization, &scopes).await,
+        Command::Issue { organization, scopes, name, expires } => {
+            issue(session, organization, &scopes, name, expires).await
+        }
         Command::List { organization } => {
             session.organization(&organization).await?;
-            let keys = session.table.api_keys(&organization).await?;
-            let rows = keys.iter().map(row).collect();
-            Ok(Output::table(&["id", "scopes", "createdAt", "revokedAt"], "No API keys.", rows))
+            let mut rows = Vec::new();
+            for key in session.table.api_keys(&organization).await? {
+                let mut shown = row(&key);
+                shown["lastUsedAt"] = session.table.key_used_at(&key.id).await?.map(|at| at.to_string()).into();
+                rows.push(shown);
+            }
+            Ok(Output::table(
+                &["id", "name", "scopes", "createdAt", "lastUsedAt", "expiresAt", "revokedAt"],
+                "No API keys.",
+                rows,
+            ))
         }
         Command::Revoke { organization, key } => revoke(session, &organization, &key).await,
     }
@@ -85,8 +103,13 @@ async fn issue(
     session: &mut Session<'_, '_>,
     organization: OrganizationId,
     words: &[ScopeWord],
+    name: Option<Name>,
+    expires_at: Option<Timestamp>,
 ) -> Result<Output, Failure> {
     session.organization(&organization).await?;
+    if let Some(past) = expires_at.filter(|end| *end <= session.now()) {
+        return Err(Failure::new(format!("--expires {past} has passed: name a time that is to come.")));
+    }
     if let Some(would) = session.before(&format!("issue an API key of '{organization}'"), Undo::Possible)? {
         return Ok(would);
     }
@@ -95,8 +118,10 @@ async fn issue(
     let grant = Grant {
         id: ApiKeyId::new(now, rand::random()),
         organization,
+        name,
         scopes: Scope::ALL.into_iter().filter(wanted).collect(),
         created_at: now,
+        expires_at,
         revoked_at: None,
     };
     let key = ApiKey::new(rand::random());
@@ -145,8 +170,10 @@ fn row(grant: &Grant) -> Value {
     json!({
         "id": grant.id.as_str(),
         "organizationId": grant.organization.as_str(),
+        "name": grant.name.as_ref().map(Name::as_str),
         "scopes": grant.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
         "createdAt": grant.created_at.to_string(),
+        "expiresAt": grant.expires_at.map(|at| at.to_string()),
         "revokedAt": grant.revoked_at.map(|at| at.to_string()),
     })
 }

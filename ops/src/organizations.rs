@@ -1,6 +1,7 @@
 //! `ops organizations`: tenants and what they may do.
 
 use clap::{Subcommand, ValueEnum};
+use domain::kyb::Status;
 use domain::organization::{Organization, PurchasePolicy};
 use domain::{Name, OrganizationId};
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::session::{Session, Undo};
+use crate::verifications::{Edit, edit_message};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -49,6 +51,14 @@ pub(crate) enum Command {
         organization: OrganizationId,
         switch: Switch,
     },
+    /// Erase what an organization has filed for its verifications, and its SMS brand
+    ///
+    /// That it filed, what was decided, when and by whom stays, and so do the ledger and the audit trail. Drafts are deleted. The
+    /// messages in Slack are rewritten without the values. It can be run again when it was interrupted.
+    Erase {
+        #[arg(value_parser = OrganizationId::parse)]
+        organization: OrganizationId,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -81,6 +91,7 @@ pub(crate) async fn run(command: Command, session: &mut Session<'_, '_>) -> Resu
             ))
         }
         Command::Policy { organization, policy } => set_policy(session, &organization, policy).await,
+        Command::Erase { organization } => erase(session, &organization).await,
         Command::Buying { organization, switch } => set_buying(session, &organization, switch == Switch::On).await,
     }
 }
@@ -103,6 +114,7 @@ async fn create(
         buying_enabled,
         purchase_policy: None,
         hold: None,
+        verification: None,
         created_at: session.now(),
         cursor_key: rand::random(),
     };
@@ -158,6 +170,39 @@ async fn set_buying(session: &mut Session<'_, '_>, id: &OrganizationId, enabled:
     session.table.set_buying_enabled(id, enabled).await?;
     let after = Organization { buying_enabled: enabled, ..before };
     Ok(Output::changed(true, format!("Buying is switched {word} for '{id}' now."), row(&after)))
+}
+
+async fn erase(session: &mut Session<'_, '_>, id: &OrganizationId) -> Result<Output, Failure> {
+    session.organization(id).await?;
+    let filed = session.table.submissions(id).await?;
+    if let Some(open) = filed.iter().find(|submission| submission.status() == Status::Submitted) {
+        let why = format!("Verification {} of '{id}' is under review: approve or reject it first.", open.id);
+        return Err(Failure::new(why));
+    }
+    let deed = format!("erase the values of {} verifications of '{id}' and its SMS brand", filed.len());
+    if let Some(would) = session.before(&deed, Undo::Impossible)? {
+        return Ok(would);
+    }
+    let (mut erased, mut not_rewritten) = (0, Vec::new());
+    for submission in filed {
+        let (submission_id, place) = (submission.id.clone(), submission.delivery.clone());
+        let left = session.table.erase_submission(submission, &session.actor(), session.now()).await?;
+        erased += 1;
+        // Slack has a copy of what was filed.
+        if let Some(left) = left
+            && place.is_some()
+            && edit_message(session, &left, Edit::Decided).await.is_err()
+        {
+            not_rewritten.push(submission_id.to_string());
+        }
+    }
+    session.table.erase_copies(id).await?;
+    let mut message = format!("The values of {erased} verifications of '{id}' are erased.");
+    if !not_rewritten.is_empty() {
+        message += " Slack did not take all changes: delete the messages there, or run this again.";
+    }
+    let fields = json!({ "organizationId": id.as_str(), "erased": erased, "notRewrittenInSlack": not_rewritten });
+    Ok(Output::changed(true, message, fields))
 }
 
 fn row(organization: &Organization) -> Value {

@@ -157,7 +157,7 @@ async fn too_late(session: &Session<'_, '_>, which: &Which) -> Result<Failure, F
 
 /// What becomes of the message that was posted in Slack.
 #[derive(Clone, Copy)]
-enum Edit {
+pub(crate) enum Edit {
     /// It says what was decided.
     Decided,
     /// It loses its buttons, because a newer message has them.
@@ -165,7 +165,11 @@ enum Edit {
 }
 
 /// Edits the message in Slack. A decision or an announcement stands whatever becomes of it.
-async fn edit_message(session: &Session<'_, '_>, known: &Submission, edit: Edit) -> Result<&'static str, Failure> {
+pub(crate) async fn edit_message(
+    session: &Session<'_, '_>,
+    known: &Submission,
+    edit: Edit,
+) -> Result<&'static str, Failure> {
     let Some(place) = &known.delivery else { return Ok("never posted") };
     let case = session.table.case(&known.organization, &known.id).await?;
     let case = case.ok_or_else(|| Failure::new("not rewritten: the verification is gone"))?;

@@ -262,6 +262,7 @@ async fn customers_and_numbers() -> Cloud {
     let (secret, id) = (key["apiKey"].as_str().unwrap(), key["id"].as_str().unwrap());
     app.get("/v1/phone-numbers").key(secret).send().await.ok();
     assert_eq!(done(&aws, "keys list org_acme").await[0]["id"], id);
+    assert!(done(&aws, "keys list org_acme").await[0]["lastUsedAt"].is_string());
     assert_eq!(done(&aws, &format!("keys revoke org_acme {id} --yes")).await["changed"], true);
     assert_eq!(done(&aws, &format!("events org_acme {id}")).await[1]["actorId"], "grace");
 
@@ -334,6 +335,9 @@ async fn verifications() -> Cloud {
     let revoked = done(&aws, &format!("verifications revoke {org} {second} --reason Fraud --yes")).await;
     assert_eq!(revoked["status"], "revoked");
     assert!(refused(&aws, &format!("verifications approve {org} {second}")).await.contains("is revoked, decided by"));
+    assert_eq!(done(&aws, &format!("orgs erase {org} --yes")).await["notRewrittenInSlack"], json!([]));
+    app.put("/v1/phone-numbers/kyb/draft", &json!({})).send().await.ok();
+    assert_eq!(done(&aws, &format!("orgs erase {org} --yes")).await["erased"], 3);
     cloud
 }
 

@@ -203,8 +203,7 @@ impl Stories {
     pub fn of(&self, name: &str) -> Story {
         let books = &self.books;
         let id = books.owned.get(name).map_or(name, |number| number.reference.as_str());
-        let events = format!("EVENT#{id}#");
-        let events = books.named(&events).map(|event| {
+        let events = books.changes().filter(|event| event.text("SK").split('#').next() == Some(id)).map(|event| {
             format!("{} the row is {} by {}", event.text("at"), event.text("action"), event.text("actorId"))
         });
         let entries = books.ledger().filter(|entry| entry.text("reference").contains(id));
@@ -278,7 +277,16 @@ impl Books {
     }
 
     fn ledger(&self) -> impl Iterator<Item = &Item> {
-        self.items.values().filter(|item| item.text("PK").starts_with("LEDGER#"))
+        self.in_partitions("LEDGER#")
+    }
+
+    /// The audit trail.
+    fn changes(&self) -> impl Iterator<Item = &Item> {
+        self.in_partitions("EVENT#")
+    }
+
+    fn in_partitions<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Item> {
+        self.items.values().filter(move |item| item.text("PK").starts_with(prefix))
     }
 
     fn named<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Item> {

@@ -132,12 +132,41 @@ fn check_that_changes_are_reported(stack: &Stack, function: &Function<'_>, neede
             assert!(reported(&left).iter().any(|one| one.contains(word)), "{name} without {word}");
             changes += 1;
         }
-        let scan = json!("dynamodb:Scan");
-        let more: Vec<_> = actions.iter().copied().chain([&scan]).collect();
+        let word = if statement["Condition"].is_object() { "dynamodb:Scan" } else { "sqs:PurgeQueue" };
+        let unused = json!(word);
+        let more: Vec<_> = actions.iter().copied().chain([&unused]).collect();
         let reported = reported(&more);
-        assert!(reported.iter().any(|one| one.contains("is allowed dynamodb:Scan")), "{name}: {reported:?}");
+        assert!(reported.iter().any(|one| one.contains(&format!("is allowed {word}"))), "{name}: {reported:?}");
+        changes += check_that_other_partitions_are_reported(stack, function, needed, place);
     }
     assert!(changes > 0, "{name} is allowed nothing");
+}
+
+/// The same for each partition of one statement.
+fn check_that_other_partitions_are_reported(
+    stack: &Stack,
+    function: &Function<'_>,
+    needed: &BTreeSet<Permission>,
+    place: usize,
+) -> usize {
+    let partitions = permission::partitions(&function.properties["Policies"][0]["Statement"][place]);
+    let reported = |partitions: &[&Value]| {
+        let mut other = stack.clone();
+        let policies = &mut other.document["Resources"][function.logical]["Properties"]["Policies"];
+        policies[0]["Statement"][place]["Condition"] = permission::limited_to(partitions);
+        differences(&other.function(&function.name), needed)
+    };
+    for taken in &partitions {
+        let left: Vec<_> = partitions.iter().copied().filter(|partition| partition != taken).collect();
+        let word = taken.as_str().expect("a partition");
+        assert!(reported(&left).iter().any(|one| one.contains(word)), "{} without {word}", function.name);
+    }
+    if !partitions.is_empty() {
+        let other = json!("OTHER#*");
+        let more: Vec<_> = partitions.iter().copied().chain([&other]).collect();
+        assert!(reported(&more).iter().any(|one| one.contains("in OTHER#*")), "{}", function.name);
+    }
+    partitions.len()
 }
 
 /// Starts the function that a Lambda runs with just these settings.

@@ -244,8 +244,10 @@ impl TestApp {
         let grant = Grant {
             id: ApiKeyId::new(self.clock.now(), rand::random()),
             organization: self.organization.clone(),
+            name: None,
             scopes: scopes.to_vec(),
             created_at: self.clock.now(),
+            expires_at: None,
             revoked_at: None,
         };
         self.bundle
@@ -314,6 +316,26 @@ impl TestApp {
         call().send().await.refused(503, "BUSY");
         self.dynamo.set(Weather::Fair);
         call().send().await
+    }
+
+    /// Lets time pass until a minute of the clock begins: calls are counted by the minute.
+    pub fn wait_for_a_full_minute(&self) {
+        let into = self.clock.now().millis().rem_euclid(60_000).unsigned_abs();
+        self.clock.advance(Duration::from_millis(60_000 - into));
+    }
+
+    /// A number of the organization's, as it is stored.
+    ///
+    /// # Panics
+    /// It has none of this E.164.
+    pub async fn stored_number(&self, e164: &str) -> PhoneNumber {
+        let items = self.items().await;
+        let row = |item: &&Value| {
+            item["e164"]["S"] == e164 && item["SK"]["S"].as_str().is_some_and(|key| key.starts_with("NUMBER#"))
+        };
+        let id = items.iter().find(row).and_then(|row| row["id"]["S"].as_str()).expect("a row");
+        let id = PhoneNumberId::parse(id).expect("an id");
+        self.bundle.table.find_number(&self.organization, &id).await.expect("an answer").expect("a number")
     }
 
     /// Imports a number through the connected SIP connection.

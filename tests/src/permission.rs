@@ -3,48 +3,85 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::stack::{arn, list};
 
-/// One action on one resource, as IAM names them; resources by their names in the template.
+/// One action on one resource, as IAM names them; resources by their names in the template. For the table it also says in
+/// which partitions.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Permission {
     pub action: String,
     pub resource: String,
+    /// As policies write it, such as `ORG#*`.
+    pub partitions: Option<String>,
 }
 
 impl Permission {
     #[must_use]
     pub fn new(action: &str, resource: &str) -> Self {
-        Self { action: action.to_owned(), resource: resource.to_owned() }
+        Self { action: action.to_owned(), resource: resource.to_owned(), partitions: None }
+    }
+
+    fn within(action: &str, resource: &str, partitions: String) -> Self {
+        Self { partitions: Some(partitions), ..Self::new(action, resource) }
     }
 }
 
 impl fmt::Display for Permission {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} on {}", self.action, self.resource)
+        write!(formatter, "{} on {}", self.action, self.resource)?;
+        self.partitions.iter().try_for_each(|partitions| write!(formatter, " in {partitions}"))
     }
+}
+
+/// The condition that limits a statement to partitions. Without `Null`, a call that names no partition would pass:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>
+#[must_use]
+pub fn limited_to(partitions: &[&Value]) -> Value {
+    json!({
+        "ForAllValues:StringLike": { "dynamodb:LeadingKeys": partitions },
+        "Null": { "dynamodb:LeadingKeys": "false" },
+    })
 }
 
 /// What a policy's statements allow.
 ///
 /// # Panics
-/// One of them denies something, or allows more than it names.
+/// One of them denies something, allows more than it names, or splits what one call may need over two statements.
 #[must_use]
 pub fn granted(policy: &Value) -> BTreeSet<Permission> {
     let mut all = BTreeSet::new();
     for statement in list(&policy["Statement"]) {
         assert_eq!(statement["Effect"], "Allow", "{statement}");
+        let condition = &statement["Condition"];
+        let partitions = partitions(statement);
         for action in list(&statement["Action"]) {
             for resource in list(&statement["Resource"]) {
-                let action = action.as_str().expect("an action");
+                let (action, resource) = (action.as_str().expect("an action"), arn(resource));
                 assert!(!action.contains('*'), "{action} is allowed");
-                all.insert(Permission::new(action, &arn(resource)));
+                if !action.starts_with("dynamodb:") {
+                    assert!(condition.is_null(), "{statement}");
+                    all.insert(Permission::new(action, &resource));
+                    continue;
+                }
+                assert_eq!(*condition, limited_to(&partitions), "{statement}");
+                // A batch or a transaction is allowed by the statement that names all partitions of its calls.
+                let known = |one: &Permission| one.action == action && one.resource == resource;
+                assert!(!all.iter().any(known), "{action} on {resource} stands in two statements");
+                let named = partitions.iter().map(|partition| partition.as_str().expect("a partition").to_owned());
+                all.extend(named.map(|partition| Permission::within(action, &resource, partition)));
             }
         }
     }
     all
+}
+
+/// The partitions to which a statement is limited; none where it is not.
+#[must_use]
+pub fn partitions(statement: &Value) -> Vec<&Value> {
+    let partitions = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+    partitions.as_array().map(|partitions| partitions.iter().collect()).unwrap_or_default()
 }
 
 /// How what `who` is allowed differs from what is needed, in sentences; none when they do not.
@@ -68,17 +105,26 @@ pub fn needs(target: &str, call: &Value) -> Vec<Permission> {
         text.rsplit(['/', ':']).next().unwrap_or(text).to_owned()
     };
     // The table's name differs from test to test; there is one.
-    let table = |action: &str, resource: &str| Permission::new(&format!("dynamodb:{action}"), resource);
+    let table = |action: &str, item: &Value| {
+        let partition = item["PK"]["S"].as_str().unwrap_or_else(|| panic!("{action} without a key"));
+        Permission::within(&format!("dynamodb:{action}"), "Table", partitions_like(partition))
+    };
     match (service, operation) {
         ("DynamoDB_20120810", "TransactWriteItems") => {
             let parts = call["TransactItems"].as_array().expect("the transaction's parts").iter();
-            let kinds = parts.flat_map(|part| part.as_object().expect("a part").keys());
-            kinds.map(|kind| table(transacted(kind), "Table")).collect()
+            let parts = parts.flat_map(|part| part.as_object().expect("a part"));
+            parts
+                .map(|(kind, part)| table(transacted(kind), if kind == "Put" { &part["Item"] } else { &part["Key"] }))
+                .collect()
         }
-        ("DynamoDB_20120810", _) => {
-            let index = call["IndexName"].as_str().map_or(String::new(), |index| format!("/index/{index}"));
-            vec![table(operation, &format!("Table{index}"))]
+        ("DynamoDB_20120810", "BatchGetItem") => {
+            let tables = call["RequestItems"].as_object().expect("the batch's tables").values();
+            let keys = tables.flat_map(|wanted| wanted["Keys"].as_array().expect("the batch's keys"));
+            keys.map(|key| table(operation, key)).collect()
         }
+        ("DynamoDB_20120810", "PutItem") => vec![table(operation, &call["Item"])],
+        ("DynamoDB_20120810", "GetItem" | "UpdateItem" | "DeleteItem") => vec![table(operation, &call["Key"])],
+        ("DynamoDB_20120810", "Query") => vec![queried(call)],
         // SQS moves the messages in the caller's name:
         // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html>
         ("AmazonSQS", "StartMessageMoveTask") => {
@@ -96,6 +142,30 @@ pub fn needs(target: &str, call: &Value) -> Vec<Permission> {
         ("AmazonSQS", "SendMessageBatch") => vec![Permission::new("sqs:SendMessage", &named("QueueUrl"))],
         ("AmazonSQS", _) => vec![Permission::new(&format!("sqs:{operation}"), &named("QueueUrl"))],
         _ => vec![Permission::new(&format!("{service}:{operation}"), &named("SecretId"))],
+    }
+}
+
+/// What a query has to be allowed to do: its partition is what the first part of its key condition names.
+fn queried(call: &Value) -> Permission {
+    let condition = call["KeyConditionExpression"].as_str().expect("a key condition");
+    let value = condition.split_whitespace().nth(2).expect("a partition key and its value");
+    let partition = call["ExpressionAttributeValues"][value]["S"].as_str().expect("a partition");
+    match call["IndexName"].as_str() {
+        None => Permission::within("dynamodb:Query", "Table", partitions_like(partition)),
+        // Its partitions are organizations, whose ids are the operator's.
+        Some("due") => Permission::within("dynamodb:Query", "Table/index/due", "*".to_owned()),
+        Some(index) => {
+            Permission::within("dynamodb:Query", &format!("Table/index/{index}"), partitions_like(partition))
+        }
+    }
+}
+
+/// The partitions of a kind, as policies write them: `ORG#acme` is one of `ORG#*`, `WORK#7` of `WORK#?`.
+fn partitions_like(partition: &str) -> String {
+    match partition.rsplit_once('#') {
+        Some((kind, number)) if kind.starts_with("WORK") && number.parse::<u8>().is_ok() => format!("{kind}#?"),
+        Some((kind, _)) if !kind.starts_with("WORK") => format!("{kind}#*"),
+        _ => partition.to_owned(),
     }
 }
 

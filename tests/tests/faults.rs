@@ -17,6 +17,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use domain::api_key::Scope;
 use domain::audit::Actor;
 use domain::kyb::{Attestation, Decision, Declaration, Filing, Review, Status, Submission, SubmittedBy};
 use domain::{ApiKeyId, Clock, KybId, Name, Prose};
@@ -240,7 +241,8 @@ impl World {
         let (app, faults) = (self.app.clone(), self.faults.clone());
         let number = format!("+1{}555{}", AREA_CODES[self.used], flow.magic());
         self.used += 1;
-        let mut run = Run { flow, app, faults, number, path: String::new() };
+        let key = app.key.clone();
+        let mut run = Run { flow, app, faults, number, key, path: String::new() };
         match flow {
             Flow::Buy
             | Flow::BuyRefused
@@ -279,10 +281,12 @@ impl World {
                 run.app.delete(&path(&row)).send().await.refused(503, "CARRIER_UNAVAILABLE");
             }
         }
-        // The row is due now, and the API key has to be looked up again.
+        // The row is due now.
         if !flow.renews() {
             run.app.clock.advance(Duration::from_mins(2));
         }
+        // It has to be looked up, and its use to be written down.
+        run.key = run.app.key_with(&Scope::ALL).await;
         run
     }
 
@@ -298,6 +302,7 @@ struct Run {
     app: Arc<TestApp>,
     faults: Faults,
     number: String,
+    key: String,
     /// The number's address, where the flow begins with one.
     path: String,
 }
@@ -311,14 +316,15 @@ impl Run {
         } else {
             ("/v1/phone-numbers", json!({ "e164": self.number, "agentId": "agent_1" }))
         };
-        let call = self.app.post(path, &body);
+        let call = self.app.post(path, &body).key(&self.key);
         // Each flow in a world has a key of its own, as it has a number.
         if self.flow.keyed() { call.header("idempotency-key", &self.number[1..]) } else { call }
     }
 
     /// Registers the flow's number, and lets time pass until it is charged.
     async fn make_due(&self) {
-        let (month, day) = (Duration::from_hours(31 * 24), Duration::from_hours(24));
+        // Past the longest month, and past the quarter of an hour in which its end falls.
+        let (month, day) = (Duration::from_hours(31 * 24 + 1), Duration::from_hours(24));
         let app = &self.app;
         self.register().send().await.ok();
         match self.flow {
@@ -375,10 +381,12 @@ impl Run {
                 let _ = self.app.charger.renew(&self.app.organization).await;
                 None
             }
-            Flow::Release | Flow::ReleaseImported => Some(Said::of(&self.app.delete(&self.path).send().await)),
+            Flow::Release | Flow::ReleaseImported => {
+                Some(Said::of(&self.app.delete(&self.path).key(&self.key).send().await))
+            }
             Flow::Change => {
                 let change = json!({ "label": "Desk", "agentId": "agent_2" });
-                Some(Said::of(&self.app.patch(&self.path, &change).send().await))
+                Some(Said::of(&self.app.patch(&self.path, &change).key(&self.key).send().await))
             }
             Flow::Verify => {
                 if self.submit().await.is_ok() {

@@ -6,6 +6,7 @@ use domain::Name;
 use domain::carrier::{Offer, Search};
 use domain::number::Prices;
 use serde::Serialize;
+use table::Rate;
 use utoipa::{IntoParams, ToSchema};
 use web::{ApiResult, E164, Params, Queried, Read, usd};
 
@@ -74,7 +75,8 @@ pub(crate) struct SearchQuery {
 /// Search available managed numbers
 ///
 /// Asks the carrier for US local numbers that can be ordered now; where it has none, as for an area code of another
-/// country, the list is empty. Prices are what this service charges. At most 60 searches a minute for each organization.
+/// country, the list is empty. Prices are what this service charges. Searches and purchases together are limited to
+/// 60 a minute for each organization.
 #[utoipa::path(
     get, path = AVAILABLE, operation_id = "searchAvailablePhoneNumbers", tag = "Telephony",
     security(("bearerAuth" = ["read"])),
@@ -89,7 +91,7 @@ pub(crate) async fn search(
     Queried { caller, params, .. }: Queried<Read>,
 ) -> ApiResult<Json<Vec<AvailableRow>>> {
     let search = parse(params)?;
-    app.table.count_search(&caller.organization, app.clock.now()).await?;
+    app.table.count(&caller.organization, Rate::Searches, app.clock.now()).await?;
     let offers = app.carrier.search(&search, app.price_limits).await?;
     Ok(Json(offers.into_iter().map(|offer| AvailableRow::new(offer, app.prices)).collect()))
 }

@@ -89,7 +89,7 @@ pub(crate) enum Refusals {
 )]
 pub(crate) async fn import(State(app): State<App>, request: Keyed<Write>) -> ApiResult<Response> {
     request
-        .once(async |caller, fields, attempt| import_number(&app, &caller, parse(fields)?, attempt).await.map(Json))
+        .once(parse, async |caller, import, attempt| import_number(&app, &caller, import, attempt).await.map(Json))
         .await
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use domain::Clock;
+use domain::audit::Actor;
 use serde_json::{Value, json};
 use tests::TestApp;
 use tests::deployed::Deployed;
@@ -88,5 +90,12 @@ async fn it_may_do_what_it_does_and_nothing_else() {
     app.clock.advance(Duration::from_mins(10));
     app.tell_low().await;
     third().send().await.ok();
+    // What a dead run has made may be gone by then.
+    let fourth = || import("+12125550145", None).header("idempotency-key", "fourth");
+    faults.die_after("table TransactWriteItems", fourth()).await;
+    let number = app.stored_number("+12125550145").await;
+    app.bundle.table.remove_number(number, None, &Actor::System("tests"), app.clock.now()).await.unwrap();
+    app.clock.advance(Duration::from_mins(10));
+    fourth().send().await.refused(422, "IDEMPOTENCY_KEY_REUSED");
     lambda.check_policy();
 }

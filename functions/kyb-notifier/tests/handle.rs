@@ -83,6 +83,7 @@ impl World {
             buying_enabled: true,
             purchase_policy: None,
             hold: None,
+            verification: None,
             created_at: Timestamp::from_millis(0),
             cursor_key: [0; 32],
         };

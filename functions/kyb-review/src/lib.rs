@@ -10,8 +10,8 @@ mod review;
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing;
@@ -22,7 +22,7 @@ use runtime::settings::SettingsError;
 use runtime::{Function, Start};
 use table::Table;
 use tokio::time::timeout_at;
-use web::{ApiError, ApiResult, Http};
+use web::{ApiError, ApiResult, Http, whole_body};
 
 use crate::interaction::Interaction;
 use crate::review::Deadlines;
@@ -63,14 +63,13 @@ pub fn start(start: &Start) -> Result<Function, SettingsError> {
 }
 
 fn routes(app: App) -> Http {
-    Http::new()
-        .at("/slack/interactions", routing::post(interact).layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES)))
-        .with_state(app)
+    Http::new().at("/slack/interactions", routing::post(interact)).with_state(app)
 }
 
 /// `POST /slack/interactions`
-async fn interact(State(app): State<App>, headers: HeaderMap, body: Bytes) -> ApiResult<Response> {
+async fn interact(State(app): State<App>, headers: HeaderMap, body: Body) -> ApiResult<Response> {
     let time = Deadlines::from_now();
+    let body = whole_body(body, BODY_LIMIT_BYTES).await?;
     let signed = timeout_at(time.decided, app.signing.verify(&headers, &body, app.clock.now())).await;
     signed.map_err(|late| Error::Busy(late.into()))?.map_err(refusal)?;
     Ok(match interaction::read(&body) {
@@ -86,6 +85,7 @@ async fn interact(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Ap
 fn refusal(unsigned: Unsigned) -> ApiError {
     match unsigned {
         Unsigned::Forged => ApiError::Unauthorized,
-        Unsigned::Failed(source) => Error::internal(source).into(),
+        // Before the operator has put the secret in, nobody can sign, and everybody can call: no fault that alarms.
+        Unsigned::Failed(source) => Error::Busy(source).into(),
     }
 }

@@ -224,8 +224,24 @@ async fn signed_calls_of_any_form_are_answered_and_change_nothing() {
     let huge = vec![b'x'; 1_100_000];
     let mut call = event("slack-approve", &[]);
     call["body"] = BASE64_STANDARD.encode(&huge).into();
-    assert_eq!(lambda.invoke(&signed(&app, call, &huge)).await["statusCode"], 413);
+    let refused = lambda.invoke(&signed(&app, call, &huge)).await;
+    let body: Value = serde_json::from_str(refused["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&refused["statusCode"], &body["code"]), (&json!(413), &json!("PAYLOAD_TOO_LARGE")));
+    assert!(body["error"].as_str().unwrap().contains("1024 KiB"), "{body}");
     assert_eq!(stored(&app, &submission).await, submission);
+}
+
+#[tokio::test]
+async fn before_its_secret_is_set_every_call_is_told_to_come_again_and_nothing_alarms() {
+    let app = TestApp::empty().await;
+    let mut environment = environment(&app);
+    // What Secrets Manager makes until the operator puts the real one in.
+    environment.insert("SLACK_SECRET", "random placeholder".to_owned());
+    let lambda = Lambda::start(BINARY, &environment).await;
+    let refused = lambda.invoke(&signed(&app, event("slack-approve", &[]), b"")).await;
+    let body: Value = serde_json::from_str(refused["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&refused["statusCode"], &body["code"]), (&json!(503), &json!("BUSY")));
+    assert!(lambda.log(&[]).iter().all(|line| line["level"] != "ERROR"));
 }
 
 #[tokio::test]

@@ -330,16 +330,16 @@ impl OverviewRow {
             }),
             required_attestation: AttestationRow { version, text, terms_version, terms_url },
             attestation_required: !matches!(status, Some(Status::Submitted | Status::Approved)),
-            compliance_access: ComplianceAccess::of(organization, status, app.policy),
+            compliance_access: ComplianceAccess::of(organization, app.policy),
         }
     }
 }
 
 impl ComplianceAccess {
-    fn of(organization: &Organization, status: Option<Status>, deployment: PurchasePolicy) -> Self {
+    fn of(organization: &Organization, deployment: PurchasePolicy) -> Self {
         if organization.hold.is_some() {
             Self::Suspended
-        } else if organization.accepts(status, deployment) {
+        } else if organization.is_verified(deployment) {
             Self::Enabled
         } else {
             Self::AwaitingAttestation
@@ -355,6 +355,7 @@ impl SubmissionRow {
                 (Some(ProfileRow::new(form, caller)), Some(RepresentativeRow::new(form)), None)
             }
             Filing::Short(declaration) => (None, None, Some(declaration.into())),
+            Filing::Erased => (None, None, None),
         };
         let (slack_notification_status, job, error) = match &submission.notification {
             Notification::NotQueued => (NotificationStatus::NotQueued, None, None),

@@ -3,11 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use domain::kyb::{Attestation, Filing, Notification, Status, Submission, SubmittedBy};
+use domain::idempotency::Made;
+use domain::kyb::{Attestation, Field, Filing, Notification, Status, Submission, SubmittedBy};
 use domain::organization::Hold;
 use domain::{Error, Result, Timestamp, chain};
 use runtime::message::SubmissionHandle;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoResponses, ToSchema};
@@ -85,22 +87,44 @@ pub(crate) enum SubmitRefusals {
     ),
 )]
 pub(crate) async fn submit(State(app): State<App>, request: Keyed<Compliance>) -> ApiResult<Response> {
-    request
-        .once(async |caller, fields, attempt| {
-            let (submitted, hold) = submit_filing(&app, &caller, fields, &attempt).await?;
-            Ok(Json(SubmissionRow::new(&submitted, hold.as_ref(), &caller)))
-        })
-        .await
+    let now = app.clock.now();
+    let run = async |caller: Caller, form, attempt: Attempt| {
+        let (submitted, hold) = submit_filing(&app, &caller, form, &attempt).await?;
+        Ok(Json(SubmissionRow::new(&submitted, hold.as_ref(), &caller)))
+    };
+    let restore = async |caller: Caller, made, body| restored(&app, &caller, made, body).await;
+    request.once_keeping(without_registration_id, |fields| parse(fields, now), run, restore).await
+}
+
+const REGISTRATION_ID: &str = "\"registrationId\":";
+
+/// An answer as it is kept for a replay: a registration id stands with its verification and nowhere else, where it can be
+/// erased. The answer is compact JSON of ours, so the name with its quotes stands there once, and in no text.
+fn without_registration_id(answer: String) -> String {
+    let Some((before, rest)) = answer.split_once(REGISTRATION_ID) else { return answer };
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+    let _ = values.next();
+    let after = rest.get(values.byte_offset()..).unwrap_or_default();
+    format!("{before}{REGISTRATION_ID}null{after}")
+}
+
+/// A kept answer with the registration id as it was filed; without one once it is erased.
+async fn restored(app: &App, caller: &Caller, made: Option<Made>, answer: String) -> Result<String> {
+    let Some(Made::Submission(id)) = made else { return Ok(answer) };
+    let submission = app.table.submission(&caller.organization, &id).await?;
+    let filed = submission.map(|submission| submission.filing.answer(Field::RegistrationId).to_owned());
+    let Some(filed) = filed.filter(|filed| !filed.is_empty()) else { return Ok(answer) };
+    let value = serde_json::to_string(&filed).map_err(Error::internal)?;
+    Ok(answer.replacen(&format!("{REGISTRATION_ID}null"), &format!("{REGISTRATION_ID}{value}"), 1))
 }
 
 async fn submit_filing(
     app: &App,
     caller: &Caller,
-    fields: Fields,
+    (filing, attestation): (Filing, Attestation),
     attempt: &Attempt,
 ) -> Result<(Submission, Option<Hold>)> {
     let (organization, id, now) = (&caller.organization, attempt.seed.submission(), app.clock.now());
-    let (filing, attestation) = parse(fields, now)?;
     if let Some(id) = attempt.earlier_submission() {
         let (earlier, owner) =
             tokio::try_join!(app.table.submission(organization, id), app.table.organization(organization))?;

@@ -9,7 +9,7 @@ use domain::carrier::{Ordered, Refusal};
 use domain::number::{PhoneNumber, Routing};
 use domain::settlement::SENT_WITHIN;
 use domain::{E164, Error, Result, chain};
-use table::View;
+use table::{Rate, View};
 use tokio::time::Instant;
 use utoipa::{IntoResponses, ToSchema};
 use web::{ApiResult, Attempt, Caller, Fields, Keyed, Write};
@@ -74,22 +74,22 @@ pub(crate) enum BuyRefusals {
 ///
 /// Orders the number from the carrier and takes the set-up price and the first month from the prepaid credits.
 /// When the carrier's word stays out, the answer is the number with `setupStatus.status` `action_required`; it is
-/// settled without another request.
+/// settled without another request. Searches and purchases together are limited to 60 a minute for each organization.
 #[utoipa::path(
     post, path = NUMBERS, operation_id = "createPhoneNumber", tag = "Telephony",
     security(("bearerAuth" = ["write"])),
     request_body = CreateRequest,
     params(web::answers::IdempotencyHeader),
     responses(
-        NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Payment,
+        NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Payment, web::answers::RateLimited,
         web::answers::Unread, web::answers::KeyReused, BuyRefusals,
     ),
 )]
 pub(crate) async fn buy(State(app): State<App>, request: Keyed<Write>) -> ApiResult<Response> {
     let started = Instant::now();
     request
-        .once(async |caller, fields, attempt| {
-            let number = purchase_number(&app, &caller, parse(fields)?, attempt, started).await?;
+        .once(parse, async |caller, purchase, attempt| {
+            let number = purchase_number(&app, &caller, purchase, attempt, started).await?;
             Ok(app.row(&number))
         })
         .await
@@ -116,8 +116,12 @@ async fn purchase_number(
         return Ok(earlier);
     }
     let agent = routing.agent.clone();
-    let gates = app.table.purchase_gates(organization, &e164, agent.as_ref()).await?;
+    let counted = app.table.count(organization, Rate::Searches, app.clock.now());
+    let gates = app.table.purchase_gates(organization, &e164, agent.as_ref());
+    let (gates, counted) = tokio::join!(gates, counted);
+    let gates = gates?;
     gates.judge(app.prices, app.policy)?;
+    counted?;
     // The carrier takes orders only for numbers that a recent search has shown.
     if !app.carrier.still_sells(&e164, app.price_limits).await.map_err(Error::not_ordered)? {
         // It may be gone because somebody here has just bought it, which callers are told first.

@@ -7,9 +7,10 @@ use domain::number::{PhoneNumber, ReleaseReason, Source};
 use domain::{Error, Result};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
-use web::{ApiResult, NumberPath, Write};
+use web::{ApiResult, IfMatch, NumberPath, Write};
 
 use crate::app::{App, Id, NUMBER};
+use crate::update::IfMatchHeader;
 
 /// The answer to a release.
 #[derive(Serialize, ToSchema)]
@@ -35,33 +36,39 @@ pub(crate) enum ReleaseRefusals {
 /// Release a phone number
 ///
 /// A managed number goes back to the carrier, an imported one is only forgotten here. When the carrier fails or refuses,
-/// the number stays, out of use, and DELETE again continues.
+/// the number stays, out of use, and DELETE again continues. With `If-Match`, only the version that the caller has seen is
+/// released.
 #[utoipa::path(
     delete, path = NUMBER, operation_id = "deletePhoneNumber", tag = "Telephony",
     security(("bearerAuth" = ["write"])),
-    params(Id),
+    params(Id, IfMatchHeader),
     responses(
         (status = 200, description = "Release result", body = Released),
         web::answers::Invalid, web::answers::Failures, web::answers::Missing, ReleaseRefusals,
+        web::answers::Precondition,
     ),
 )]
 pub(crate) async fn release(
     State(app): State<App>,
     Write(caller): Write,
     NumberPath(id): NumberPath,
+    IfMatch(expected): IfMatch,
 ) -> ApiResult<Json<Released>> {
     let number = app.table.find_number(&caller.organization, &id).await?.ok_or(Error::NotFound)?;
     let actor = caller.actor();
     match number.source {
-        Source::Managed(_) => release_managed(&app, number, &actor).await?,
-        Source::SipTrunk { .. } => app.table.remove_number(number, &actor, app.clock.now()).await?,
+        Source::Managed(_) => release_managed(&app, number, expected, &actor).await?,
+        Source::SipTrunk { .. } => app.table.remove_number(number, expected, &actor, app.clock.now()).await?,
     }
     Ok(Json(Released { released: true }))
 }
 
 /// First out of use, then back to the carrier, then out of the table: wherever this stops, DELETE again continues.
-async fn release_managed(app: &App, number: PhoneNumber, actor: &Actor) -> Result<()> {
-    let release = |number: PhoneNumber| number.release(ReleaseReason::Requested, app.clock.now());
+async fn release_managed(app: &App, number: PhoneNumber, expected: Option<u64>, actor: &Actor) -> Result<()> {
+    let release = |number: PhoneNumber| {
+        number.expect(expected)?;
+        number.release(ReleaseReason::Requested, app.clock.now())
+    };
     let releasing = app.table.transition(number, release, Action::ReleaseBegun, actor).await?;
     settling::finish_release(&app.table, &app.carrier, releasing, actor, app.clock.now()).await
 }

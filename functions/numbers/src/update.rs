@@ -52,14 +52,14 @@ pub(crate) enum UpdateRefusals {
 /// Update a phone number
 ///
 /// What is absent stays, null clears (direction cannot be null), `dispatchMetadataTemplate` is replaced whole. With
-/// `If-Match`, only the version that the caller has seen is changed.
+/// `If-Match`, only the version that the caller has seen is changed. Limited to 300 a minute for each organization.
 #[utoipa::path(
     patch, path = NUMBER, operation_id = "updatePhoneNumber", tag = "Telephony",
     security(("bearerAuth" = ["write"])),
     params(Id, IfMatchHeader), request_body = UpdateRequest,
     responses(
         NumberAnswers, web::answers::Invalid, web::answers::Failures, web::answers::Missing,
-        UpdateRefusals, web::answers::Precondition, web::answers::Unread,
+        UpdateRefusals, web::answers::Precondition, web::answers::Unread, web::answers::RateLimited,
     ),
 )]
 pub(crate) async fn update(

@@ -1,12 +1,17 @@
 //! The built binary, run as Lambda runs it.
 #![allow(clippy::unwrap_used, reason = "a test stops at whatever goes wrong")]
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use domain::Clock;
+use domain::audit::Actor;
 use domain::carrier::CarrierNumberId;
 use serde_json::{Value, json};
 use tests::TestApp;
 use tests::deployed::Deployed;
+use tests::faults::Faults;
 use tests::lambda::{Lambda, anonymous, environment, event, refusal, with_body, with_method};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_numbers");
@@ -114,6 +119,24 @@ async fn a_query_that_no_uri_may_hold_is_answered_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_host_or_a_scheme_that_no_uri_may_hold_is_answered_all_the_same() {
+    let app = TestApp::empty().await;
+    let lambda = Lambda::start(BINARY, &environment(&app)).await;
+    for value in
+        ["", " ", "a b", "<b>", "[::1", "a:b:c", "host:99999", "@", "/", "\\\\", "ü", "%zz", "http", "ftp", "1:"]
+    {
+        for header in ["host", "x-forwarded-proto"] {
+            let mut odd = list(&app);
+            odd["headers"][header] = value.into();
+            lambda.call(&odd).await.ok();
+        }
+        let mut odd = list(&app);
+        odd["requestContext"]["domainName"] = value.into();
+        lambda.call(&odd).await.ok();
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_answered_is_refused_in_the_form_of_the_contract() {
     let app = TestApp::approved().await;
     let lambda = Lambda::start(BINARY, &environment(&app)).await;
@@ -175,7 +198,8 @@ async fn logs_are_json_lines_that_hold_neither_keys_nor_numbers_nor_what_custome
 
 #[tokio::test]
 async fn it_may_do_what_it_does_and_nothing_else() {
-    let app = TestApp::approved().await;
+    let faults = Faults::default();
+    let app = TestApp::struck_by(&faults).await;
     let imported = app.import("+12125550142").send().await.ok();
     let lambda = Deployed::start("numbers", app).await;
     let app = &lambda.app;
@@ -185,11 +209,19 @@ async fn it_may_do_what_it_does_and_nothing_else() {
     app.buy("+14155550409").send().await.refused(409, "PHONE_NUMBER_UNAVAILABLE");
     app.buy("+14155550500").send().await.ok();
     app.resumed(|| app.buy("+14155550143")).await.ok();
+    // What a run that died has paid for may be refunded by then.
+    let refunded = || app.buy("+14155550144").header("idempotency-key", "refunded");
+    faults.die_after("table TransactWriteItems", refunded()).await;
+    let number = app.stored_number("+14155550144").await;
+    app.bundle.table.refund_purchase(number, &Actor::System("tests"), app.clock.now()).await.unwrap();
+    app.clock.advance(Duration::from_mins(10));
+    let anew = refunded().send().await.ok();
     app.get("/v1/phone-numbers").send().await.ok();
     app.get("/v1/phone-numbers?limit=1").send().await.ok();
     app.tell_low().await;
     app.get("/v1/phone-numbers").send().await.ok();
     let path = |row: &Value| format!("/v1/phone-numbers/{}", row["id"].as_str().unwrap());
+    app.delete(&path(&anew)).send().await.ok();
     app.get(&path(&bought)).send().await.ok();
     for change in [json!({ "label": "Desk" }), json!({ "agentId": "agent_2" }), json!({ "agentId": null })] {
         app.patch(&path(&bought), &change).send().await.ok();

@@ -66,6 +66,27 @@ async fn under_review_is_enough_to_buy_once_the_operator_says_so() {
 }
 
 #[tokio::test]
+async fn keys_are_listed_with_their_names_their_last_use_and_their_end() {
+    let desk = Desk::approved().await;
+    let org = desk.org();
+    let issue = ["keys", "issue", &org, "--name", "Billing", "--expires"];
+    let end = "2100-01-01T00:00:00.000Z";
+    let issued = desk.json(&[&issue[..], &[end]].concat()).await;
+    desk.run(&[&issue[..], &["2020-01-01T00:00:00Z"]].concat())
+        .await
+        .refused("has passed: name a time that is to come");
+    let listed = async || {
+        let keys = desk.json(&["keys", "list", &org]).await;
+        keys.as_array().unwrap().iter().find(|key| key["id"] == issued["id"]).unwrap().clone()
+    };
+    let unused = listed().await;
+    assert_eq!((&unused["name"], &unused["expiresAt"]), (&json!("Billing"), &json!(end)));
+    assert_eq!(unused["lastUsedAt"], json!(null));
+    desk.app.get("/v1/phone-numbers").key(issued["apiKey"].as_str().unwrap()).send().await.ok();
+    assert!(listed().await["lastUsedAt"].is_string());
+}
+
+#[tokio::test]
 async fn a_key_is_shown_once_allows_what_was_said_and_ends_when_revoked() {
     let desk = Desk::approved().await;
     let org = desk.org();

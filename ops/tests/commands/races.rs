@@ -87,8 +87,10 @@ async fn a_key_is_revoked_once_and_leaves_one_event_whoever_else_revokes_it() {
         let grant = Grant {
             id: ApiKeyId::new(now, rand::random()),
             organization: desk.app.organization.clone(),
+            name: None,
             scopes: Scope::ALL.to_vec(),
             created_at: now,
+            expires_at: None,
             revoked_at: None,
         };
         desk.app.dynamo.set(weather);
@@ -125,6 +127,7 @@ async fn of_many_who_create_an_organization_one_does() {
                     buying_enabled: true,
                     purchase_policy: None,
                     hold: None,
+                    verification: None,
                     created_at: desk.app.clock.now(),
                     cursor_key: rand::random(),
                 };

@@ -168,3 +168,36 @@ async fn a_registration_id_is_masked_unless_it_is_asked_for() {
     let revealed = desk.json(&["verifications", "show", &org, "--reveal"]).await;
     assert_eq!(revealed["businessProfile.registrationId"], "12-3456789");
 }
+
+#[tokio::test]
+async fn what_was_filed_is_erased_here_and_in_slack_and_that_it_was_decided_stays() {
+    let desk = Desk::with(World::default()).await;
+    let org = desk.org();
+    let first = submit(&desk, "Ada's Secret Firm").await;
+    desk.run(&["orgs", "erase", &org, "--yes"]).await.refused("is under review: approve or reject it first");
+    let reject = ["verifications", "reject", &org, &first, "--reason", "Ada is unknown", "--yes"];
+    assert_eq!(desk.json(&reject).await["status"], "rejected");
+    let keyed = json!({ "declaration": { "businessName": "Ada's Second Firm", "useCase": "Calls" }, "attestationAccepted": true });
+    let filed = desk.app.post("/v1/phone-numbers/kyb/submit", &keyed).header("idempotency-key", "k").send().await.ok();
+    desk.app.bundle.notifications.settled().await;
+    let second = filed["id"].as_str().unwrap().to_owned();
+    assert_eq!(desk.json(&["verifications", "approve", &org, &second]).await["status"], "approved");
+    assert_eq!(desk.json(&["brand", "set", &org, "--company-name", "Ada's Brand"]).await["changed"], true);
+
+    desk.run(&["orgs", "erase", &org]).await.refused("which cannot be undone: say --yes");
+    let erased = desk.json(&["orgs", "erase", &org, "--yes"]).await;
+    assert_eq!((&erased["erased"], &erased["notRewrittenInSlack"]), (&json!(2), &json!([])));
+    let stored = format!("{:?}", desk.app.items().await);
+    assert!(!stored.contains("Ada"), "{stored}");
+    assert!(!format!("{:?}", slack(&desk)).contains("Ada"), "{:?}", slack(&desk));
+    assert_eq!(desk.json(&["orgs", "erase", &org, "--yes"]).await["erased"], 2, "it can be run again");
+
+    let seen = desk.app.get("/v1/phone-numbers/kyb").send().await.ok();
+    let submission = &seen["submission"];
+    assert_eq!((&seen["status"], &seen["complianceAccess"]), (&json!("approved"), &json!("enabled")));
+    assert_eq!((&submission["reviewerUserId"], &submission["declaration"]), (&json!("grace"), &Value::Null));
+    let events = desk.json(&["events", &org, &second]).await;
+    assert_eq!((&events[0]["action"], &events[0]["actorId"]), (&json!("erased"), &json!("grace")));
+    assert_eq!(events[1]["action"], "approved");
+    desk.app.check_books().await;
+}

@@ -6,7 +6,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::{ApiKeyId, OrganizationId, Timestamp};
+use crate::{ApiKeyId, Name, OrganizationId, Timestamp};
 
 const PREFIX: &str = "sk_live_";
 
@@ -112,9 +112,21 @@ impl Scope {
 pub struct Grant {
     pub id: ApiKeyId,
     pub organization: OrganizationId,
+    /// What the operator calls it.
+    pub name: Option<Name>,
     pub scopes: Vec<Scope>,
     pub created_at: Timestamp,
+    /// From then on it stops working.
+    pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+}
+
+impl Grant {
+    /// Whether the key works at this time.
+    #[must_use]
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
 }
 
 #[cfg(test)]

@@ -54,6 +54,8 @@ pub enum Action {
     Rejected,
     /// An approved verification, or an API key, was revoked.
     Revoked,
+    /// The values of a verification were erased.
+    Erased,
     /// An API key was issued.
     Issued,
 }
@@ -82,6 +84,7 @@ impl Action {
             Self::Approved => "approved",
             Self::Rejected => "rejected",
             Self::Revoked => "revoked",
+            Self::Erased => "erased",
             Self::Issued => "issued",
         }
     }
@@ -235,6 +238,20 @@ impl Event {
             actor: actor.clone(),
             action: reached(decided.status()),
             changed: differing(&fields),
+        }
+    }
+
+    /// The values of a verification have been erased.
+    #[must_use]
+    pub(crate) fn verification_erased(old: &Submission, actor: &Actor, at: Timestamp) -> Self {
+        let said = old.filing.answers().into_iter().filter(|(_, text)| !text.is_empty());
+        Self {
+            organization: old.organization.clone(),
+            subject: Subject::Verification(old.id.clone()),
+            at,
+            actor: actor.clone(),
+            action: Action::Erased,
+            changed: said.map(|(field, _)| field.path()).collect(),
         }
     }
 

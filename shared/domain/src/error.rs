@@ -39,7 +39,7 @@ pub enum Error {
     NotFound,
     #[error("The phone number has changed since the version that was read")]
     Changed,
-    #[error("Too many searches; try again in a moment")]
+    #[error("Too many requests of this kind within a minute; try again in a moment")]
     RateLimited { retry_after: Duration },
 
     #[error("This Idempotency-Key was used with another body; use a new key for a new request")]

@@ -113,6 +113,7 @@ impl Kind {
                 | Action::ReleaseRefused
                 | Action::LateOrderReleased
                 | Action::DraftSaved
+                | Action::Erased
                 | Action::Issued,
                 _,
             ) => None,

@@ -227,6 +227,12 @@ pub struct PhoneNumber {
 }
 
 impl PhoneNumber {
+    /// # Errors
+    /// [`Error::Changed`] when this is another version than the one that was asked for.
+    pub fn expect(&self, version: Option<u64>) -> Result<()> {
+        if version.is_none_or(|version| version == self.version) { Ok(()) } else { Err(Error::Changed) }
+    }
+
     /// A managed number whose order is about to be sent: paid for one month from `now`.
     #[must_use]
     pub fn ordering(

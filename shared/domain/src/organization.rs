@@ -82,6 +82,9 @@ pub struct Organization {
     /// The operator's word for this organization; `None` leaves it to the deployment's policy.
     pub purchase_policy: Option<PurchasePolicy>,
     pub hold: Option<Hold>,
+    /// How the current verification stands, which is all that a purchase reads of it; `None` while nothing was submitted
+    /// since the last decision, or ever.
+    pub verification: Option<kyb::Status>,
     /// The beginning of 1970 for one that was created before this was remembered.
     pub created_at: Timestamp,
     /// 256 random bits that seal this organization's page cursors.
@@ -95,27 +98,27 @@ impl Organization {
         self.purchase_policy.unwrap_or(deployment)
     }
 
-    /// Whether a verification in this state is enough to buy, given the deployment's policy.
+    /// Whether the verification stands well enough to buy, given the deployment's policy.
     #[must_use]
-    pub fn accepts(&self, verification: Option<kyb::Status>, deployment: PurchasePolicy) -> bool {
-        verification.is_some_and(|status| self.policy(deployment).accepted().contains(&status))
+    pub fn is_verified(&self, deployment: PurchasePolicy) -> bool {
+        self.verification.is_some_and(|status| self.policy(deployment).accepted().contains(&status))
     }
 
     /// The first gates of a purchase, in the order in which callers are told of them.
     ///
     /// # Errors
     /// The first gate that is shut.
-    pub fn may_buy(&self, verification: Option<kyb::Status>, deployment: PurchasePolicy) -> Result<()> {
+    pub fn may_buy(&self, deployment: PurchasePolicy) -> Result<()> {
         if !self.buying_enabled {
             return Err(Error::BuyingDisabled);
         }
         if self.hold.is_some() {
-            return Err(match verification {
+            return Err(match self.verification {
                 Some(kyb::Status::Submitted) => Error::KybSuspendedUnderReview,
                 _ => Error::KybSuspended,
             });
         }
-        if self.accepts(verification, deployment) { Ok(()) } else { Err(Error::KybRequired) }
+        if self.is_verified(deployment) { Ok(()) } else { Err(Error::KybRequired) }
     }
 }
 
@@ -131,6 +134,7 @@ mod tests {
             buying_enabled: true,
             purchase_policy: None,
             hold: None,
+            verification: None,
             created_at: Timestamp::from_millis(0),
             cursor_key: [0; 32],
         }
@@ -141,13 +145,14 @@ mod tests {
         let mut org = organization();
         org.hold = Some(Hold { at: Timestamp::from_millis(0), reason: HoldReason::Rejected });
         org.buying_enabled = false;
-        let verdict = |org: &Organization| org.may_buy(None, PurchasePolicy::Approved).unwrap_err();
+        let verdict = |org: &Organization| org.may_buy(PurchasePolicy::Approved).unwrap_err();
         assert!(matches!(verdict(&org), Error::BuyingDisabled));
         org.buying_enabled = true;
         assert!(matches!(verdict(&org), Error::KybSuspended));
-        let waiting = org.may_buy(Some(Status::Submitted), PurchasePolicy::Submitted);
+        org.verification = Some(Status::Submitted);
+        let waiting = org.may_buy(PurchasePolicy::Submitted);
         assert!(matches!(waiting, Err(Error::KybSuspendedUnderReview)), "another submission would be refused");
-        org.hold = None;
+        (org.hold, org.verification) = (None, None);
         assert!(matches!(verdict(&org), Error::KybRequired));
     }
 
@@ -164,9 +169,11 @@ mod tests {
             (PurchasePolicy::Submitted, Some(Status::Revoked), false),
             (PurchasePolicy::Approved, None, false),
         ] {
-            assert_eq!(org.may_buy(status, policy).is_ok(), allowed, "{policy:?} {status:?}");
+            org.verification = status;
+            assert_eq!(org.may_buy(policy).is_ok(), allowed, "{policy:?} {status:?}");
         }
         org.purchase_policy = Some(PurchasePolicy::Approved);
-        assert!(org.may_buy(Some(Status::Submitted), PurchasePolicy::Submitted).is_err());
+        org.verification = Some(Status::Submitted);
+        assert!(org.may_buy(PurchasePolicy::Submitted).is_err());
     }
 }

@@ -99,6 +99,13 @@ impl Recorded<Submission> {
         Self::of(decided, audit)
     }
 
+    /// The values of `old` are erased.
+    #[must_use]
+    pub fn erased(old: &Submission, erased: Submission, actor: &Actor) -> Self {
+        let audit = Event::verification_erased(old, actor, erased.updated_at);
+        Self::of(erased, audit)
+    }
+
     fn of(mut row: Submission, audit: Event) -> Self {
         let event = Kind::of(&audit).map(|kind| {
             row.sequence += 1;

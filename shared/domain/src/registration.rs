@@ -4,7 +4,7 @@ use crate::credits::Credits;
 use crate::number::Prices;
 use crate::organization::{Organization, PurchasePolicy};
 use crate::sip_connection::SipConnection;
-use crate::{Error, Issue, OrganizationId, PhoneNumberId, Result, kyb};
+use crate::{Error, Issue, OrganizationId, PhoneNumberId, Result};
 
 /// Who holds a phone number, across all organizations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,6 @@ fn judge_claim(claim: Option<&Claim>, caller: &OrganizationId) -> Result<()> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PurchaseGates {
     pub organization: Organization,
-    pub verification: Option<kyb::Status>,
     pub claim: Option<Claim>,
     pub agent: AgentStanding,
     pub credits: Credits,
@@ -61,7 +60,7 @@ impl PurchaseGates {
     /// # Errors
     /// The first gate that is shut.
     pub fn judge(&self, prices: Prices, deployment: PurchasePolicy) -> Result<()> {
-        self.organization.may_buy(self.verification, deployment)?;
+        self.organization.may_buy(deployment)?;
         judge_claim(self.claim.as_ref(), &self.organization.id)?;
         self.agent.judge()?;
         let required = prices.purchase();
@@ -123,6 +122,7 @@ impl ImportGates {
 mod tests {
     use super::*;
     use crate::Timestamp;
+    use crate::kyb::Status;
     use crate::organization::{Hold, HoldReason};
 
     const DOLLAR: crate::MicroUsd = crate::MicroUsd::from_micros(1_000_000);
@@ -145,10 +145,10 @@ mod tests {
                 buying_enabled: false,
                 purchase_policy: None,
                 hold: Some(Hold { at: Timestamp::from_millis(0), reason: HoldReason::Revoked }),
+                verification: None,
                 created_at: Timestamp::from_millis(0),
                 cursor_key: [0; 32],
             },
-            verification: None,
             claim: Some(Claim { organization: org("org_2"), number: number() }),
             agent: AgentStanding::Unknown,
             credits: Credits { balance: crate::MicroUsd::from_micros(1_999_999), ..Credits::default() },
@@ -164,7 +164,7 @@ mod tests {
         assert!(matches!(judge(&gates), Err(Error::KybSuspended)));
         gates.organization.hold = None;
         assert!(matches!(judge(&gates), Err(Error::KybRequired)));
-        gates.verification = Some(kyb::Status::Approved);
+        gates.organization.verification = Some(Status::Approved);
         assert!(matches!(judge(&gates), Err(Error::AlreadyRegistered { own: None })));
         gates.claim = Some(Claim { organization: org("org_1"), number: number() });
         assert!(matches!(judge(&gates), Err(Error::AlreadyRegistered { own: Some(_) })));

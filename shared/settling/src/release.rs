@@ -29,7 +29,7 @@ pub async fn finish_release(
             Release::Refused(cause) => return Err(refused(table, number, cause, actor, now).await?),
         }
     }
-    match table.remove_number(number, actor, now).await {
+    match table.remove_number(number, None, actor, now).await {
         // Somebody else has finished the same release.
         Err(Error::NotFound) => Ok(()),
         removed => removed,

@@ -1,8 +1,10 @@
 //! API keys by their hash, and by their id for operators.
 
+use std::time::Duration;
+
 use domain::api_key::{ApiKeyHash, Grant, Scope};
 use domain::audit::{Actor, Event};
-use domain::{ApiKeyId, Error, OrganizationId, Result, Timestamp};
+use domain::{ApiKeyId, Error, Name, OrganizationId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
@@ -16,8 +18,11 @@ use crate::transaction::{Condition, Outcome, Transaction};
 struct ApiKeyItem {
     id: String,
     organization_id: String,
+    name: Option<String>,
     scopes: Vec<String>,
     created_at: String,
+    /// Not `expiresAt`: a key that has expired stays, and DynamoDB deletes what has that attribute.
+    valid_until: Option<String>,
     revoked_at: Option<String>,
 }
 
@@ -38,12 +43,14 @@ impl TryFrom<NamedKeyItem> for ApiKeyHash {
 impl From<&Grant> for ApiKeyItem {
     fn from(grant: &Grant) -> Self {
         // Whole, so that a new field is not forgotten here.
-        let Grant { id, organization, scopes, created_at, revoked_at } = grant;
+        let Grant { id, organization, name, scopes, created_at, expires_at, revoked_at } = grant;
         Self {
             id: id.to_string(),
             organization_id: organization.to_string(),
             scopes: scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            name: name.as_ref().map(Name::to_string),
             created_at: created_at.to_string(),
+            valid_until: expires_at.map(|at| at.to_string()),
             revoked_at: revoked_at.map(|at| at.to_string()),
         }
     }
@@ -58,13 +65,39 @@ impl TryFrom<ApiKeyItem> for Grant {
             organization: OrganizationId::parse(&item.organization_id).map_err(corrupt("organizationId"))?,
             // A scope that this version does not know allows nothing here.
             scopes: item.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect(),
+            name: item.name.map(|name| Name::from_stored(&name)).transpose().map_err(corrupt("name"))?,
             created_at: time("createdAt", &item.created_at)?,
+            expires_at: optional_time("validUntil", item.valid_until.as_deref())?,
             revoked_at: optional_time("revokedAt", item.revoked_at.as_deref())?,
         })
     }
 }
 
+/// A key's last use is written down again after this long.
+const USE_RECORDED_EVERY: Duration = Duration::from_hours(1);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UseItem {
+    used_at: String,
+}
+
 impl Table {
+    /// Remembers that a key is used, unless that was remembered within the last hour.
+    pub async fn record_key_use(&self, id: &ApiKeyId, now: Timestamp) -> Result<()> {
+        let hour_ago = now.minus(USE_RECORDED_EVERY).to_string();
+        let due = Condition::new("attribute_not_exists(usedAt) OR usedAt <= :hourAgo")
+            .text(":hourAgo", &hour_ago)
+            .text(":now", &now.to_string());
+        self.update_if(Key::api_key_use(id), "SET usedAt = :now", due).await.map(drop)
+    }
+
+    /// When a key was last used, at most 70 minutes too early; `None` for one that was never used.
+    pub async fn key_used_at(&self, id: &ApiKeyId) -> Result<Option<Timestamp>> {
+        let item = self.get::<UseItem>(Key::api_key_use(id)).await?;
+        item.map(|item| time("usedAt", &item.used_at)).transpose()
+    }
+
     /// What a key allows; `None` for a key that was never issued.
     pub async fn api_key(&self, hash: &ApiKeyHash) -> Result<Option<Grant>> {
         self.get::<ApiKeyItem>(Key::api_key(hash)).await?.map(Grant::try_from).transpose()

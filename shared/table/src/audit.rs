@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Table;
 use crate::item::{Item, from_item, key_attributes, time, to_item};
-use crate::keys::{Key, events_of};
+use crate::keys::{Key, event_partition, events_of};
 use crate::pages::Pages;
 use crate::transaction::{Condition, Transaction};
 
@@ -117,7 +117,7 @@ impl Table {
         page: &EventPage,
     ) -> Result<Vec<RecordedEvent>> {
         let prefix = events_of(subject);
-        let newest_first = self.prefixed(organization, &prefix).scan_index_forward(false);
+        let newest_first = self.prefixed(event_partition(organization), &prefix).scan_index_forward(false);
         let after = page.after.as_ref().map(|position| Key::event_at(organization, subject, position));
         let after = after.map(|key| key_attributes(key).into());
         let events = Pages::of(newest_first, after).at_most(page.limit).await?;

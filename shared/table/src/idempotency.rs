@@ -59,7 +59,8 @@ pub struct Lease {
 #[derive(Clone, Debug)]
 pub enum Begun {
     Run(Lease),
-    Replay(RecordedAnswer),
+    /// The answer, and what the request has made.
+    Replay(RecordedAnswer, Option<Made>),
 }
 
 impl Table {
@@ -85,7 +86,7 @@ impl Table {
                 return Err(Error::IdempotencyKeyReused);
             }
             if let Some(AnswerItem { etag, body }) = record.answer {
-                return Ok(Begun::Replay(RecordedAnswer { etag, body }));
+                return Ok(Begun::Replay(RecordedAnswer { etag, body }, found.made));
             }
             let left = Timestamp::from_millis(record.lease_until).since(now);
             if !left.is_zero() {

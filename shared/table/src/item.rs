@@ -32,6 +32,15 @@ pub(crate) fn key_attributes(key: Key) -> [(String, AttributeValue); 2] {
     [(PK.to_owned(), AttributeValue::S(key.pk)), (SK.to_owned(), AttributeValue::S(key.sk))]
 }
 
+/// The key of a stored item.
+pub(crate) fn key_of(item: &Item) -> Result<Key> {
+    let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    let (Some(pk), Some(sk)) = (text(PK), text(SK)) else {
+        return Err(Error::internal("an item came without its key"));
+    };
+    Ok(Key { pk, sk })
+}
+
 /// A stored value that its own type refuses.
 pub(crate) fn corrupt(attribute: &'static str) -> impl Fn(&'static str) -> Error {
     move |reason| Error::internal(format!("stored attribute {attribute} {reason}"))

@@ -1,24 +1,28 @@
 //! How items are found. This is the only file that spells keys.
 //!
+//! A role is limited by partition (`dynamodb:LeadingKeys` in the template), so what not every function may touch has a
+//! partition of its own: keys, claims, verifications, the ledger, both kinds of events, counters.
+//!
 //! | access pattern | key | who asks |
 //! |---|---|---|
 //! | a tenant: flag, policy, hold | `ORG#<org>` / `ORG` | every route |
 //! | its credits | `ORG#<org>` / `CREDITS` | buying, renewals, credits, every read of a number |
 //! | its SMS brand | `ORG#<org>` / `BRAND` | verification overview |
 //! | how many numbers it has imported | `ORG#<org>` / `IMPORTS` | importing |
-//! | its searches of the last minute | `ORG#<org>` / `SEARCHES` | searching |
+//! | its searches and purchases, its changes of numbers, of a minute | `RATE#<org>` / `SEARCHES#<minute>`, `CHANGES#<minute>` | searching, buying, updating |
 //! | one number; all numbers, newest first | `ORG#<org>` / `NUMBER#<pn>`, prefix `NUMBER#` backwards | numbers |
 //! | an agent; the one number it is linked to; all of them | `ORG#<org>` / `AGENT#<id>`, `AGENTLINK#<id>`, prefix | buying, importing, updating, operators |
 //! | a SIP connection; all of them | `ORG#<org>` / `SIPCONNECTION#<id>`, prefix | importing, every read of a number |
-//! | the current verification; an earlier one | `ORG#<org>` / `KYB`, `KYB#<id>` | verification, its notifier |
+//! | the current verification; an earlier one | `KYB#<org>` / `CURRENT`, `<kyb>` | verification, its notifier, reviews, reconciler |
 //! | a ledger entry; the ledger in the order of booking | `LEDGER#<org>` / `<time of booking>#<reference>` | buying, refunds, renewals, credits |
-//! | who changed a number, verification or key, newest first | `ORG#<org>` / `EVENT#<subject>#<time>#<random>`, prefix backwards | operators |
+//! | who changed a number, verification or key, newest first | `EVENT#<org>` / `<subject>#<time>#<random>`, prefix backwards | operators |
 //! | customer events, oldest first | `FEED#<org>` / `<evt>` (ids sort by time), range | events |
 //! | an order that may arrive after its refund | `ORG#<org>` / `LATEORDER#<pn>` | reconciler |
 //! | what an operator has booked, by their own reference | `ORG#<org>` / `REFERENCE#<reference>` | operators |
 //! | a request that carries an Idempotency-Key | `ORG#<org>` / `IDEMPOTENCY#<method>#<path>#<key>` | buying, importing, submitting |
 //! | who owns a number, across organizations | `E164#<e164>` / `CLAIM` | buying, importing |
 //! | an API key, by its SHA-256 | `KEY#<hash>` / `KEY` | every route |
+//! | when a key was last used, to the hour | `USE#<key>` / `USE` | every route, operators |
 //! | an API key's SHA-256, by its id; all of a tenant | `ORG#<org>` / `APIKEY#<id>`, prefix | operators |
 //! | what is not settled (index `work`) | `WORK#<shard>` / `<due>#<id>` | reconciler |
 //! | months to be paid (index `work`) | `WORK#CHARGE#<shard>` / `<due>#<id>` | renewals, the sweep |
@@ -36,6 +40,8 @@ use domain::{
     Timestamp,
 };
 
+use crate::rates::Rate;
+
 pub(crate) const PK: &str = "PK";
 pub(crate) const SK: &str = "SK";
 pub(crate) const WORK_INDEX: &str = "work";
@@ -51,6 +57,7 @@ pub(crate) const DUE_PROJECTION: [&str; 6] =
 pub(crate) const EXPIRES_AT: &str = "expiresAt";
 
 const CREDITS: &str = "CREDITS";
+const CURRENT: &str = "CURRENT";
 /// What every number's sort key starts with.
 pub(crate) const NUMBERS: &str = "NUMBER#";
 /// What every SIP connection's sort key starts with.
@@ -61,6 +68,10 @@ pub(crate) const AGENTS: &str = "AGENT#";
 pub(crate) const AGENT_LINKS: &str = "AGENTLINK#";
 /// What the sort key of every API key's name starts with.
 pub(crate) const API_KEYS: &str = "APIKEY#";
+/// What the sort key of every earlier verification starts with, and the id of every verification.
+pub(crate) const SUBMISSIONS: &str = "kyb_";
+/// What the sort key of every keyed request's record starts with.
+pub(crate) const IDEMPOTENCY: &str = "IDEMPOTENCY#";
 /// What the sort key of every order starts with that may arrive after its refund.
 const LATE_ORDERS: &str = "LATEORDER#";
 
@@ -95,8 +106,8 @@ impl Key {
         Self::of(organization, "IMPORTS")
     }
 
-    pub(crate) fn searches(organization: &OrganizationId) -> Self {
-        Self::of(organization, "SEARCHES")
+    pub(crate) fn rate(organization: &OrganizationId, rate: Rate, minute: Timestamp) -> Self {
+        Self { pk: format!("RATE#{organization}"), sk: format!("{}#{minute}", rate.as_str()) }
     }
 
     pub(crate) fn number(organization: &OrganizationId, number: &PhoneNumberId) -> Self {
@@ -120,11 +131,11 @@ impl Key {
     }
 
     pub(crate) fn current_kyb(organization: &OrganizationId) -> Self {
-        Self::of(organization, "KYB")
+        Self { pk: kyb_partition(organization), sk: CURRENT.to_owned() }
     }
 
     pub(crate) fn past_kyb(organization: &OrganizationId, submission: &KybId) -> Self {
-        Self::of(organization, format!("KYB#{submission}"))
+        Self { pk: kyb_partition(organization), sk: submission.to_string() }
     }
 
     /// `booked_at` is later than that of every entry before.
@@ -147,12 +158,12 @@ impl Key {
     /// `random` keeps two events of one moment apart.
     pub(crate) fn event(event: &Event, random: u128) -> Self {
         let sk = format!("{}{}#{:016x}", events_of(event.subject.id()), event.at, random >> 64);
-        Self::of(&event.organization, sk)
+        Self { pk: event_partition(&event.organization), sk }
     }
 
     /// Where the events of a subject go on: `position` is what such a key ends in.
     pub(crate) fn event_at(organization: &OrganizationId, subject: &str, position: &str) -> Self {
-        Self::of(organization, events_of(subject) + position)
+        Self { pk: event_partition(organization), sk: events_of(subject) + position }
     }
 
     pub(crate) fn feed_event(organization: &OrganizationId, id: &EventId) -> Self {
@@ -161,7 +172,7 @@ impl Key {
 
     /// `route` is method and path with a space between, as in `POST /v1/phone-numbers`.
     pub(crate) fn idempotency(organization: &OrganizationId, route: &str, key: &IdempotencyKey) -> Self {
-        Self::of(organization, format!("IDEMPOTENCY#{}#{}", route.replace(' ', "#"), key.as_str()))
+        Self::of(organization, format!("{IDEMPOTENCY}{}#{}", route.replace(' ', "#"), key.as_str()))
     }
 
     pub(crate) fn claim(e164: &E164) -> Self {
@@ -173,14 +184,28 @@ impl Key {
         Self { pk: "NOTHING".to_owned(), sk: "NOTHING".to_owned() }
     }
 
+    pub(crate) fn api_key_use(id: &ApiKeyId) -> Self {
+        Self { pk: format!("USE#{id}"), sk: "USE".to_owned() }
+    }
+
     pub(crate) fn api_key(hash: &ApiKeyHash) -> Self {
         Self { pk: format!("KEY#{hash}"), sk: "KEY".to_owned() }
     }
 }
 
-/// The partition that holds everything of one organization.
+/// The partition that holds what most functions read of one organization.
 pub(crate) fn partition(organization: &OrganizationId) -> String {
     format!("ORG#{organization}")
+}
+
+/// The partition of an organization's verifications, apart from `ORG#<org>` because few functions may read them.
+pub(crate) fn kyb_partition(organization: &OrganizationId) -> String {
+    format!("KYB#{organization}")
+}
+
+/// The partition of an organization's audit trail, apart from `ORG#<org>` because nobody may change it.
+pub(crate) fn event_partition(organization: &OrganizationId) -> String {
+    format!("EVENT#{organization}")
 }
 
 /// The partition of an organization's customer events, apart from `ORG#<org>` because it is written often.
@@ -200,7 +225,7 @@ pub(crate) fn feed_after(id: &EventId) -> String {
 
 /// What the sort key of each event of a subject starts with.
 pub(crate) fn events_of(subject: &str) -> String {
-    format!("EVENT#{subject}#")
+    format!("{subject}#")
 }
 
 /// A row that the work index has named.
@@ -216,11 +241,11 @@ pub(crate) enum Named {
 impl Key {
     /// Which row this is the key of, given its entry in the work index.
     pub(crate) fn named(&self, due: &str) -> Option<Named> {
-        let organization = OrganizationId::parse(self.pk.strip_prefix("ORG#")?).ok()?;
-        if self.sk == "KYB" {
-            let (_, id) = due.split_once('#')?;
-            return Some(Named::Submission(organization, KybId::parse(id).ok()?));
+        if let Some(organization) = self.pk.strip_prefix("KYB#") {
+            let (_, id) = due.split_once('#').filter(|_| self.sk == CURRENT)?;
+            return Some(Named::Submission(OrganizationId::parse(organization).ok()?, KybId::parse(id).ok()?));
         }
+        let organization = OrganizationId::parse(self.pk.strip_prefix("ORG#")?).ok()?;
         if self.sk == CREDITS {
             return Some(Named::Credits(organization));
         }
@@ -326,14 +351,14 @@ mod tests {
             (Key::credits(&org), "ORG#org_1", "CREDITS"),
             (Key::brand(&org), "ORG#org_1", "BRAND"),
             (Key::imports(&org), "ORG#org_1", "IMPORTS"),
-            (Key::searches(&org), "ORG#org_1", "SEARCHES"),
+            (Key::rate(&org, Rate::Searches, now), "RATE#org_1", "SEARCHES#2026-07-01T00:00:00.000Z"),
             (Key::number(&org, &number), "ORG#org_1", "NUMBER#pn_01kwdfkd000000000000000001"),
             (Key::late_order(&org, &number), "ORG#org_1", "LATEORDER#pn_01kwdfkd000000000000000001"),
             (Key::agent(&org, &agent), "ORG#org_1", "AGENT#agent_1"),
             (Key::agent_link(&org, &agent), "ORG#org_1", "AGENTLINK#agent_1"),
             (Key::sip_connection(&org, &connection), "ORG#org_1", "SIPCONNECTION#sip_1"),
-            (Key::current_kyb(&org), "ORG#org_1", "KYB"),
-            (Key::past_kyb(&org, &submission), "ORG#org_1", "KYB#kyb_01kwdfkd000000000000000001"),
+            (Key::current_kyb(&org), "KYB#org_1", "CURRENT"),
+            (Key::past_kyb(&org, &submission), "KYB#org_1", "kyb_01kwdfkd000000000000000001"),
             (
                 Key::ledger_entry(&org, now, "renewal:pn_01kwdfkd000000000000000001:3"),
                 "LEDGER#org_1",
@@ -341,13 +366,13 @@ mod tests {
             ),
             (
                 Key::event(&event, 0xabc << 64),
-                "ORG#org_1",
-                "EVENT#pn_01kwdfkd000000000000000001#2026-07-01T00:00:00.000Z#0000000000000abc",
+                "EVENT#org_1",
+                "pn_01kwdfkd000000000000000001#2026-07-01T00:00:00.000Z#0000000000000abc",
             ),
             (
                 Key::event_at(&org, number.as_str(), "2026-07-01T00:00:00.000Z#0000000000000abc"),
-                "ORG#org_1",
-                "EVENT#pn_01kwdfkd000000000000000001#2026-07-01T00:00:00.000Z#0000000000000abc",
+                "EVENT#org_1",
+                "pn_01kwdfkd000000000000000001#2026-07-01T00:00:00.000Z#0000000000000abc",
             ),
             (
                 Key::idempotency(&org, "POST /v1/phone-numbers", &IdempotencyKey::parse("a:b").unwrap()),
@@ -358,6 +383,7 @@ mod tests {
             (Key::renewals(), "SCHEDULE", "RENEWALS"),
             (Key::booking(&org, &BookingReference::parse("inv:1").unwrap()), "ORG#org_1", "REFERENCE#inv:1"),
             (Key::api_key_of(&org, &ApiKeyId::new(now, 1)), "ORG#org_1", "APIKEY#key_01kwdfkd000000000000000001"),
+            (Key::api_key_use(&ApiKeyId::new(now, 1)), "USE#key_01kwdfkd000000000000000001", "USE"),
             (Key::claim(&E164::parse("+12015551234").unwrap()), "E164#+12015551234", "CLAIM"),
             (Key::api_key(&hash), &format!("KEY#{hash}"), "KEY"),
         ] {

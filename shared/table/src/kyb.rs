@@ -2,7 +2,7 @@
 
 use domain::audit::Actor;
 use domain::idempotency::Made;
-use domain::kyb::{Brand, Submission};
+use domain::kyb::{Brand, Status, Submission};
 use domain::organization::Organization;
 use domain::{KybId, OrganizationId, Recorded, Result};
 use serde::{Deserialize, Serialize};
@@ -58,8 +58,11 @@ impl Table {
         Ok(Verification { current, brand, organization })
     }
 
+    /// A draft that has expired is none, whether or not DynamoDB has deleted it.
     async fn current_submission(&self, organization: &OrganizationId) -> Result<Option<Submission>> {
-        self.fetch(Key::current_kyb(organization)).await?.map(read_submission).transpose()
+        let current = self.fetch(Key::current_kyb(organization)).await?.map(read_submission).transpose()?;
+        let now = self.clock.now();
+        Ok(current.filter(|current| current.expires_at().is_none_or(|end| now < end)))
     }
 
     /// A submission by its id, current or past.
@@ -116,7 +119,8 @@ impl Table {
     ) -> Result<bool> {
         let new = &filing.row;
         let unchanged = match &current {
-            None => Condition::absent(),
+            None => Condition::new("attribute_not_exists(PK) OR expiresAt <= :now")
+                .number(":now", self.clock.now().seconds()),
             Some(current) => Condition::new("id = :id AND version = :version")
                 .text(":id", current.id.as_str())
                 .number(":version", current.version),
@@ -126,6 +130,10 @@ impl Table {
             .under(lease, &Made::Submission(new.id.clone()))?
             .put("current", item, &unchanged)?
             .record(filing)?;
+        if let Some((expression, condition)) = standing_update(current.as_ref(), new) {
+            let key = Key::organization(&new.organization);
+            transaction = transaction.update("organization", key, expression, &condition)?;
+        }
         if let Some(past) = current.filter(|current| current.id != new.id) {
             let item = submission_item(Key::past_kyb(&past.organization, &past.id), None, &past)?;
             transaction = transaction.put("past", item, &Condition::absent())?;
@@ -144,4 +152,18 @@ impl Table {
     pub async fn set_brand(&self, organization: &OrganizationId, brand: &Brand) -> Result<()> {
         self.put(to_item(Key::brand(organization), None, &StoredBrand(brand.clone()))?).await
     }
+}
+
+/// How the organization's item comes to say how its verification stands; `None` where it says so already. A draft is no
+/// standing: it may expire, and nothing else does then.
+fn standing_update(current: Option<&Submission>, new: &Submission) -> Option<(&'static str, Condition)> {
+    let standing = |submission: &Submission| Some(submission.status()).filter(|status| *status != Status::Draft);
+    let (before, after) = (current.and_then(standing), standing(new));
+    if before == after {
+        return None;
+    }
+    Some(match after {
+        None => ("REMOVE verification", Condition::present()),
+        Some(status) => ("SET verification = :status", Condition::present().text(":status", status.as_str())),
+    })
 }

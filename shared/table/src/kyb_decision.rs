@@ -70,9 +70,11 @@ impl Table {
         let organization = &decided.row.organization;
         let item = submission_item(Key::current_kyb(organization), None, &decided.row)?;
         let (expression, condition) = hold_update(hold);
+        let expression = format!("{expression}{} verification = :status", if hold.is_some() { "," } else { " SET" });
+        let condition = condition.text(":status", decided.row.status().as_str());
         Transaction::on(self)
             .put("submission", item, unchanged)?
-            .update("organization", Key::organization(organization), expression, &condition)?
+            .update("organization", Key::organization(organization), &expression, &condition)?
             .record(decided)?
             .commit()
             .await

@@ -6,7 +6,7 @@ use domain::kyb::{
     Address, Attestation, BusinessProfile, Country, Declaration, Delivery, Email, Field, Filed, Filing, Notification,
     Partial, RegistrationId, RejectionIssue, Representative, Review, State, Status, Submission, SubmittedBy, Website,
 };
-use domain::{ApiKeyId, E164, Error, KybId, Name, OrganizationId, Prose, Result};
+use domain::{ApiKeyId, E164, Error, KybId, Name, OrganizationId, Prose, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::item::{Item, corrupt, from_item, time, to_item};
@@ -42,6 +42,9 @@ struct SubmissionItem {
     /// Items of before there were events do not have it.
     #[serde(default)]
     sequence: u64,
+    /// Seconds since 1970, for a draft.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,6 +142,7 @@ pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submiss
             let partial = said.map(|(field, text)| (field.path().to_owned(), text.to_owned())).collect();
             (None, None, None, Some(partial))
         }
+        Filing::Erased => (None, None, None, None),
     };
     let (notification_state, notification_job, notification_error) = match notification {
         Notification::NotQueued => (NOT_QUEUED, None, None),
@@ -168,6 +172,7 @@ pub(crate) fn submission_item(key: Key, work: Option<Work>, submission: &Submiss
         updated_at: updated_at.to_string(),
         version: *version,
         sequence: *sequence,
+        expires_at: submission.expires_at().map(Timestamp::seconds),
     };
     to_item(key, work, &attributes)
 }
@@ -247,7 +252,8 @@ impl TryFrom<SubmissionItem> for Submission {
             }
             (None, None, Some(declaration), None) => Filing::Short(declaration.try_into()?),
             (None, None, None, Some(answers)) => Filing::Partial(read_partial(answers)),
-            _ => return Err(corrupt("profile")("is not the only form that is stored, or there is none")),
+            (None, None, None, None) => Filing::Erased,
+            _ => return Err(corrupt("profile")("is not the only form that is stored")),
         };
         let status = Status::parse(&item.kyb_status).ok_or("is unknown").map_err(corrupt("kybStatus"))?;
         let filed = || item.filed.ok_or("is missing").map_err(corrupt("filed")).and_then(Filed::try_from);

@@ -15,10 +15,11 @@ use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Recorded, Result, Ti
 use crate::Table;
 use crate::agents::link_item;
 use crate::item::key_attributes;
-use crate::keys::{Key, NUMBERS};
+use crate::keys::{Key, NUMBERS, partition};
 use crate::number_item::{number_item, read_number};
 use crate::optimistic::Rounds;
 use crate::pages::Pages;
+use crate::rates::Rate;
 use crate::transaction::{Condition, Outcome, Transaction};
 
 /// What one answer about an organization's numbers needs, read in one parallel batch. It shows one number or a list.
@@ -126,7 +127,7 @@ impl Table {
         page: &Page,
     ) -> Result<Vec<PhoneNumber>> {
         let wanted = page.limit.map_or(usize::MAX, |limit| limit + 1);
-        let mut call = self.prefixed(organization, NUMBERS).scan_index_forward(false);
+        let mut call = self.prefixed(partition(organization), NUMBERS).scan_index_forward(false);
         let terms = filter.terms();
         if !terms.is_empty() {
             let texts: Vec<_> = (0..terms.len()).map(|at| format!("#f{at} = :f{at}")).collect();
@@ -172,15 +173,15 @@ impl Table {
         now: Timestamp,
     ) -> Result<View<PhoneNumber>> {
         let (mut rounds, mut written) = (Rounds::of("a number keeps changing under a patch"), None);
+        let counted = self.count(organization, Rate::Changes, now);
+        let (mut found, ()) = tokio::try_join!(self.number(organization, id), counted)?;
         loop {
-            let view = self.number(organization, id).await?.ok_or(Error::NotFound)?;
+            let view = found.ok_or(Error::NotFound)?;
             let old = &view.shown;
             if rounds.landed(written.as_ref() == Some(old))? {
                 return Ok(view);
             }
-            if expected.is_some_and(|expected| expected != old.version) {
-                return Err(Error::Changed);
-            }
+            old.expect(expected)?;
             let new = old.clone().patch(patch.clone(), now)?;
             if new.routing == old.routing {
                 return Ok(view);
@@ -200,6 +201,7 @@ impl Table {
                 return Ok(View { shown: change.row, ..view });
             }
             written = Some(change.row);
+            found = self.number(organization, id).await?;
         }
     }
 
@@ -253,10 +255,18 @@ impl Table {
     /// Removes an imported number, or a managed one that the carrier has taken back, with its claim and its link.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when it is gone already; [`Error::NumberBusy`] when it is managed and not being released.
-    pub async fn remove_number(&self, known: PhoneNumber, actor: &Actor, now: Timestamp) -> Result<()> {
+    /// [`Error::NotFound`] when it is gone already; [`Error::NumberBusy`] when it is managed and not being released;
+    /// [`Error::Changed`] when it has another version than `expected`.
+    pub async fn remove_number(
+        &self,
+        known: PhoneNumber,
+        expected: Option<u64>,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<()> {
         let (mut rounds, mut number) = (Rounds::of("a number keeps changing under its removal"), known);
         loop {
+            number.expect(expected)?;
             let action = match &number.source {
                 Source::Managed(Order::Releasing { .. }) => Action::Released,
                 Source::Managed(_) => return Err(Error::NumberBusy),

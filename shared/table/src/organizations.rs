@@ -1,5 +1,6 @@
 //! Tenants: their switches, policy and hold.
 
+use domain::kyb::Status;
 use domain::organization::{Hold, HoldReason, Organization, PurchasePolicy};
 use domain::{Error, OrganizationId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ struct OrganizationItem {
     purchase_policy: Option<String>,
     hold_at: Option<String>,
     hold_reason: Option<String>,
+    /// How the current verification stands; not there before one was submitted, nor while its successor is a draft.
+    verification: Option<String>,
     created_at: Option<String>,
     /// 64 hexadecimal digits.
     cursor_key: String,
@@ -26,7 +29,8 @@ struct OrganizationItem {
 impl From<&Organization> for OrganizationItem {
     fn from(organization: &Organization) -> Self {
         // Whole, so that a new field is not forgotten here.
-        let Organization { id, name, buying_enabled, purchase_policy, hold, created_at, cursor_key } = organization;
+        let Organization { id, name, buying_enabled, purchase_policy, hold, verification, created_at, cursor_key } =
+            organization;
         Self {
             id: id.to_string(),
             name: name.clone(),
@@ -34,6 +38,7 @@ impl From<&Organization> for OrganizationItem {
             purchase_policy: purchase_policy.map(|policy| policy.as_str().to_owned()),
             hold_at: hold.as_ref().map(|hold| hold.at.to_string()),
             hold_reason: hold.as_ref().map(|hold| hold.reason.as_str().to_owned()),
+            verification: verification.map(|status| status.as_str().to_owned()),
             created_at: Some(created_at.to_string()),
             cursor_key: hex::encode(cursor_key),
         }
@@ -52,6 +57,7 @@ impl TryFrom<OrganizationItem> for Organization {
             }
         };
         let policy = item.purchase_policy.as_deref().map(PurchasePolicy::parse).transpose();
+        let verification = |text: String| Status::parse(&text).ok_or("is unknown").map_err(corrupt("verification"));
         let created_at = optional_time("createdAt", item.created_at.as_deref())?;
         let mut cursor_key = [0; 32];
         hex::decode_to_slice(&item.cursor_key, &mut cursor_key).map_err(Error::internal)?;
@@ -61,6 +67,7 @@ impl TryFrom<OrganizationItem> for Organization {
             buying_enabled: item.buying_enabled,
             purchase_policy: policy.map_err(corrupt("purchasePolicy"))?,
             hold,
+            verification: item.verification.map(verification).transpose()?,
             created_at: created_at.unwrap_or(Timestamp::from_millis(0)),
             cursor_key,
         })

@@ -91,19 +91,19 @@ impl Pages {
 }
 
 impl Table {
-    /// A query for an organization's items whose sort keys start with `prefix`, as they stand now.
-    pub(crate) fn prefixed(&self, organization: &OrganizationId, prefix: &str) -> QueryFluentBuilder {
+    /// A query for a partition's items whose sort keys start with `prefix`, as they stand now.
+    pub(crate) fn prefixed(&self, partition: String, prefix: &str) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.name)
             .consistent_read(true)
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", AttributeValue::S(partition(organization)))
+            .expression_attribute_values(":pk", AttributeValue::S(partition))
             .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
     }
 
     /// Every item of an organization whose sort key starts with `prefix`, in the order of their keys.
     pub(crate) async fn query_all(&self, organization: &OrganizationId, prefix: &str) -> Result<Vec<Item>> {
-        Pages::of(self.prefixed(organization, prefix), None).all().await
+        Pages::of(self.prefixed(partition(organization), prefix), None).all().await
     }
 }

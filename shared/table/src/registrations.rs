@@ -17,7 +17,6 @@ use crate::Table;
 use crate::audit::EventPage;
 use crate::claims::{claim_item, is_own};
 use crate::idempotency::{Lease, still_held};
-use crate::item::{corrupt, from_item};
 use crate::keys::Key;
 use crate::number_item::number_item;
 use crate::optimistic::Rounds;
@@ -36,14 +35,13 @@ impl Table {
         e164: &E164,
         agent: Option<&AgentId>,
     ) -> Result<PurchaseGates> {
-        let (organization, verification, claim, agent, credits) = tokio::try_join!(
+        let (organization, claim, agent, credits) = tokio::try_join!(
             self.organization(organization),
-            self.kyb_status(organization),
             self.claim(e164),
             self.agent_standing(organization, agent),
             self.credits(organization),
         )?;
-        Ok(PurchaseGates { organization, verification, claim, agent, credits })
+        Ok(PurchaseGates { organization, claim, agent, credits })
     }
 
     /// All that decides whether an import may happen, read in one parallel batch.
@@ -85,8 +83,7 @@ impl Table {
         loop {
             let transaction = Transaction::on(self)
                 .under(lease, &Made::Number(number.id.clone()))?
-                .check("organization", Key::organization(&organization.id), &may_buy(&organization))?
-                .check("verification", Key::current_kyb(&organization.id), &verified(organization.policy(deployment)))?
+                .check("organization", Key::organization(&organization.id), &may_buy(&organization, deployment))?
                 .register(&registration)?
                 .book(&organization.id, credits.next_booking(self.clock.now()), &purchase)?;
             if self.committed(transaction, number).await? {
@@ -222,36 +219,19 @@ impl Table {
             .iter()
             .any(|event| event.action == Action::PurchaseRefunded.as_str()))
     }
-
-    async fn kyb_status(&self, organization: &OrganizationId) -> Result<Option<Status>> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct StatusOnly {
-            kyb_status: String,
-        }
-        let Some(item) = self.fetch(Key::current_kyb(organization)).await? else { return Ok(None) };
-        let status = from_item::<StatusOnly>(item)?.kyb_status;
-        let status = Status::parse(&status).ok_or("is unknown").map_err(corrupt("kybStatus"))?;
-        Ok(Some(status))
-    }
 }
 
-/// The flag is on, no hold stands, and the policy is still the one that was read.
-fn may_buy(organization: &Organization) -> Condition {
-    const GATE: &str = "buyingEnabled = :true AND attribute_not_exists(holdAt)";
-    match organization.purchase_policy {
-        None => Condition::new(&format!("{GATE} AND attribute_not_exists(purchasePolicy)")),
-        Some(policy) => {
-            Condition::new(&format!("{GATE} AND purchasePolicy = :policy")).text(":policy", policy.as_str())
-        }
-    }
-    .flag(":true", true)
-}
-
-fn verified(policy: PurchasePolicy) -> Condition {
-    match policy {
-        PurchasePolicy::Approved => Condition::new("kybStatus = :approved"),
-        PurchasePolicy::Submitted => Condition::new("kybStatus = :approved OR kybStatus = :submitted")
+/// The flag is on, no hold stands, the policy is still the one that was read, and the verification meets it.
+fn may_buy(organization: &Organization, deployment: PurchasePolicy) -> Condition {
+    let gate = Condition::new("buyingEnabled = :true AND attribute_not_exists(holdAt)").flag(":true", true);
+    let same_policy = match organization.purchase_policy {
+        None => gate.and("attribute_not_exists(purchasePolicy)"),
+        Some(policy) => gate.and("purchasePolicy = :policy").text(":policy", policy.as_str()),
+    };
+    match organization.policy(deployment) {
+        PurchasePolicy::Approved => same_policy.and("verification = :approved"),
+        PurchasePolicy::Submitted => same_policy
+            .and("(verification = :approved OR verification = :submitted)")
             .text(":submitted", Status::Submitted.as_str()),
     }
     .text(":approved", Status::Approved.as_str())

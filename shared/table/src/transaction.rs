@@ -110,11 +110,12 @@ impl<'a> Transaction<'a> {
         Ok(self)
     }
 
+    /// An empty condition always holds.
     pub(crate) fn delete(mut self, name: &'static str, key: Key, condition: &Condition) -> Result<Self> {
         let delete = Delete::builder()
             .table_name(&self.table.name)
             .set_key(Some(key_attributes(key).into()))
-            .condition_expression(&condition.text)
+            .set_condition_expression(Some(condition.text.clone()).filter(|text| !text.is_empty()))
             .set_expression_attribute_values(condition.values())
             .build()
             .map_err(Error::internal)?;

@@ -111,12 +111,12 @@ pub enum Precondition {
 
 #[derive(IntoResponses)]
 pub enum RateLimited {
-    /// Too many searches; try again after `Retry-After` seconds (`RATE_LIMITED`).
+    /// Too many requests of this kind within a minute; try again after `Retry-After` seconds (`RATE_LIMITED`).
     #[response(
         status = 429,
         headers(("Retry-After" = u32, description = "Seconds to wait")),
         example = json!({
-            "error": "Too many searches; try again in a moment",
+            "error": "Too many requests of this kind within a minute; try again in a moment",
             "code": "RATE_LIMITED", "retryable": true,
         })
     )]

@@ -9,11 +9,12 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::{header, request::Parts};
 use domain::api_key::{ApiKey, ApiKeyHash, Grant, Scope};
 use domain::audit::Actor;
-use domain::{ApiKeyId, Clock, OrganizationId, Randomness, Timestamp};
+use domain::{ApiKeyId, Clock, OrganizationId, Randomness, Timestamp, chain};
 use runtime::Start;
 use runtime::settings::SettingsError;
 use table::Table;
 use tower_http::cors::CorsLayer;
+use tracing::Span;
 
 use crate::cors::cors;
 use crate::params::{Params, refuse_parameters};
@@ -21,13 +22,26 @@ use crate::{ApiError, ApiResult};
 
 /// How long a key that was looked up is taken as valid without asking again.
 const CACHED_FOR: Duration = Duration::from_mins(1);
+/// How long a well-formed key that does not work is refused without asking again.
+const REFUSED_FOR: Duration = Duration::from_secs(5);
+/// How often a warm function has the table write a key's use down. The table does so once an hour, whoever asks.
+const USE_RECORDED_FOR: Duration = Duration::from_mins(10);
 /// Keys remembered at once. A warm function serves one request at a time, so this is far more than it meets.
 const CACHED_KEYS: usize = 10_000;
 
-/// When each valid key was looked up, and what it allows.
-type Known = HashMap<ApiKeyHash, (Timestamp, Arc<Grant>)>;
+/// What is known of keys that were looked up.
+type Known = HashMap<ApiKeyHash, LookedUp>;
 
-/// Whom every request passes: it looks API keys up and remembers the valid ones for a minute, and it knows which requests
+#[derive(Clone)]
+struct LookedUp {
+    at: Timestamp,
+    /// What it allows; `None` when it does not work.
+    grant: Option<Arc<Grant>>,
+    /// When its use was last written down from here.
+    use_recorded_at: Option<Timestamp>,
+}
+
+/// Whom every request passes: it looks API keys up and remembers them for a while, and it knows which requests
 /// have come before ([`crate::Keyed`]).
 #[derive(Clone)]
 pub struct Reception {
@@ -48,27 +62,62 @@ impl Reception {
         Ok(Self { table: table.clone(), clock, randomness, cors, known: Arc::default() })
     }
 
+    /// What a key allows. One look at the table, and none while the key is remembered.
     async fn grant(&self, key: &ApiKey) -> ApiResult<Arc<Grant>> {
         let (hash, now) = (key.hash(), self.clock.now());
-        if let Some(grant) = self.remembered(&hash, now) {
-            return Ok(grant);
-        }
+        let known = self.remembered(&hash);
+        let looked_up = match known.clone().filter(|known| known.holds(now)) {
+            Some(known) => known,
+            None => self.look_up(hash, known.and_then(|known| known.use_recorded_at), now).await?,
+        };
+        // An expiry falls into the time for which the key is remembered, too.
+        looked_up.grant.filter(|grant| grant.is_valid(now)).ok_or(ApiError::Unauthorized)
+    }
+
+    async fn look_up(&self, hash: ApiKeyHash, recorded: Option<Timestamp>, now: Timestamp) -> ApiResult<LookedUp> {
         let found = self.table.api_key(&hash).await?;
-        let grant = Arc::new(found.filter(|grant| grant.revoked_at.is_none()).ok_or(ApiError::Unauthorized)?);
+        let grant = found.filter(|grant| grant.is_valid(now)).map(Arc::new);
+        let use_recorded_at = match &grant {
+            Some(grant) if !recorded.is_some_and(|at| is_within(at, USE_RECORDED_FOR, now)) => {
+                self.record_use(grant, now).await
+            }
+            _ => recorded,
+        };
+        let looked_up = LookedUp { at: now, grant, use_recorded_at };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= CACHED_KEYS {
             known.clear();
         }
-        known.insert(hash, (now, grant.clone()));
-        Ok(grant)
+        known.insert(hash, looked_up.clone());
+        Ok(looked_up)
     }
 
-    fn remembered(&self, hash: &ApiKeyHash, now: Timestamp) -> Option<Arc<Grant>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, grant) = known.get(hash)?;
-        // A clock that was set back must not keep a revoked key alive.
-        (now >= *since && now.since(*since) < CACHED_FOR).then(|| grant.clone())
+    /// Writes down that a key is used. Failing is no error of the caller's.
+    async fn record_use(&self, grant: &Grant, now: Timestamp) -> Option<Timestamp> {
+        match self.table.record_key_use(&grant.id, now).await {
+            Ok(()) => Some(now),
+            Err(cause) => {
+                tracing::warn!(api_key.id = %grant.id, error.cause = %chain(&cause), "a key's use could not be recorded");
+                None
+            }
+        }
     }
+
+    fn remembered(&self, hash: &ApiKeyHash) -> Option<LookedUp> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+    }
+}
+
+impl LookedUp {
+    /// Whether this needs no second look.
+    fn holds(&self, now: Timestamp) -> bool {
+        is_within(self.at, if self.grant.is_some() { CACHED_FOR } else { REFUSED_FOR }, now)
+    }
+}
+
+/// Whether less than `length` has passed since. A clock that was set back must not keep a revoked key alive.
+fn is_within(since: Timestamp, length: Duration, now: Timestamp) -> bool {
+    now >= since && now.since(since) < length
 }
 
 /// Whoever holds the key that a request carries.
@@ -95,6 +144,10 @@ where
 {
     let key = bearer(parts).and_then(ApiKey::parse).ok_or(ApiError::Unauthorized)?;
     let grant = Reception::from_ref(state).grant(&key).await?;
+    // The span of `serve::identify`: each line of this request says whose it is.
+    let span = Span::current();
+    span.record("organization.id", grant.organization.as_str());
+    span.record("api_key.id", grant.id.as_str());
     if grant.scopes.contains(&scope) {
         let sees_compliance = grant.scopes.contains(&Scope::Compliance);
         Ok(Caller { organization: grant.organization.clone(), key: grant.id.clone(), sees_compliance })

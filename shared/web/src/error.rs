@@ -28,7 +28,8 @@ pub enum ApiError {
     /// The answer would be too large; the sentence says what to ask for instead.
     ResultTooLarge(String),
     MethodNotAllowed,
-    PayloadTooLarge,
+    /// The body has more bytes than this.
+    PayloadTooLarge(usize),
     /// The body is compressed.
     CompressedBody,
     /// No route has a path that ends in a slash; this is the path without it.
@@ -110,7 +111,7 @@ impl ApiError {
             Self::ScopeRequired(_) => return Code::ScopeRequired,
             Self::ResultTooLarge(_) => return Code::ResultTooLarge,
             Self::MethodNotAllowed => return Code::MethodNotAllowed,
-            Self::PayloadTooLarge => return Code::PayloadTooLarge,
+            Self::PayloadTooLarge(_) => return Code::PayloadTooLarge,
             Self::CompressedBody => return Code::UnsupportedMediaType,
             Self::TrailingSlash(_) => return Code::NotFound,
         };
@@ -177,7 +178,7 @@ impl ApiError {
             Self::ScopeRequired(scope) => format!("This API key lacks the scope '{scope}'"),
             Self::ResultTooLarge(sentence) => sentence.clone(),
             Self::MethodNotAllowed => "This path does not take that method; see the Allow header".to_owned(),
-            Self::PayloadTooLarge => "The request body is larger than 64 KiB".to_owned(),
+            Self::PayloadTooLarge(limit) => format!("The request body is larger than {} KiB", limit / 1024),
             Self::CompressedBody => {
                 "The request body is compressed; send it as it is, without Content-Encoding".to_owned()
             }

@@ -102,28 +102,55 @@ where
 }
 
 impl<C> Keyed<C> {
-    /// Runs the request, or gives the answer of an earlier run again, byte for byte. Only successes are kept.
+    /// Runs the request, or gives the answer of an earlier run again, byte for byte. Only successes are kept. `parse` reads the
+    /// body first, so that a body that breaks a rule costs no write.
     ///
     /// # Errors
-    /// What `run` says; [`Error::IdempotencyKeyReused`]; [`Error::IdempotencyInProgress`].
-    pub async fn once<F, T>(self, run: impl FnOnce(Caller, Fields, Attempt) -> F) -> ApiResult<Response>
+    /// What `parse` and `run` say; [`Error::IdempotencyKeyReused`]; [`Error::IdempotencyInProgress`].
+    pub async fn once<P, F, T>(
+        self,
+        parse: impl FnOnce(Fields) -> domain::Result<P>,
+        run: impl FnOnce(Caller, P, Attempt) -> F,
+    ) -> ApiResult<Response>
+    where
+        F: Future<Output = domain::Result<T>>,
+        T: IntoResponse,
+    {
+        self.once_keeping(|body| body, parse, run, async |_, _, body| Ok(body)).await
+    }
+
+    /// The same for an answer that is not kept as it was given: `kept` takes out what may stand nowhere else, and `restore` puts
+    /// it in again.
+    ///
+    /// # Errors
+    /// What the functions say; [`Error::IdempotencyKeyReused`]; [`Error::IdempotencyInProgress`].
+    pub async fn once_keeping<P, F, T>(
+        self,
+        kept: impl FnOnce(String) -> String,
+        parse: impl FnOnce(Fields) -> domain::Result<P>,
+        run: impl FnOnce(Caller, P, Attempt) -> F,
+        restore: impl AsyncFnOnce(Caller, Option<Made>, String) -> domain::Result<String>,
+    ) -> ApiResult<Response>
     where
         F: Future<Output = domain::Result<T>>,
         T: IntoResponse,
     {
         let Self { reception: Reception { table, clock, randomness, .. }, caller, route, key, body, .. } = self;
+        let parsed = parse(body.fields)?;
         let now = clock.now();
         let seed = Seed::new(now, randomness.draw());
         let Some(key) = key else {
-            return Ok(run(caller, body.fields, Attempt { seed, lease: None }).await?.into_response());
+            return Ok(run(caller, parsed, Attempt { seed, lease: None }).await?.into_response());
         };
         let request = KeyedRequest { organization: caller.organization.clone(), route, key, body: body.digest };
         let lease = match table.begin_request(&request, now).await? {
-            Begun::Replay(answer) => return replay(answer),
+            Begun::Replay(RecordedAnswer { etag, body }, made) => {
+                return replay(RecordedAnswer { etag, body: restore(caller, made, body).await? });
+            }
             Begun::Run(lease) => lease,
         };
-        match run(caller, body.fields, Attempt { seed, lease: Some(lease.clone()) }).await {
-            Ok(answer) => keep(&table, &lease, answer.into_response(), &*clock).await,
+        match run(caller, parsed, Attempt { seed, lease: Some(lease.clone()) }).await {
+            Ok(answer) => keep(&table, &lease, answer.into_response(), kept, &*clock).await,
             Err(error) => {
                 let freed = match &error {
                     // A fault may have come after the deed was done, and what a key has made once it never makes again.
@@ -142,17 +169,23 @@ impl<C> Keyed<C> {
     }
 }
 
-async fn keep(table: &Table, lease: &Lease, response: Response, clock: &dyn Clock) -> ApiResult<Response> {
+async fn keep(
+    table: &Table,
+    lease: &Lease,
+    response: Response,
+    kept: impl FnOnce(String) -> String,
+    clock: &dyn Clock,
+) -> ApiResult<Response> {
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.map_err(Error::internal)?;
     let etag = parts.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
     let body = String::from_utf8(bytes.to_vec()).map_err(Error::internal)?;
-    let answer = RecordedAnswer { etag, body };
+    let answer = RecordedAnswer { etag, body: kept(body.clone()) };
     if let Err(cause) = table.finish_request(lease, &answer, clock.now()).await {
         // It has happened; the same key finds what was made once the lease has ended.
         tracing::warn!(error.cause = %chain(&cause), "an answer could not be stored for its idempotency key");
     }
-    Ok(Response::from_parts(parts, Body::from(answer.body)))
+    Ok(Response::from_parts(parts, Body::from(body)))
 }
 
 fn replay(answer: RecordedAnswer) -> ApiResult<Response> {

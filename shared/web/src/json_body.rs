@@ -1,6 +1,6 @@
 //! A request's JSON body, within its size limit.
 
-use axum::body::to_bytes;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, header};
 use domain::Error;
@@ -27,11 +27,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, _state: &S) -> ApiResult<Self> {
         refuse_compressed(request.headers())?;
-        let bytes = to_bytes(request.into_body(), BODY_LIMIT_BYTES).await.map_err(|error| {
-            let cause = std::error::Error::source(&error);
-            let too_large = cause.is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
-            if too_large { ApiError::PayloadTooLarge } else { whole("could not be read to its end").into() }
-        })?;
+        let bytes = whole_body(request.into_body(), BODY_LIMIT_BYTES).await?;
         let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
         let fields: RawFields = serde_json::from_slice(text).map_err(|error| {
             if error.is_data() {
@@ -42,6 +38,19 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
         })?;
         Ok(Self { fields: Fields::new(fields), digest: hex::encode(Sha256::digest(&bytes)) })
     }
+}
+
+/// The raw bytes of a body.
+///
+/// # Errors
+/// [`ApiError::PayloadTooLarge`] above `limit` bytes, whether or not the request says how many it has; an issue when the body
+/// breaks off.
+pub async fn whole_body(body: Body, limit: usize) -> ApiResult<Bytes> {
+    to_bytes(body, limit).await.map_err(|error| {
+        let cause = std::error::Error::source(&error);
+        let too_large = cause.is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
+        if too_large { ApiError::PayloadTooLarge(limit) } else { whole("could not be read to its end").into() }
+    })
 }
 
 /// # Errors

@@ -24,7 +24,7 @@ pub use fields::Fields;
 pub use http::Http;
 pub use idempotency::{Attempt, Keyed};
 pub use if_match::IfMatch;
-pub use json_body::JsonBody;
+pub use json_body::{JsonBody, whole_body};
 pub use number::{
     Direction, E164, JsonObject, NumberPath, NumberSource, PhoneNumberRow, SetupState, SetupStatusRow, SuspensionReason,
 };

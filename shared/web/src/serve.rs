@@ -3,15 +3,17 @@
 use std::any::Any;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method, Uri};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, body::Body};
 use domain::Error;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, LambdaEvent, lambda_runtime};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
 use crate::ApiError;
@@ -39,15 +41,26 @@ fn unknown_path(path: &str) -> ApiError {
 pub(crate) async fn run(routes: Router) -> Result<(), lambda_http::Error> {
     let service = Adapter::from(serve(routes)).map_request(|mut event: LambdaEvent<LambdaRequest>| {
         if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
-            request.raw_query_string = request.raw_query_string.take().map(|query| escape_query(&query));
+            make_buildable(request);
         }
         event
     });
     lambda_runtime::run(service).await
 }
 
-/// Escapes what no URI may hold (RFC 3986, 3.4) and a careless client sends all the same. Otherwise building the request
-/// would panic before anything of ours could answer.
+/// Takes away what a caller may write and no URI may hold. Otherwise building the request would panic before anything of ours
+/// could answer. Nothing here reads the host or the scheme.
+fn make_buildable(request: &mut ApiGatewayV2httpRequest) {
+    request.headers.remove(header::HOST);
+    request.headers.remove("x-forwarded-proto");
+    request.request_context.domain_name = None;
+    request.raw_query_string = request.raw_query_string.take().map(|query| escape_query(&query));
+    if !request.raw_path.as_deref().is_some_and(|path| path.starts_with('/')) {
+        request.raw_path = Some(format!("/{}", request.raw_path.take().unwrap_or_default()));
+    }
+}
+
+/// Escapes what no query may hold (RFC 3986, 3.4) and a careless client sends all the same.
 fn escape_query(query: &str) -> String {
     const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
     utf8_percent_encode(query, NOT_IN_A_QUERY).to_string()
@@ -61,6 +74,8 @@ async fn identify(request: Request, next: Next) -> Response {
         http.request.method = known(request.method()),
         // The route, not the path: callers put phone numbers, and worse, where an id belongs.
         http.route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str),
+        organization.id = Empty,
+        api_key.id = Empty,
     );
     let answer = async {
         let response = next.run(request).await;

@@ -57,7 +57,7 @@ fn expected_one(change: &Item) -> Option<&'static str> {
         ("submitted", _) => Some("kyb.submitted"),
         ("approved", _) => Some("kyb.approved"),
         ("rejected", _) => Some("kyb.rejected"),
-        ("revoked", _) if change.text("SK").starts_with("EVENT#kyb_") => Some("kyb.revoked"),
+        ("revoked", _) if change.text("SK").starts_with("kyb_") => Some("kyb.revoked"),
         _ => None,
     }
 }
@@ -81,9 +81,12 @@ impl Books {
                 self.check_number(*subject, story, wrong);
             }
         }
-        let submissions = self.named("KYB").filter(|item| !item.text("kybStatus").is_empty());
+        let submissions = self.in_partitions("KYB#");
         for submission in submissions {
             let subject = submission.subject();
+            if submission.text("SK") == "CURRENT" {
+                self.check_standing(submission, wrong);
+            }
             let last = match submission.text("kybStatus") {
                 "draft" => String::new(),
                 status => format!("kyb.{status}"),
@@ -101,13 +104,23 @@ impl Books {
         wrong.extend(silent.map(|row| format!("{} came without an event", row.text("id"))));
     }
 
+    /// What a purchase reads of a verification is so.
+    fn check_standing(&self, current: &Item, wrong: &mut Vec<String>) {
+        let organization = current.organization();
+        let standing = self.item(&format!("ORG#{organization}"), "ORG").map_or("", |item| item.text("verification"));
+        let status = Some(current.text("kybStatus")).filter(|status| *status != "draft").unwrap_or_default();
+        if standing != status {
+            wrong.push(format!("{organization} is verified as '{standing}', and its verification is '{status}'"));
+        }
+    }
+
     fn stories(&self) -> HashMap<Subject<'_>, Story<'_>> {
         let mut stories: HashMap<Subject<'_>, Story<'_>> = HashMap::new();
-        for change in self.named("EVENT#") {
-            let id = change.text("SK").split('#').nth(1).unwrap_or_default();
+        for change in self.changes() {
+            let id = change.text("SK").split('#').next().unwrap_or_default();
             stories.entry(Subject { organization: change.organization(), id }).or_default().changes.push(change);
         }
-        for event in self.items.values().filter(|item| item.text("PK").starts_with("FEED#")) {
+        for event in self.in_partitions("FEED#") {
             let subject = Subject { organization: event.organization(), id: event.text("subject") };
             stories.entry(subject).or_default().events.push(event);
         }

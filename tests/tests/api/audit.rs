@@ -44,7 +44,7 @@ fn actions(events: &[RecordedEvent]) -> Vec<&str> {
 /// Every event in the table, as it is stored, except those of seeding.
 async fn stored(app: &TestApp) -> Vec<Value> {
     let seeded = |item: &Value| matches!(item["actorId"]["S"].as_str(), Some("seed" | "tests"));
-    let event = |item: &Value| item["SK"]["S"].as_str().is_some_and(|key| key.starts_with("EVENT#"));
+    let event = |item: &Value| item["PK"]["S"].as_str().is_some_and(|key| key.starts_with("EVENT#"));
     app.items().await.into_iter().filter(|item| event(item) && !seeded(item)).collect()
 }
 

@@ -74,6 +74,7 @@ async fn bad_query_parameters_are_all_named() {
 #[tokio::test]
 async fn the_61st_search_within_a_minute_waits_and_nobody_else_does() {
     let app = TestApp::approved().await;
+    app.wait_for_a_full_minute();
     let path = "/v1/phone-numbers/available?limit=1";
     let searches: Vec<_> = (0..60).map(|_| app.get(path).send()).collect();
     for search in searches {

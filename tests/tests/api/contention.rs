@@ -30,15 +30,15 @@ fn winners(answers: &[Answer]) -> Vec<&Value> {
     answers.iter().filter(|answer| answer.status == 200).map(|answer| &answer.body).collect()
 }
 
-/// A hundred buyers of one number, of whom `bought` get it.
-async fn hundred_buyers(weather: Weather, carrier_delay: Duration, bought: usize) {
+/// Thirty buyers of one number, of whom `bought` get it.
+async fn thirty_buyers(weather: Weather, carrier_delay: Duration, bought: usize) {
     let app = Arc::new(TestApp::start(approved(), Options { carrier_delay, ..Options::default() }).await);
     app.get("/v1/phone-numbers").send().await.ok();
     app.dynamo.set(weather);
-    let mut answers = race(&app, 100, |app, _| async move { app.buy("+14155550142").send().await }).await;
+    let mut answers = race(&app, 30, |app, _| async move { app.buy("+14155550142").send().await }).await;
     app.dynamo.set(Weather::Fair);
     if winners(&answers).len() < bought {
-        // A machine that is busy with a hundred of them may time out for each of them; then the next caller gets it.
+        // A machine that is busy with thirty of them may time out for each of them; then the next caller gets it.
         answers.push(app.buy("+14155550142").send().await);
     }
     assert_eq!(winners(&answers).len(), bought, "one number is sold once");
@@ -46,7 +46,7 @@ async fn hundred_buyers(weather: Weather, carrier_delay: Duration, bought: usize
         match answer.status {
             200 => {}
             409 => drop(answer.refused(409, "PHONE_NUMBER_ALREADY_REGISTERED")),
-            // On a machine that is busy with a hundred of them, a search may take longer than its time-out.
+            // On a machine that is busy with thirty of them, a search may take longer than its time-out.
             503 if answer.body["code"] == "CARRIER_UNAVAILABLE" => {}
             // Contention that outlasts the retries is told as such, and changes nothing.
             _ => drop(answer.refused(503, "BUSY")),
@@ -59,42 +59,42 @@ async fn hundred_buyers(weather: Weather, carrier_delay: Duration, bought: usize
     app.check_books().await;
 }
 
-/// Slow enough for all hundred to be under way before the first has its answer.
+/// Slow enough for all thirty to be under way before the first has its answer.
 const SLOW: Duration = Duration::from_millis(100);
 
 #[tokio::test]
-async fn a_hundred_buyers_of_one_number_make_one_purchase() {
-    hundred_buyers(Weather::Fair, Duration::ZERO, 1).await;
+async fn thirty_buyers_of_one_number_make_one_purchase() {
+    thirty_buyers(Weather::Fair, Duration::ZERO, 1).await;
 }
 
 #[tokio::test]
-async fn a_hundred_buyers_of_one_number_make_one_purchase_under_conflicts_and_throttles() {
-    hundred_buyers(Weather::Contended, Duration::ZERO, 1).await;
+async fn thirty_buyers_of_one_number_make_one_purchase_under_conflicts_and_throttles() {
+    thirty_buyers(Weather::Contended, Duration::ZERO, 1).await;
 }
 
 #[tokio::test]
-async fn a_hundred_buyers_of_one_number_make_one_purchase_when_answers_are_lost() {
-    hundred_buyers(Weather::Forgetful, Duration::ZERO, 1).await;
+async fn thirty_buyers_of_one_number_make_one_purchase_when_answers_are_lost() {
+    thirty_buyers(Weather::Forgetful, Duration::ZERO, 1).await;
 }
 
 #[tokio::test]
-async fn a_hundred_buyers_at_a_slow_carrier_make_one_purchase() {
-    hundred_buyers(Weather::Fair, SLOW, 1).await;
+async fn thirty_buyers_at_a_slow_carrier_make_one_purchase() {
+    thirty_buyers(Weather::Fair, SLOW, 1).await;
 }
 
 #[tokio::test]
-async fn a_hundred_buyers_at_a_slow_carrier_make_one_purchase_under_conflicts_and_throttles() {
-    hundred_buyers(Weather::Contended, SLOW, 1).await;
+async fn thirty_buyers_at_a_slow_carrier_make_one_purchase_under_conflicts_and_throttles() {
+    thirty_buyers(Weather::Contended, SLOW, 1).await;
 }
 
 #[tokio::test]
-async fn a_hundred_buyers_at_a_slow_carrier_make_one_purchase_when_answers_are_lost() {
-    hundred_buyers(Weather::Forgetful, SLOW, 1).await;
+async fn thirty_buyers_at_a_slow_carrier_make_one_purchase_when_answers_are_lost() {
+    thirty_buyers(Weather::Forgetful, SLOW, 1).await;
 }
 
 #[tokio::test]
-async fn a_hundred_buyers_buy_nothing_while_the_table_takes_no_transactions() {
-    hundred_buyers(Weather::NoTransactions, Duration::ZERO, 0).await;
+async fn thirty_buyers_buy_nothing_while_the_table_takes_no_transactions() {
+    thirty_buyers(Weather::NoTransactions, Duration::ZERO, 0).await;
 }
 
 async fn fifty_links(weather: Weather) {

@@ -314,7 +314,7 @@ async fn begin(app: &TestApp) -> Lease {
     };
     match app.bundle.table.begin_request(&request, app.clock.now()).await.unwrap() {
         Begun::Run(lease) => lease,
-        Begun::Replay(answer) => panic!("answered already: {answer:?}"),
+        Begun::Replay(answer, _) => panic!("answered already: {answer:?}"),
     }
 }
 

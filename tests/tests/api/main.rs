@@ -8,6 +8,7 @@ mod buy;
 mod contention;
 mod events;
 mod everywhere;
+mod fences;
 mod get;
 mod idempotency;
 mod import;

@@ -46,6 +46,7 @@ async fn crowd(app: &TestApp, organizations: u64, numbers: u64) -> Vec<Organizat
             buying_enabled: true,
             purchase_policy: None,
             hold: None,
+            verification: None,
             created_at: app.clock.now(),
             cursor_key: [0; 32],
         };

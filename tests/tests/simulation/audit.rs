@@ -129,7 +129,7 @@ impl<'a> Parts<'a> {
             match &write.new {
                 Some(new) if pk.starts_with("LEDGER#") => parts.entries.push((&pk[7..], new)),
                 Some(new) if pk.starts_with("FEED#") => parts.feed.push((&pk[5..], new)),
-                Some(new) if sk.starts_with("EVENT#") => parts.events.push(new),
+                Some(new) if pk.starts_with("EVENT#") => parts.events.push(new),
                 Some(new) if sk == "CREDITS" => parts.credits = Some(new),
                 _ => {}
             }
@@ -147,7 +147,7 @@ impl<'a> Parts<'a> {
 
     /// Who has changed a number here, and how: the kind of actor, and the action.
     fn actors(&self, id: &str) -> Vec<(&str, &str)> {
-        let prefix = format!("EVENT#{id}#");
+        let prefix = format!("{id}#");
         let of_it = |event: &&&Item| text(event, "SK").starts_with(&prefix);
         self.events.iter().filter(of_it).map(|event| (text(event, "actorKind"), text(event, "action"))).collect()
     }
@@ -190,7 +190,7 @@ impl Audit {
     /// Ledger entries and events are written once and stay; a claim is not taken from its owner.
     fn look_at_what_stays(&mut self, write: &Write) {
         let (pk, sk) = &write.key;
-        let stays = pk.starts_with("LEDGER#") || pk.starts_with("FEED#") || sk.starts_with("EVENT#");
+        let stays = ["LEDGER#", "FEED#", "EVENT#"].iter().any(|partition| pk.starts_with(partition));
         if stays && write.old.is_some() {
             self.say(format!("{pk} {sk} was written twice"));
         }

@@ -185,6 +185,8 @@ fn every_alarm_on_logs_watches_a_metric_that_a_filter_makes_of_lines_that_are_wr
         made.extend(metrics.iter().map(|metric| metric["MetricName"].as_str().unwrap()));
         let group = referred(&filter["LogGroupName"]).unwrap();
         match filter["FilterPattern"].as_str().unwrap() {
+            // The access log's own field, which the gateway writes as text.
+            r#"{ ($.status = "401") || ($.status = "403") }"# => assert_eq!(group, "ApiLogs"),
             r#"{ $.level = "ERROR" }"# => assert!(groups.insert(group), "{group} is counted twice"),
             pattern => {
                 let raised = raised.iter().find(|(raised, _)| raised == pattern);

@@ -76,8 +76,8 @@ fn ending_in(case: &Case, ending: Option<Value>) -> Message {
             blocks.extend(full_form(business, representative));
         }
         Filing::Short(declaration) => blocks.extend(short_form(declaration)),
-        // A draft, which staff are never shown.
-        Filing::Partial(_) => {}
+        // A draft, which staff are never shown, or nothing that is left to show.
+        Filing::Partial(_) | Filing::Erased => {}
     }
     if let Some(earlier) = &case.earlier {
         blocks.push(divider());

@@ -75,12 +75,14 @@ impl Partial {
     }
 }
 
-/// What is filed: the full form or the short one, never both. Drafts may be partial; nothing partial is submitted.
+/// What is filed: the full form or the short one, never both. Drafts may be partial; nothing partial is submitted. What was
+/// decided may be erased later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filing {
     Full(Box<(BusinessProfile, Representative)>),
     Short(Declaration),
     Partial(Partial),
+    Erased,
 }
 
 impl Filing {
@@ -96,6 +98,7 @@ impl Filing {
                 vec![(Field::BusinessName, business_name.as_str()), (Field::DeclaredUseCase, use_case.as_str())]
             }
             Self::Partial(partial) => partial.answers(),
+            Self::Erased => Vec::new(),
         }
     }
 
@@ -112,12 +115,14 @@ impl Filing {
         self.answers().into_iter().find(|(known, _)| *known == field).map_or("", |(_, text)| text)
     }
 
-    /// The name that the business goes by in law, as far as the form asks for one; empty in a draft that lacks it.
+    /// The name that the business goes by in law, as far as the form asks for one; empty in a draft that lacks it, and once
+    /// it is erased.
     #[must_use]
     pub fn business_name(&self) -> &str {
         match self {
             Self::Full(_) | Self::Partial(_) => self.answer(Field::LegalName),
             Self::Short(_) => self.answer(Field::BusinessName),
+            Self::Erased => "",
         }
     }
 }

@@ -56,6 +56,9 @@ impl Status {
     }
 }
 
+/// A draft that nobody changes for this long expires.
+const DRAFT_KEPT_FOR: Duration = Duration::from_hours(90 * 24);
+
 /// Who submitted: always a key; the platform may also know the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubmittedBy {
@@ -206,7 +209,7 @@ impl Submission {
         attestation: Attestation,
         now: Timestamp,
     ) -> Result<Self> {
-        if let Filing::Partial(_) = filing {
+        if let Filing::Partial(_) | Filing::Erased = filing {
             return Err(Error::field("", "must be the whole form, not a part of it"));
         }
         let filed = Filed { at: now, by, attestation };
@@ -266,6 +269,30 @@ impl Submission {
             (Decision::Revoke { .. }, _) => return Err(Error::KybNotApproved(status)),
         };
         Ok((Self { state, updated_at: at, version: self.version + 1, ..self }, hold))
+    }
+
+    /// When nobody has any use for it: a draft, 90 days after it was last changed.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        matches!(self.state, State::Draft { .. }).then(|| self.updated_at.plus(DRAFT_KEPT_FOR))
+    }
+
+    /// What stays of a decided submission once its values are erased: that it was filed and decided, when, and by whom. Staff's
+    /// words go too, since they may repeat a value.
+    ///
+    /// # Errors
+    /// [`Error::KybUnderReview`] while staff have not decided. A draft is no record of anything: it is deleted.
+    pub fn erase(self, now: Timestamp) -> Result<Self> {
+        let nameless = |filed: Filed| Filed { by: SubmittedBy { user_id: None, email: None, ..filed.by }, ..filed };
+        let erased = || Prose::from_stored("Erased").map_err(Error::internal);
+        let state = match self.state {
+            State::Draft { attestation_accepted } => State::Draft { attestation_accepted },
+            State::Submitted(_) => return Err(Error::KybUnderReview),
+            State::Approved(filed, review) => State::Approved(nameless(filed), review),
+            State::Rejected(filed, review, ..) => State::Rejected(nameless(filed), review, erased()?, Vec::new()),
+            State::Revoked(filed, review, _) => State::Revoked(nameless(filed), review, erased()?),
+        };
+        Ok(Self { filing: Filing::Erased, state, updated_at: now, version: self.version + 1, ..self })
     }
 
     #[must_use]

@@ -167,7 +167,7 @@ impl Life {
     /// Staff take an approval back; or the customer submits again, and staff approve.
     async fn hold(&mut self, customer: usize) {
         let id = self.customers[customer].id.clone();
-        let key = (format!("ORG#{id}"), "KYB".to_owned());
+        let key = (format!("KYB#{id}"), "CURRENT".to_owned());
         let Some(current) = self.world.engine.look(|items| items.get(&key).cloned()) else { return };
         let status = current["kybStatus"]["S"].as_str().unwrap_or_default();
         if matches!(status, "revoked" | "rejected") {
