@@ -93,11 +93,15 @@ python_tools() {
   realpath "$venv"
 }
 
+# Takes only files whose sums the list holds, and only built ones: building runs code of its own, with tools that no list
+# names. pip itself comes with Python, so nothing is fetched before the sums count. The list is complete, as the check
+# shows; pip's own look for dependencies trips over boto3-stubs, which one asks for with extras and another without.
 install_python_tools() {
   local list=$1 venv=$2
   echo "installing the Python tools of $list into $venv"
   python3 -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$list"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+    --no-deps --requirement "$list"
   "$venv/bin/python" -m pip --disable-pip-version-check check
 }
 
