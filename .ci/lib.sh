@@ -45,6 +45,16 @@ need() {
   "$@" >/dev/null 2>&1 || fail "$what is missing: install it (Debian: apt-get install ${packages[*]})"
 }
 
+has_node() {
+  node -e 'process.exit(Number.parseInt(process.versions.node) >= 18 ? 0 : 1)' && npm --version
+}
+
+# The Node.js tools come from npm's registry, each with the sum of its file.
+node_tools_are_pinned() {
+  need "Node.js 18 with npm" "nodejs npm" has_node
+  node e2e/lock.mjs e2e/package-lock.json
+}
+
 # chosen_steps STEP… prints the steps to run, one a line: those that were asked for, or all of STEPS.
 chosen_steps() {
   local step
