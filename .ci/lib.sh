@@ -26,8 +26,10 @@ readonly SKIPPED=77
 
 # skip SENTENCE… ends a step that lacks what it cannot get by itself, loudly: nobody shall take it for a success.
 skip() {
-  printf '\n!!! SKIPPED: nothing was checked here.\n'
-  printf '!!! %s\n' "$@"
+  {
+    printf '\n!!! SKIPPED: nothing was checked here.\n'
+    printf '!!! %s\n' "${@//$'\n'/$'\n!!! '}"
+  } >&2
   exit "$SKIPPED"
 }
 
@@ -86,7 +88,10 @@ run_steps() {
         ;;
     esac
   done
-  ((${#skipped[@]} == 0)) || printf '\nskipped, and so not checked: %s\n' "${skipped[*]}"
+  ((${#skipped[@]} == 0)) || {
+    printf '\n!!! SKIPPED, and so not checked: %s\n' "${skipped[*]}"
+    printf '!!! Above, each says what it lacks and how to have it checked.\n'
+  } >&2
   ((${#failed[@]} == 0)) || fail "failed: ${failed[*]}"
 }
 
