@@ -124,7 +124,8 @@ export class Stack {
  * Writes what `sam build` has left in `built` once more beside it, as ministack understands it. Answers the file, and the
  * names that it leaves out: ministack has no alarms on metrics that are calculated from others. And a `Ref` to a secret is
  * the secret's ARN, as its attribute `Id` is; to ministack only the latter is. To AWS, who may send a message may send a batch of
- * them; ministack asks for a permission that AWS does not have.
+ * them; ministack asks for a permission that AWS does not have. AWS says which partitions a call is about; ministack does not, so
+ * conditions that ask for them are left out.
  */
 export async function adapted({ parseDocument, visit }, built) {
   const template = parseDocument(await readFile(join(built, "template.yaml"), "utf8"), { logLevel: "silent" });
@@ -136,6 +137,7 @@ export async function adapted({ parseDocument, visit }, built) {
   );
   visit(template, {
     Pair(_, { key, value }) {
+      if (key?.value === "Condition" && value.has?.("ForAllValues:StringLike")) return visit.REMOVE;
       const actions = key?.value === "Action" ? (value.items?.map((item) => item.value) ?? [value.value]) : [];
       if (!actions.includes("sqs:SendMessage") || actions.includes("sqs:SendMessageBatch")) return undefined;
       return template.createPair(key.value, [...actions, "sqs:SendMessageBatch"]);
