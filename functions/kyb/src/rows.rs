@@ -497,11 +497,9 @@ impl PrefillRow {
             };
             savable(field, text)
         };
-        // What is not known is an empty text here, not null.
+        // What is not known is an empty text here, not null; but an empty text is no phone number.
         let mut business_profile = ProfileRow::new(said, caller);
         business_profile.registration_id.get_or_insert_default();
-        let mut authorized_representative = RepresentativeRow::new(said);
-        authorized_representative.phone.get_or_insert_default();
-        Self { business_profile, authorized_representative }
+        Self { business_profile, authorized_representative: RepresentativeRow::new(said) }
     }
 }

@@ -142,6 +142,7 @@ async fn the_overview_is_whole_with_and_without_a_submission_or_a_brand() {
     let prefill = overview.prefill.expect("a prefill");
     assert_eq!(prefill.business_profile.address.postal_code, "");
     assert_eq!(prefill.authorized_representative.email, "");
+    assert_eq!(prefill.authorized_representative.phone, None);
     // A short form that was approved.
     let verified = app.stranger(approved()).await;
     let overview: Overview = decode(app.get(KYB).key(&verified).send().await);
