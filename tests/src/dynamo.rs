@@ -128,6 +128,12 @@ impl Dynamo {
         self.inner.rounds.load(Ordering::SeqCst)
     }
 
+    /// How many calls have passed so far.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.inner.calls.load(Ordering::SeqCst)
+    }
+
     /// The operations seen, such as `GetItem`.
     #[must_use]
     pub fn seen(&self) -> Vec<String> {

@@ -47,6 +47,14 @@ pub fn environment(app: &TestApp) -> Environment {
     ])
 }
 
+/// The same as talkative as it is deployed, for thousands of requests.
+#[must_use]
+pub fn quiet(app: &TestApp) -> Environment {
+    let mut environment = environment(app);
+    environment.insert("LOG_LEVEL", "info".to_owned());
+    environment
+}
+
 /// An event of `events/` with values in place of its placeholders.
 ///
 /// # Panics

@@ -14,6 +14,8 @@ pub mod dynamo;
 pub mod faults;
 mod gate;
 #[cfg(feature = "lambda")]
+pub mod hostile;
+#[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod permission;
 pub mod routes;

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tests::TestApp;
 use tests::deployed::Deployed;
 use tests::faults::Faults;
-use tests::lambda::{Lambda, anonymous, environment, event, refusal, with_body, with_method};
+use tests::hostile::Hostile;
+use tests::lambda::{Lambda, anonymous, environment, event, quiet, refusal, with_body, with_method};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_imports");
 
@@ -98,4 +99,14 @@ async fn it_may_do_what_it_does_and_nothing_else() {
     app.clock.advance(Duration::from_mins(10));
     fourth().send().await.refused(422, "IDEMPOTENCY_KEY_REUSED");
     lambda.check_policy();
+}
+
+#[tokio::test]
+async fn hostile_bodies_and_headers_get_answers_of_the_contract() {
+    let app = TestApp::approved().await;
+    let lambda = Lambda::start(BINARY, &quiet(&app)).await;
+    let mut hostile = Hostile::new();
+    hostile.send_spoiled(&lambda, &[import(&app)]).await;
+    app.check_books().await;
+    assert!(lambda.log(&[]).iter().all(|line| line["level"] != "ERROR"), "seed {}", hostile.seed);
 }

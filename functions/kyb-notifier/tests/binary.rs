@@ -8,7 +8,8 @@ use local::sandbox::slack::Failure;
 use serde_json::{Value, json};
 use tests::TestApp;
 use tests::deployed::Deployed;
-use tests::lambda::{Lambda, environment, event, refusal};
+use tests::hostile::Hostile;
+use tests::lambda::{Lambda, environment, event, quiet, refusal};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kyb-notifier");
 
@@ -115,4 +116,14 @@ async fn it_may_do_what_it_does_and_nothing_else() {
     }
     assert_eq!(lambda.app.bundle.slack.messages().len(), 1);
     lambda.check_policy();
+}
+
+#[tokio::test]
+async fn hostile_messages_end_no_worker() {
+    let app = TestApp::empty().await;
+    let submission = submitted(&app).await;
+    let lambda = Lambda::start(BINARY, &quiet(&app)).await;
+    let mut hostile = Hostile::new();
+    hostile.send_messages(&lambda, &batch(&submission)).await;
+    lambda.log(&[]);
 }

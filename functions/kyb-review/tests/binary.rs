@@ -11,7 +11,8 @@ use local::seed::World;
 use serde_json::{Value, json};
 use tests::TestApp;
 use tests::deployed::Deployed;
-use tests::lambda::{Environment, Lambda, environment, event, refusal, with_method};
+use tests::hostile::Hostile;
+use tests::lambda::{Environment, Lambda, environment, event, quiet, refusal, with_method};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kyb-review");
 const REVIEWER: &str = "U012AB3CD";
@@ -320,4 +321,35 @@ async fn it_may_do_what_it_does_and_nothing_else() {
     interact(app, &json!({ "type": "view_submission", "user": { "id": "U1" }, "view": view })).await;
     assert_eq!((status(app, &one).await, status(app, &other).await), (Status::Approved, Status::Rejected));
     lambda.check_policy();
+}
+
+#[tokio::test]
+async fn hostile_signatures_and_forms_decide_nothing() {
+    let app = TestApp::empty().await;
+    let lambda = Lambda::start(BINARY, &quiet(&app)).await;
+    let submission = announced(&app).await;
+    let mut hostile = Hostile::new();
+    let click = call(&app, "slack-approve", &submission);
+    for _ in 0..Hostile::requests() {
+        let mut call = click.clone();
+        if hostile.chance(0.5) {
+            // Signed, but what it says is no click of ours.
+            let body = format!("payload={}", hostile.text());
+            call["body"] = BASE64_STANDARD.encode(&body).into();
+            call = signed(&app, call, body.as_bytes());
+        } else {
+            let header = [SIGNATURE, TIMESTAMP][hostile.below(2)];
+            call["headers"][header] = match hostile.below(4) {
+                0 => hostile.header(),
+                1 => format!("v0={}", hostile.header()),
+                2 => format!("v0={:064x}", hostile.below(usize::MAX)),
+                _ => (SystemClock.now().seconds() - 301).to_string(),
+            }
+            .into();
+        }
+        let status = hostile.judge(&call, &lambda.invoke(&call).await);
+        assert!([200, 401].contains(&status), "seed {}: {call}", hostile.seed);
+    }
+    assert_eq!(stored(&app, &submission).await, submission);
+    assert!(lambda.log(&[]).iter().all(|line| line["level"] != "ERROR"), "seed {}", hostile.seed);
 }

@@ -6,8 +6,9 @@ use domain::kyb::{Decision, Review};
 use domain::{Clock, Prose};
 use serde_json::{Value, json};
 use tests::deployed::Deployed;
-use tests::lambda::{Lambda, anonymous, environment, event, refusal, with_body, with_method};
-use tests::{TestApp, short_form};
+use tests::hostile::Hostile;
+use tests::lambda::{Lambda, anonymous, environment, event, quiet, refusal, with_body, with_method};
+use tests::{TestApp, full_form, short_form};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_kyb");
 
@@ -102,4 +103,16 @@ async fn it_may_do_what_it_does_and_nothing_else() {
     app.resumed(|| app.post("/v1/phone-numbers/kyb/submit", &short_form())).await.ok();
     app.bundle.notifications.settled().await;
     lambda.check_policy();
+}
+
+#[tokio::test]
+async fn hostile_bodies_and_headers_get_answers_of_the_contract() {
+    let app = TestApp::empty().await;
+    let lambda = Lambda::start(BINARY, &quiet(&app)).await;
+    let mut hostile = Hostile::new();
+    let mut whole = request("kyb-submit", &app);
+    whole["body"] = full_form().to_string().into();
+    hostile.send_spoiled(&lambda, &[request("kyb-draft", &app), request("kyb-submit", &app), whole]).await;
+    app.check_books().await;
+    assert!(lambda.log(&[]).iter().all(|line| line["level"] != "ERROR"), "seed {}", hostile.seed);
 }

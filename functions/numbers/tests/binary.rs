@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tests::TestApp;
 use tests::deployed::Deployed;
 use tests::faults::Faults;
-use tests::lambda::{Lambda, anonymous, environment, event, refusal, with_body, with_method};
+use tests::hostile::Hostile;
+use tests::lambda::{Lambda, anonymous, environment, event, quiet, refusal, with_body, with_method};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_numbers");
 
@@ -234,4 +235,69 @@ async fn it_may_do_what_it_does_and_nothing_else() {
     }
     app.delete(&path(&bought)).send().await.refused(503, "CARRIER_UNAVAILABLE");
     lambda.check_policy();
+}
+
+#[tokio::test]
+async fn hostile_bodies_queries_and_headers_get_answers_of_the_contract() {
+    let app = TestApp::approved().await;
+    let lambda = Lambda::start(BINARY, &quiet(&app)).await;
+    let mut hostile = Hostile::new();
+    let number = app.buy("+14155550143").send().await.ok();
+    let change = one("numbers-update", &app, &number);
+    let requests = [buy(&app), change, list(&app), one("numbers-get", &app, &number)];
+    hostile.send_spoiled(&lambda, &requests).await;
+    app.check_books().await;
+    assert!(lambda.log(&[]).iter().all(|line| line["level"] != "ERROR"), "seed {}", hostile.seed);
+}
+
+#[tokio::test]
+async fn hostile_paths_are_unknown_and_ask_the_table_nothing() {
+    let app = TestApp::approved().await;
+    let lambda = Lambda::start(BINARY, &quiet(&app)).await;
+    let mut hostile = Hostile::new();
+    lambda.call(&list(&app)).await.ok();
+    let unknown = event("numbers-unknown-path", &[("API_KEY", &app.key)]);
+    for _ in 0..Hostile::requests() {
+        let (mut request, path) = (unknown.clone(), hostile.path());
+        request["rawPath"] = path.clone().into();
+        request["requestContext"]["http"]["path"] = path.into();
+        let method = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"][hostile.below(7)];
+        request["requestContext"]["http"]["method"] = method.into();
+        let answer = lambda.invoke(&request).await;
+        // HEAD has no body to judge.
+        if method != "HEAD" {
+            hostile.judge(&request, &answer);
+        }
+    }
+    assert!(lambda.log(&[]).iter().all(|line| line["level"] != "ERROR"), "seed {}", hostile.seed);
+}
+
+#[tokio::test]
+async fn hostile_credentials_open_nothing_and_cost_at_most_one_call_to_the_table() {
+    let app = TestApp::approved().await;
+    let lambda = Lambda::start(BINARY, &quiet(&app)).await;
+    let mut hostile = Hostile::new();
+    let before = stored(&app).await;
+    let requests = [buy(&app), list(&app)];
+    // The connection is warm from here on.
+    lambda.call(&anonymous(&requests[1])).await.refused(401, "UNAUTHORIZED");
+    let first = app.dynamo.calls();
+    for _ in 0..Hostile::requests() {
+        let mut request = requests[hostile.below(requests.len())].clone();
+        let credentials: String = hostile.credentials(&app.key).chars().filter(|letter| !letter.is_control()).collect();
+        request["headers"]["authorization"] = credentials.into();
+        let calls = app.dynamo.calls();
+        assert_eq!(hostile.judge(&request, &lambda.invoke(&request).await), 401, "seed {}", hostile.seed);
+        assert!(app.dynamo.calls() <= calls + 1, "seed {}: {request}", hostile.seed);
+    }
+    assert!(app.dynamo.calls() > first, "well-formed keys are looked up");
+    assert_eq!(stored(&app).await, before);
+    let log = lambda.log(&[&app.key]);
+    assert!(log.iter().all(|line| line["level"] != "ERROR"), "seed {}", hostile.seed);
+}
+
+async fn stored(app: &TestApp) -> Vec<String> {
+    let mut items: Vec<String> = app.items().await.iter().map(Value::to_string).collect();
+    items.sort();
+    items
 }

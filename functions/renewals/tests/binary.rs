@@ -9,6 +9,7 @@ use renewals::NUMBERS_AT_ONCE;
 use serde_json::{Value, json};
 use tests::crowd::numbers_due;
 use tests::deployed::Deployed;
+use tests::hostile::Hostile;
 use tests::lambda::{Environment, Lambda, environment, event, refusal};
 use tests::{TestApp, approved};
 
@@ -122,4 +123,17 @@ async fn the_worker_may_do_what_it_does_and_nothing_else() {
     let charged = i64::try_from(NUMBERS_AT_ONCE).unwrap() + 1;
     assert_eq!(app.balance().await, 1_000_000_000 - charged * 1_000_000);
     lambda.check_policy();
+}
+
+#[tokio::test]
+async fn hostile_messages_end_no_worker_and_charge_nothing_twice() {
+    let app = TestApp::approved().await;
+    let mut environment = entering(&app, "charge");
+    environment.insert("LOG_LEVEL", "info".to_owned());
+    let lambda = Lambda::start(BINARY, &environment).await;
+    let mut hostile = Hostile::new();
+    let charge = event("renewals-charge", &[("ORGANIZATION_ID", app.organization.as_str())]);
+    hostile.send_messages(&lambda, &charge).await;
+    app.check_books().await;
+    lambda.log(&[]);
 }
