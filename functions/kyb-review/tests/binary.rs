@@ -333,7 +333,7 @@ async fn hostile_signatures_and_forms_decide_nothing() {
     for _ in 0..Hostile::requests() {
         let mut call = click.clone();
         if hostile.chance(0.5) {
-            // Signed, but what it says is no click of ours.
+            // Slack has signed it, but it is no click on one of our buttons.
             let body = format!("payload={}", hostile.text());
             call["body"] = BASE64_STANDARD.encode(&body).into();
             call = signed(&app, call, body.as_bytes());

@@ -99,7 +99,7 @@ pub(crate) async fn submit(State(app): State<App>, request: Keyed<Compliance>) -
 const REGISTRATION_ID: &str = "\"registrationId\":";
 
 /// An answer as it is kept for a replay: a registration id stands with its verification and nowhere else, where it can be
-/// erased. The answer is compact JSON of ours, so the name with its quotes stands there once, and in no text.
+/// erased. The answer is our own compact JSON: texts in it have their quotes escaped, so the quoted name is found once at most.
 fn without_registration_id(answer: String) -> String {
     let Some((before, rest)) = answer.split_once(REGISTRATION_ID) else { return answer };
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
@@ -110,12 +110,13 @@ fn without_registration_id(answer: String) -> String {
 
 /// A kept answer with the registration id as it was filed; without one once it is erased.
 async fn restored(app: &App, caller: &Caller, made: Option<Made>, answer: String) -> Result<String> {
-    let Some(Made::Submission(id)) = made else { return Ok(answer) };
+    let without = format!("{REGISTRATION_ID}null");
+    let Some(Made::Submission(id)) = made.filter(|_| answer.contains(&without)) else { return Ok(answer) };
     let submission = app.table.submission(&caller.organization, &id).await?;
     let filed = submission.map(|submission| submission.filing.answer(Field::RegistrationId).to_owned());
     let Some(filed) = filed.filter(|filed| !filed.is_empty()) else { return Ok(answer) };
     let value = serde_json::to_string(&filed).map_err(Error::internal)?;
-    Ok(answer.replacen(&format!("{REGISTRATION_ID}null"), &format!("{REGISTRATION_ID}{value}"), 1))
+    Ok(answer.replacen(&without, &format!("{REGISTRATION_ID}{value}"), 1))
 }
 
 async fn submit_filing(

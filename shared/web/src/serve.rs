@@ -48,8 +48,8 @@ pub(crate) async fn run(routes: Router) -> Result<(), lambda_http::Error> {
     lambda_runtime::run(service).await
 }
 
-/// Takes away what a caller may write and no URI may hold. Otherwise building the request would panic before anything of ours
-/// could answer. Nothing here reads the host or the scheme.
+/// Removes what no URI may hold, because `lambda_http` panics when it builds a request with it. No route reads the host or the
+/// scheme.
 fn make_buildable(request: &mut ApiGatewayV2httpRequest) {
     request.headers.remove(header::HOST);
     request.headers.remove("x-forwarded-proto");
@@ -60,7 +60,7 @@ fn make_buildable(request: &mut ApiGatewayV2httpRequest) {
     }
 }
 
-/// Escapes what no query may hold (RFC 3986, 3.4) and a careless client sends all the same.
+/// Escapes the characters that no query may hold (RFC 3986, 3.4), but that careless clients send.
 fn escape_query(query: &str) -> String {
     const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
     utf8_percent_encode(query, NOT_IN_A_QUERY).to_string()

@@ -49,7 +49,7 @@ async fn searches_and_purchases_are_counted_together_and_the_61st_within_a_minut
         !steps.is_empty() && steps.iter().all(|step| step.starts_with("table ")),
         "the carrier is not asked: {steps:?}"
     );
-    // What can be told without the carrier is told first.
+    // The gates that need no carrier still answer first.
     app.post("/v1/phone-numbers", &json!({ "e164": "+14155550143", "agentId": "agent_9" }))
         .send()
         .await
