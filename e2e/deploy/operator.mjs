@@ -29,7 +29,7 @@ export class Operator {
       NOTIFICATIONS_QUEUE_URL: outputs.NotificationsQueueUrl,
       NOTIFICATIONS_DEAD_LETTER_QUEUE_URL: outputs.NotificationsDeadLetterQueueUrl,
     };
-    operator.#command = (command) => ops(binaries, ["--as", USER, ...command], shell);
+    operator.#command = (command) => ops(binaries, command, shell);
     return operator;
   }
 

@@ -71,7 +71,7 @@ async fn remove(
     if let Some(would) = session.before(&deed, Undo::Impossible)? {
         return Ok(would);
     }
-    let removed = session.table.remove_agent(organization, agent, &session.actor(), session.now()).await;
+    let removed = session.table.remove_agent(organization, agent, &session.actor().await?, session.now()).await;
     let number = removed.map_err(|error| match error {
         Error::NotFound => unknown(),
         error => error.into(),

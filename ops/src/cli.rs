@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::options::Options;
 use crate::{
-    agents, brand, clock, credits, dead_letters, events, keys, numbers, orders, organizations, renewals, sip,
+    agents, audit, brand, clock, credits, dead_letters, events, keys, numbers, orders, organizations, renewals, sip,
     verifications,
 };
 
@@ -69,6 +69,8 @@ pub(crate) enum Noun {
     Renewals(renewals::Command),
     /// Who changed a number, a verification or an API key, and the customer event of each change
     Events(events::Arguments),
+    /// Whether each ledger adds up to its balance, and whether events are missing
+    Audit(audit::Arguments),
     /// The local run's time: show it, move it ahead
     #[command(subcommand)]
     Clock(clock::Command),

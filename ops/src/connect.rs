@@ -9,7 +9,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use clients::slack::Slack;
 use clients::telnyx::Telnyx;
-use domain::{Clock, Timestamp};
+use domain::{Clock, Timestamp, chain};
 use runtime::Secret;
 use runtime::aws::{Account, over_http};
 use runtime::message::SubmissionHandle;
@@ -130,6 +130,26 @@ impl Connection {
         let Target::Local(ready) = &self.target else { return Ok(clock) };
         let by = clock::ahead(&ready.clock_url).await?;
         Ok(Arc::new(Ahead { clock, by }))
+    }
+
+    pub(crate) const fn is_in_aws(&self) -> bool {
+        matches!(self.target, Target::Aws(_))
+    }
+
+    /// By which name AWS knows the caller, without the account, such as `assumed-role/Operators/jane@example.com`; `None` for
+    /// the local run. Every caller may ask for it.
+    ///
+    /// Source: <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
+    pub(crate) async fn identity(&self) -> Result<Option<String>, Failure> {
+        if !self.is_in_aws() {
+            return Ok(None);
+        }
+        let answer = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send().await;
+        let answer =
+            answer.map_err(|error| Failure::new(format!("AWS does not say who you are: {}.", chain(&error))))?;
+        // arn:aws:sts::123456789012:assumed-role/…
+        let name = answer.arn().and_then(|arn| arn.splitn(6, ':').nth(5)).filter(|name| !name.trim().is_empty());
+        name.map(|name| Some(name.to_owned())).ok_or_else(|| Failure::new("AWS does not say who you are."))
     }
 
     /// The carrier.

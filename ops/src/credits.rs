@@ -105,7 +105,8 @@ async fn book(
     if let Some(would) = session.before(&deed, Undo::Possible)? {
         return Ok(would);
     }
-    let booked = session.table.book_once(organization, reference, entry, &session.operator).await;
+    let operator = session.operator().await?;
+    let booked = session.table.book_once(organization, reference, entry, &operator).await;
     let booked = booked.map_err(|error| match error {
         Error::InsufficientCredits { balance, .. } => Failure::new(format!(
             "The balance of '{organization}' is {balance} USD, and an adjustment of {amount} USD would make it negative."

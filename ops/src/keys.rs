@@ -125,7 +125,7 @@ async fn issue(
         revoked_at: None,
     };
     let key = ApiKey::new(rand::random());
-    session.table.create_api_key(&key.hash(), &grant, &session.actor()).await?;
+    session.table.create_api_key(&key.hash(), &grant, &session.actor().await?).await?;
     let mut fields = row(&grant);
     fields["apiKey"] = key.reveal().into();
     let message = format!("Issued API key {}. This is the only time it is shown:", grant.id);
@@ -149,7 +149,7 @@ async fn revoke(session: &mut Session<'_, '_>, organization: &OrganizationId, ke
         }
     }
     let now = session.now();
-    let revoked_at = session.table.revoke_api_key(&hash, now, &session.actor()).await?;
+    let revoked_at = session.table.revoke_api_key(&hash, now, &session.actor().await?).await?;
     let fields = row(&Grant { revoked_at: Some(revoked_at), ..grant });
     if revoked_at == now {
         Ok(Output::changed(true, format!("API key {id} is revoked; it stops working within 60 seconds."), fields))

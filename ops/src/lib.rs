@@ -4,6 +4,7 @@
 //! that make it safe beside everybody else. What a command says is made once, as JSON, and shown as text or as it is.
 
 mod agents;
+mod audit;
 mod brand;
 mod cli;
 mod clock;
@@ -67,15 +68,17 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, io: &mut Io<'_>)
     match done {
         Ok(output) => {
             let _ = io.output.write_all(output.show(json).as_bytes());
-            DONE
+            output.into_failure().map_or(DONE, |failure| fail(&failure, io))
         }
-        Err(failure) => {
-            // Some causes come in several lines; a refusal is one.
-            let sentence = failure.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-            let _ = writeln!(io.errors, "error: {sentence}");
-            FAILED
-        }
+        Err(failure) => fail(&failure, io),
     }
+}
+
+fn fail(failure: &Failure, io: &mut Io<'_>) -> u8 {
+    // Some causes come in several lines; a refusal is one.
+    let sentence = failure.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    let _ = writeln!(io.errors, "error: {sentence}");
+    FAILED
 }
 
 /// Help and version are asked for; everything else is wrong usage.
@@ -103,6 +106,7 @@ async fn act(noun: Noun, session: &mut Session<'_, '_>) -> Result<Output, Failur
         Noun::Renewals(command) => renewals::run(command, session).await,
         Noun::Clock(command) => clock::run(command, session).await,
         Noun::Events(arguments) => events::run(arguments, session).await,
+        Noun::Audit(arguments) => audit::run(arguments, session).await,
         Noun::DeadLetters(command) => dead_letters::run(command, session).await,
     }
 }

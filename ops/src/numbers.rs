@@ -97,7 +97,7 @@ async fn forget(
         return Ok(would);
     }
     let shown = row(&number);
-    match session.table.remove_number(number, None, &session.actor(), session.now()).await {
+    match session.table.remove_number(number, None, &session.actor().await?, session.now()).await {
         // The release has ended meanwhile.
         Ok(()) | Err(Error::NotFound) => Ok(Output::changed(true, format!("Number {id} is removed."), shown)),
         Err(error) => Err(error.into()),
@@ -118,10 +118,12 @@ async fn free(session: &mut Session<'_, '_>, e164: &E164) -> Result<Output, Fail
         return Ok(would);
     }
     let shown = row(&number);
-    session.table.remove_number(number, None, &session.actor(), session.now()).await.map_err(|error| match error {
-        Error::NotFound => unheld(e164),
-        error => error.into(),
-    })?;
+    session.table.remove_number(number, None, &session.actor().await?, session.now()).await.map_err(
+        |error| match error {
+            Error::NotFound => unheld(e164),
+            error => error.into(),
+        },
+    )?;
     Ok(Output::changed(true, format!("{} is free.", e164.as_str()), shown))
 }
 

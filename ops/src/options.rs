@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// The AWS region
     #[arg(long, global = true, value_name = "REGION")]
     pub(crate) region: Option<String>,
-    /// Your name in the audit events [default: your user name here]
+    /// Your name in the audit events of the local run [default: your user name]; in AWS it is your identity there
     #[arg(long = "as", global = true, value_name = "NAME")]
     pub(crate) operator: Option<String>,
     /// Print JSON

@@ -113,8 +113,11 @@ async fn adopt(
     carrier.configure(&resource, &number.organization).await?;
     let now = session.now();
     let activate = |number: PhoneNumber| number.activate(resource.clone(), now);
-    let adopted =
-        session.table.transition(number, activate, Action::Activated, &session.actor()).await.map_err(settled)?;
+    let adopted = session
+        .table
+        .transition(number, activate, Action::Activated, &session.actor().await?)
+        .await
+        .map_err(settled)?;
     Ok(Output::changed(true, format!("Number {} is active.", adopted.id), row(&adopted)))
 }
 
@@ -134,7 +137,7 @@ async fn refund(session: &mut Session<'_, '_>, which: &Which, force: bool) -> Re
         return Ok(would);
     }
     let id = number.id.clone();
-    let (actor, now) = (session.actor(), session.now());
+    let (actor, now) = (session.actor().await?, session.now());
     let refunded = match standing {
         OrderStanding::Failed => session.table.refund_purchase(number, &actor, now).await,
         // It may still arrive.

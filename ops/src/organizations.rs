@@ -186,7 +186,7 @@ async fn erase(session: &mut Session<'_, '_>, id: &OrganizationId) -> Result<Out
     let (mut erased, mut not_rewritten) = (0, Vec::new());
     for submission in filed {
         let (submission_id, place) = (submission.id.clone(), submission.delivery.clone());
-        let left = session.table.erase_submission(submission, &session.actor(), session.now()).await?;
+        let left = session.table.erase_submission(submission, &session.actor().await?, session.now()).await?;
         erased += 1;
         // Slack has a copy of what was filed.
         if let Some(left) = left

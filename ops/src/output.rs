@@ -4,10 +4,14 @@ use std::iter::repeat_n;
 
 use serde_json::{Map, Value, json};
 
+use crate::failure::Failure;
+
 /// What a command has to say: JSON, and how it is shown as text.
 pub(crate) struct Output {
     json: Value,
     form: Form,
+    /// Why the command counts as failed, although it has something to show.
+    failure: Option<Failure>,
 }
 
 enum Form {
@@ -20,25 +24,38 @@ enum Form {
 }
 
 impl Output {
+    fn of(json: Value, form: Form) -> Self {
+        Self { json, form, failure: None }
+    }
+
+    /// What was found, which is not as it should be.
+    pub(crate) fn but(self, sentence: impl Into<String>) -> Self {
+        Self { failure: Some(Failure::new(sentence)), ..self }
+    }
+
+    pub(crate) fn into_failure(self) -> Option<Failure> {
+        self.failure
+    }
+
     /// Rows of a table; JSON shows all their fields, text those in `columns`.
     pub(crate) fn table(columns: &'static [&'static str], empty: &'static str, rows: Vec<Value>) -> Self {
-        Self { json: Value::Array(rows), form: Form::Table(columns, empty) }
+        Self::of(Value::Array(rows), Form::Table(columns, empty))
     }
 
     /// One thing.
     pub(crate) fn thing(fields: Value) -> Self {
-        Self { json: fields, form: Form::Fields }
+        Self::of(fields, Form::Fields)
     }
 
     /// A change, or that there was nothing to change, in one sentence, with what came of it.
     pub(crate) fn changed(changed: bool, message: impl Into<String>, fields: Value) -> Self {
-        Self { json: said(changed, false, message.into(), fields), form: Form::Message }
+        Self::of(said(changed, false, message.into(), fields), Form::Message)
     }
 
     /// What would be changed.
     pub(crate) fn would(deed: &str) -> Self {
         let message = format!("Dry run: this would {deed}.");
-        Self { json: said(false, true, message, json!({})), form: Form::Message }
+        Self::of(said(false, true, message, json!({})), Form::Message)
     }
 
     pub(crate) fn show(&self, json: bool) -> String {

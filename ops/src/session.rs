@@ -4,6 +4,7 @@ use domain::audit::Actor;
 use domain::organization::Organization;
 use domain::{Name, OrganizationId, Timestamp};
 use table::Table;
+use tokio::sync::OnceCell;
 
 use crate::Io;
 use crate::connect::Connection;
@@ -22,7 +23,9 @@ pub(crate) enum Undo {
 pub(crate) struct Session<'a, 'b> {
     pub(crate) connection: Connection,
     pub(crate) table: Table,
-    pub(crate) operator: String,
+    /// Who runs the command, once that was asked.
+    operator: OnceCell<String>,
+    given_name: Option<String>,
     dry_run: bool,
     yes: bool,
     pub(crate) io: &'a mut Io<'b>,
@@ -30,20 +33,35 @@ pub(crate) struct Session<'a, 'b> {
 
 impl<'a, 'b> Session<'a, 'b> {
     pub(crate) async fn new(options: Options, io: &'a mut Io<'b>) -> Result<Self, Failure> {
-        let operator = operator(options.operator.as_deref())?;
-        let (dry_run, yes) = (options.dry_run, options.yes);
+        let (given_name, dry_run, yes) = (options.operator.clone(), options.dry_run, options.yes);
         let connection = Connection::open(options).await?;
         io.clock = connection.clock(io.clock.clone()).await?;
-        Ok(Self { table: connection.table(io.clock.clone()), connection, operator, dry_run, yes, io })
+        if given_name.is_some() && connection.is_in_aws() {
+            let refusal = "In AWS, audit events hold the name by which AWS knows you: leave --as out.";
+            return Err(Failure::new(refusal));
+        }
+        let (table, operator) = (connection.table(io.clock.clone()), OnceCell::new());
+        Ok(Self { connection, table, operator, given_name, dry_run, yes, io })
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.io.clock.now()
     }
 
-    /// Who stands in the audit events.
-    pub(crate) fn actor(&self) -> Actor {
-        Actor::Operator(self.operator.clone())
+    /// The name in audit events: in AWS the caller's identity there, on the local run `--as` or the user's name.
+    pub(crate) async fn operator(&self) -> Result<String, Failure> {
+        let name = self.operator.get_or_try_init(|| async {
+            match self.connection.identity().await? {
+                Some(identity) => Ok(identity),
+                None => user(self.given_name.as_deref()),
+            }
+        });
+        name.await.cloned()
+    }
+
+    /// Whom audit events name.
+    pub(crate) async fn actor(&self) -> Result<Actor, Failure> {
+        self.operator().await.map(Actor::Operator)
     }
 
     /// Asks for leave to do something; `deed` goes on after "This would". What is answered instead of doing it comes
@@ -84,7 +102,7 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 }
 
-fn operator(given: Option<&str>) -> Result<String, Failure> {
+fn user(given: Option<&str>) -> Result<String, Failure> {
     let name = match given {
         Some(name) => Ok(name.to_owned()),
         None => whoami::username().map_err(|error| format!("your user name cannot be found ({error})")),

@@ -125,8 +125,8 @@ async fn decide(
     if let Some(would) = session.before(&deed, undo)? {
         return Ok(would);
     }
-    let review = Review { at: session.now(), reviewer_id: session.operator.clone(), reviewer_email: None };
-    let decided = session.table.decide(organization, id, &decision, &review, &session.actor()).await;
+    let review = Review { at: session.now(), reviewer_id: session.operator().await?, reviewer_email: None };
+    let decided = session.table.decide(organization, id, &decision, &review, &session.actor().await?).await;
     let decided = match decided {
         Ok(decided) => decided,
         Err(Error::KybNotUnderReview(_) | Error::KybNotApproved(_)) => return Err(too_late(session, which).await?),

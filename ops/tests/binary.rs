@@ -29,6 +29,9 @@ thread_local! {
     static RAN: RefCell<Vec<String>> = RefCell::default();
 }
 
+/// The operator, as audit events name them.
+const NAME_IN_AWS: &str = "assumed-role/Operators/grace@example.com";
+
 const DEAD_LETTERS_ARN: &str = "arn:aws:sqs:us-east-1:1:NotificationsDeadLetterQueue";
 
 /// AWS, as far as the commands call it. Remembers each call.
@@ -74,7 +77,8 @@ impl Cloud {
 }
 
 async fn answer(State(cloud): State<Cloud>, headers: HeaderMap, bytes: Bytes) -> Response {
-    let operation = headers["x-amz-target"].to_str().unwrap().to_owned();
+    let Some(operation) = headers.get("x-amz-target") else { return identity(&bytes) };
+    let operation = operation.to_str().unwrap().to_owned();
     let body: Value = serde_json::from_slice(&bytes).unwrap();
     let forward_to = |url: &str| forward(passed_on(&cloud.0.http, url, &headers, bytes.clone()));
     cloud.0.calls.lock().unwrap().push((operation.clone(), body.clone()));
@@ -106,6 +110,14 @@ async fn answer(State(cloud): State<Cloud>, headers: HeaderMap, bytes: Bytes) ->
         _ => json!({}),
     })
     .into_response()
+}
+
+/// Who calls, as STS says it.
+fn identity(body: &[u8]) -> Response {
+    assert_eq!(std::str::from_utf8(body).unwrap(), "Action=GetCallerIdentity&Version=2011-06-15");
+    let arn = format!("arn:aws:sts::123456789012:{NAME_IN_AWS}");
+    let result = format!("<GetCallerIdentityResult><Arn>{arn}</Arn></GetCallerIdentityResult>");
+    format!("<GetCallerIdentityResponse>{result}</GetCallerIdentityResponse>").into_response()
 }
 
 /// A deployed account with `app` in it, and what the environment of an operator's shell says of it. Resources are called
@@ -258,18 +270,21 @@ async fn customers_and_numbers() -> Cloud {
     assert_eq!(done(&aws, "orgs policy org_acme submitted").await["purchasePolicy"], "submitted");
     assert_eq!(done(&aws, "orgs buying org_acme off").await["buyingEnabled"], false);
 
-    let key = done(&aws, "keys issue org_acme --as grace").await;
+    let key = done(&aws, "keys issue org_acme").await;
     let (secret, id) = (key["apiKey"].as_str().unwrap(), key["id"].as_str().unwrap());
     app.get("/v1/phone-numbers").key(secret).send().await.ok();
     assert_eq!(done(&aws, "keys list org_acme").await[0]["id"], id);
     assert!(done(&aws, "keys list org_acme").await[0]["lastUsedAt"].is_string());
     assert_eq!(done(&aws, &format!("keys revoke org_acme {id} --yes")).await["changed"], true);
-    assert_eq!(done(&aws, &format!("events org_acme {id}")).await[1]["actorId"], "grace");
+    assert_eq!(done(&aws, &format!("events org_acme {id}")).await[1]["actorId"], NAME_IN_AWS);
+    let refusal = refused(&aws, "keys issue org_acme --as grace").await;
+    assert!(refusal.contains("the name by which AWS knows you: leave --as out"), "{refusal}");
 
     assert_eq!(done(&aws, "credits grant org_acme 5 --reference a").await["balanceUsd"], "5.00");
     assert_eq!(done(&aws, "credits adjust org_acme -1.5 --reference b").await["balanceUsd"], "3.50");
     assert_eq!(done(&aws, "credits balance org_acme").await["balanceUsd"], "3.50");
     assert_eq!(done(&aws, "credits ledger org_acme").await.as_array().unwrap().len(), 2);
+    assert_eq!(done(&aws, "audit org_acme").await[0]["agrees"], true);
 
     assert_eq!(done(&aws, "agents register org_acme a1").await["id"], "a1");
     assert_eq!(done(&aws, "agents list org_acme").await[0]["id"], "a1");
@@ -309,6 +324,8 @@ async fn customers_and_numbers() -> Cloud {
     app.reconciler.carrier.release(&domain::carrier::CarrierNumberId::parse(&carrier_id).unwrap()).await.unwrap();
     assert_eq!(done(&aws, &format!("numbers forget {org} {sticky} --yes")).await["changed"], true);
     app.check_books().await;
+    let agrees = done(&aws, "audit").await.as_array().unwrap().iter().all(|row| row["agrees"] == true);
+    assert!(agrees);
     cloud
 }
 

@@ -1,4 +1,5 @@
-//! The sweep: compares the numbers that the carrier holds with the table, and names the orphans of both sides.
+//! The sweep: compares the numbers that the carrier holds with the table, and names the orphans of both sides; then
+//! compares the books of each organization with each other.
 //!
 //! It is dry unless told otherwise. Told so, it releases numbers at the carrier that this deployment has bought and
 //! nobody here has; about rows whose number the carrier has lost it does nothing, because a customer has paid for them: a
@@ -7,7 +8,8 @@
 //! From the carrier's side it reads the whole list, 250 numbers a page. The owners of a page are read in two rounds of
 //! batches (claims, then rows), not one by one. From the table's side it walks the index of months to be paid, which
 //! every active number is in, 100 rows a batch, and asks the carrier only about those that the list lacked. So 10,000
-//! numbers cost 40 calls to the carrier and some 450 to the table.
+//! numbers cost 40 calls to the carrier and some 450 to the table. The books of an organization cost three calls, and more
+//! where it has more than a thousand entries or events.
 //!
 //! The carrier's list and our index are eventually consistent, so every suspect is read again before it is reported: at
 //! the carrier by its id, and here strongly. Nothing is released until the whole list is read, in one run or in several
@@ -16,6 +18,7 @@
 
 mod at_carrier;
 mod ids;
+mod in_books;
 mod in_table;
 mod report;
 
@@ -24,12 +27,14 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use domain::carrier::CarrierNumberId;
-use domain::{Error, Result, chain};
+use domain::{Error, OrganizationId, Result, chain};
 use serde::{Deserialize, Serialize};
 use table::Place;
 use tokio::time::{Instant, sleep};
 
-pub use self::report::{CarrierSide, Finding, FoundAtCarrier, FoundInTable, SweepReport, TableSide};
+pub use self::report::{
+    BooksSide, CarrierSide, Finding, FoundAtCarrier, FoundInBooks, FoundInTable, SweepReport, TableSide,
+};
 
 use self::at_carrier::Orphan;
 use crate::{Reconciler, Task};
@@ -73,7 +78,7 @@ fn read_most<'de, D: serde::Deserializer<'de>>(text: D) -> Result<u32, D::Error>
     Ok(most)
 }
 
-/// Where a sweep begins, or goes on: first the carrier's list, then what is to be released, then the table.
+/// Where a sweep begins, or goes on: first the carrier's list, then what is to be released, then the table, then the books.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum From {
@@ -81,13 +86,16 @@ pub enum From {
     /// released.
     Carrier {
         page: NonZeroU32,
-        #[serde(with = "ids")]
+        #[serde(with = "ids::carrier")]
         orphans: Vec<CarrierNumberId>,
     },
     /// The orphans that are still to be released of a list that was read to its end.
-    Orphans(#[serde(with = "ids")] Vec<CarrierNumberId>),
+    Orphans(#[serde(with = "ids::carrier")] Vec<CarrierNumberId>),
     /// A place in the table's index.
     Table(Place),
+    /// The last organization whose books were compared; `None` for all of them.
+    #[serde(with = "ids::organization")]
+    Books(Option<OrganizationId>),
 }
 
 impl From {
@@ -157,10 +165,12 @@ impl Sweep<'_> {
                 (Place::start(), 1..u32::MAX)
             }
             From::Table(place) => (place.clone(), 1..u32::MAX),
+            From::Books(last) => return self.compare_books(last.clone()).await,
         };
         let stopped = |cause| Stopped { from: From::Table(place.clone()), cause };
         self.list(unlisted).await.map_err(stopped)?;
-        self.compare_table(place).await
+        self.compare_table(place).await?;
+        self.compare_books(None).await
     }
 
     fn go_on_with(&mut self, orphans: &[CarrierNumberId]) {

@@ -37,6 +37,7 @@ impl Task {
 mod tests {
     use super::*;
     use crate::sweep::From;
+    use domain::OrganizationId;
     use domain::carrier::CarrierNumberId;
     use serde_json::json;
     use std::num::NonZeroU32;
@@ -75,6 +76,14 @@ mod tests {
                 json!({ "task": "sweep", "from": { "table": { "shard": 0, "after": " " } } }),
                 SweepOrder { from: From::Table(table::Place::start()), ..SweepOrder::default() },
             ),
+            (
+                json!({ "task": "sweep", "from": { "books": "org_1" } }),
+                SweepOrder { from: From::Books(OrganizationId::parse("org_1").ok()), ..SweepOrder::default() },
+            ),
+            (
+                json!({ "task": "sweep", "from": { "books": null } }),
+                SweepOrder { from: From::Books(None), ..SweepOrder::default() },
+            ),
         ] {
             let task = Task::read(event).unwrap();
             assert_eq!(task, Task::Sweep(order));
@@ -104,6 +113,7 @@ mod tests {
             json!({ "task": "sweep", "from": { "orphans": ["../1"] } }),
             json!({ "task": "sweep", "from": { "table": { "shard": 8, "after": "2026" } } }),
             json!({ "task": "sweep", "from": { "table": { "shard": 0, "after": "" } } }),
+            json!({ "task": "sweep", "from": { "books": "no id" } }),
         ] {
             let refused = Task::read(event.clone()).unwrap_err();
             assert!(refused.contains(r#""settle", or "sweep""#), "{event}: {refused}");

@@ -116,6 +116,12 @@ impl LedgerPlace {
         if reference.is_empty() || text.len() > 1024 { Err(FORM) } else { Ok(Self(text.to_owned())) }
     }
 
+    /// The place before which all entries stand that were booked up to then.
+    pub(crate) fn behind(booked_at: Timestamp) -> Self {
+        // '$' follows '#', which ends the time in the key of an entry.
+        Self(format!("{booked_at}$"))
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -95,6 +95,17 @@ pub struct FeedPage {
     pub next: EventId,
 }
 
+impl FeedSubject {
+    /// The id of a number or a verification; `credits` for an organization's credits.
+    pub(crate) fn subject(&self) -> String {
+        match self {
+            Self::Number(number) => number.id.to_string(),
+            Self::Verification { id, .. } => id.to_string(),
+            Self::Credits(_) => CREDITS.to_owned(),
+        }
+    }
+}
+
 impl FeedItem {
     fn new(id: &EventId, event: &Event) -> Self {
         // Whole, so that a new field is not forgotten here. The key names the organization.

@@ -8,6 +8,7 @@ mod agents;
 mod api_keys;
 mod audit;
 mod batches;
+mod books;
 mod claims;
 mod credits;
 mod feed;
@@ -54,6 +55,7 @@ use transaction::Condition;
 use trouble::{busy_or_fault, retrying};
 
 pub use audit::{EventPage, FeedLink, RecordedEvent};
+pub use books::{Books, Gap};
 pub use credits::{Booked, Booking, LedgerLine, LedgerPage, LedgerPlace};
 pub use feed::{FeedEvent, FeedFilter, FeedNumber, FeedPage, FeedSubject};
 pub use idempotency::{Begun, Lease, RecordedAnswer};

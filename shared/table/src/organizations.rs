@@ -110,15 +110,19 @@ impl Table {
     /// A page of all organizations in the order of their ids: at most `limit` after `after`. One that was created within
     /// the last second may be missing.
     pub async fn organizations(&self, after: Option<&OrganizationId>, limit: usize) -> Result<Vec<Organization>> {
-        let start = after.map(|id| (Key::organization(id), Work::organization(id)));
         let mut found = Vec::new();
-        for entry in self.entries(&Work::organizations(), start, limit).await? {
-            // The index tells which; how they stand, their own items tell.
-            if let Some(item) = self.get::<OrganizationItem>(entry.key).await? {
-                found.push(item.try_into()?);
-            }
+        // The index tells which; how they are now, their own items tell.
+        for id in self.organization_ids(after, limit).await? {
+            found.extend(self.find_organization(&id).await?);
         }
         Ok(found)
+    }
+
+    /// The ids alone of such a page: one call, however many.
+    pub async fn organization_ids(&self, after: Option<&OrganizationId>, limit: usize) -> Result<Vec<OrganizationId>> {
+        let start = after.map(|id| (Key::organization(id), Work::organization(id)));
+        let entries = self.entries(&Work::organizations(), start, limit).await?;
+        entries.iter().map(|entry| OrganizationId::parse(&entry.due).map_err(corrupt("workDue"))).collect()
     }
 
     /// Sets which verification is enough to buy; `None` leaves it to the deployment.

@@ -15,8 +15,11 @@ use clients::telnyx::Telnyx;
 use domain::audit::Actor;
 use domain::carrier::CarrierNumberId;
 use domain::number::{PhoneNumber, Routing};
-use domain::{Clock, PhoneNumberId};
-use reconciler::sweep::{CarrierSide, Finding, From, SWEEP_TIME, SweepOrder, SweepReport, TableSide};
+use domain::organization::Organization;
+use domain::{Clock, OrganizationId, PhoneNumberId};
+use reconciler::sweep::{
+    BooksSide, CarrierSide, Finding, FoundInBooks, From, SWEEP_TIME, SweepOrder, SweepReport, TableSide,
+};
 use reconciler::{Reconciler, Task};
 use reqwest::Method;
 use runtime::Secret;
@@ -190,6 +193,7 @@ async fn clean_books_have_no_orphans() {
         complete: true,
         at_carrier: CarrierSide { matched: 3, ..CarrierSide::default() },
         in_table: TableSide { matched: 3, ..TableSide::default() },
+        in_books: BooksSide { matched: 1, ..BooksSide::default() },
         ..SweepReport::default()
     };
     assert_eq!(report, expected);
@@ -197,9 +201,10 @@ async fn clean_books_have_no_orphans() {
 }
 
 #[tokio::test]
-async fn an_empty_account_and_an_empty_table_agree() {
+async fn an_empty_account_and_a_table_without_numbers_agree() {
     let app = TestApp::empty().await;
-    assert_eq!(look(&app).await, SweepReport { complete: true, ..SweepReport::default() });
+    let in_books = BooksSide { matched: 1, ..BooksSide::default() };
+    assert_eq!(look(&app).await, SweepReport { complete: true, in_books, ..SweepReport::default() });
 }
 
 #[tokio::test]
@@ -834,4 +839,67 @@ async fn a_carrier_that_shows_an_empty_list_loses_nobodys_number() {
     let relay = Relay::start(&app, react).await;
     let report = sweep(&relay.reconciler, &applied()).await;
     assert_eq!((report.complete, report.in_table.matched, report.in_table.orphans), (true, 1, 0));
+}
+
+/// Takes an entry out of an organization's ledger, past the product's own code.
+async fn lose_an_entry(app: &TestApp) {
+    let ledger = format!("LEDGER#{}", app.organization);
+    let entry = app.items().await.into_iter().find(|item| item["PK"]["S"] == ledger).unwrap();
+    let key = json!({ "PK": entry["PK"], "SK": entry["SK"] });
+    app.dynamo.ask("DeleteItem", &json!({ "TableName": app.bundle.table_name, "Key": key })).await;
+}
+
+#[tokio::test]
+async fn books_that_do_not_agree_are_reported_with_whose_they_are() {
+    let app = TestApp::approved().await;
+    app.buy("+14155550142").send().await.ok();
+    let report = look(&app).await;
+    assert_eq!(report.in_books, BooksSide { matched: 1, ..BooksSide::default() });
+    lose_an_entry(&app).await;
+    let report = look(&app).await;
+    let found = FoundInBooks {
+        organization_id: app.organization.to_string(),
+        why: "the ledger does not add up to the balance".to_owned(),
+    };
+    assert_eq!(report.in_books, BooksSide { matched: 0, wrong: 1, found: vec![found] });
+    assert!(report.complete && report.next.is_none());
+}
+
+#[tokio::test]
+async fn the_books_of_every_organization_are_compared_whatever_their_number() {
+    let app = TestApp::approved().await;
+    let organization = app.bundle.table.organization(&app.organization).await.unwrap();
+    for number in 0..45 {
+        let id = OrganizationId::parse(&format!("org_more{number:02}")).unwrap();
+        assert!(app.bundle.table.create_organization(&Organization { id, ..organization.clone() }).await.unwrap());
+    }
+    let from = |books| SweepOrder { from: From::Books(books), ..SweepOrder::default() };
+    assert_eq!(sweep(&app.reconciler, &from(None)).await.in_books.matched, 46);
+    let half = OrganizationId::parse("org_more22").ok();
+    let rest = sweep(&app.reconciler, &from(half)).await;
+    assert_eq!(
+        (rest.in_books.matched, rest.at_carrier, rest.in_table),
+        (22, CarrierSide::default(), TableSide::default())
+    );
+}
+
+#[tokio::test]
+async fn books_for_which_no_time_is_left_are_compared_by_the_next_part() {
+    let app = TestApp::approved().await;
+    lose_an_entry(&app).await;
+    let order = SweepOrder { from: From::Books(None), ..SweepOrder::default() };
+    let report = app.reconciler.sweep(&order, Instant::now()).await;
+    assert_eq!((report.complete, next(&report)), (false, order));
+    assert_eq!(sweep(&app.reconciler, &next(&report)).await.in_books.wrong, 1);
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_answer_stops_the_comparison_of_books_where_it_is() {
+    let app = TestApp::approved().await;
+    let order = SweepOrder { from: From::Books(None), ..SweepOrder::default() };
+    app.dynamo.set(Weather::Down);
+    let report = sweep(&app.reconciler, &order).await;
+    app.dynamo.set(Weather::Fair);
+    assert_eq!((report.complete, &report.in_books), (false, &BooksSide::default()));
+    assert_eq!(next(&report), order);
 }

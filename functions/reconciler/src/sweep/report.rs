@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use domain::carrier::{CarrierNumberId, HeldNumber};
 use domain::number::PhoneNumber;
-use domain::{E164, PhoneNumberId};
+use domain::{E164, OrganizationId, PhoneNumberId, Result, chain};
 use runtime::alarm::Alarm;
 use serde::Serialize;
+use table::Books;
 
 use super::NAMED_IN_REPORT;
 use crate::Task;
@@ -21,6 +22,7 @@ pub struct SweepReport {
     pub next: Option<Task>,
     pub at_carrier: CarrierSide,
     pub in_table: TableSide,
+    pub in_books: BooksSide,
 }
 
 /// Numbers that the carrier holds, as far as this run has read its list.
@@ -112,10 +114,31 @@ pub struct FoundInTable {
     pub last4: String,
 }
 
+/// The books of organizations, as far as this run has compared them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BooksSide {
+    /// Organizations whose ledger adds up to the balance, and who miss no event.
+    pub matched: u32,
+    /// Organizations whose books do not agree.
+    pub wrong: u32,
+    /// The first hundred of them.
+    pub found: Vec<FoundInBooks>,
+}
+
+/// An organization whose books do not agree: `ops audit` shows them whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FoundInBooks {
+    pub organization_id: String,
+    /// Why, in words: no amounts and no numbers.
+    pub why: String,
+}
+
 impl SweepReport {
     pub(super) fn log(&self) {
         let (carrier, table) = (&self.at_carrier, &self.in_table);
-        let wrong = carrier.disputed + carrier.strangers + carrier.more + table.orphans;
+        let wrong = carrier.disputed + carrier.strangers + carrier.more + table.orphans + self.in_books.wrong;
         let unknown = carrier.unreadable + carrier.failed + table.failed;
         // As one field, because whoever reads of an orphan needs to know which; of phone numbers it holds the last four digits.
         let report = serde_json::to_string(self).unwrap_or_default();
@@ -123,10 +146,13 @@ impl SweepReport {
             tracing::error!(
                 alarm = Alarm::SweepDifferences.as_str(),
                 sweep.report = report,
-                "the carrier's numbers and the table differ"
+                "the sweep has found differences"
             );
         } else if self.complete {
-            tracing::info!(sweep.report = report, "sweep finished: the carrier's numbers match the table");
+            tracing::info!(
+                sweep.report = report,
+                "sweep finished: the carrier's numbers match the table, and the books agree"
+            );
         } else {
             tracing::error!(sweep.report = report, "a sweep is not complete; send the event that its report names");
         }
@@ -174,6 +200,26 @@ impl TableSide {
             carrier_id: resource.as_str().to_owned(),
             last4: last4(&row.e164),
         });
+    }
+}
+
+impl BooksSide {
+    pub(super) fn add(&mut self, organization: &OrganizationId, audit: Result<Books>) {
+        let why = match audit {
+            Ok(books) if books.agree() => {
+                self.matched += 1;
+                return;
+            }
+            Ok(Books { ledger, balance, .. }) if ledger != balance => {
+                "the ledger does not add up to the balance".to_owned()
+            }
+            Ok(_) => "events are missing or there twice".to_owned(),
+            Err(cause) => chain(&cause),
+        };
+        self.wrong += 1;
+        if self.found.len() < NAMED_IN_REPORT {
+            self.found.push(FoundInBooks { organization_id: organization.to_string(), why });
+        }
     }
 }
 
