@@ -89,9 +89,37 @@ fn a_queue_gives_its_worker_six_time_outs_and_puts_aside_what_fails_again_and_ag
         worked_on.extend([queue, dead]);
     }
     assert_eq!(worked_on, stack.of_type("AWS::SQS::Queue").map(str::to_owned).collect(), "every queue is worked on");
-    for queue in &worked_on {
-        assert_eq!(stack.properties(queue)["SqsManagedSseEnabled"], true, "{queue}");
+}
+
+/// A property that is this with a key of the operator's own, and that without one.
+fn by_key(with: &Value, without: &Value) -> Value {
+    json!({ "Fn::If": ["HasKmsKey", with, without] })
+}
+
+#[test]
+fn a_key_of_the_operators_own_encrypts_table_queues_and_logs_and_whoever_calls_may_use_it() {
+    let (stack, key, none) = (Stack::built_in(), json!({ "Ref": "KmsKeyArn" }), json!({ "Ref": "AWS::NoValue" }));
+    let given = by_key(&key, &none);
+    assert_eq!(stack.properties("Table")["SSESpecification"]["KMSMasterKeyId"], given);
+    for queue in stack.of_type("AWS::SQS::Queue").map(|logical| stack.properties(logical)) {
+        assert_eq!(queue["KmsMasterKeyId"], given, "{queue}");
+        assert_eq!(queue["SqsManagedSseEnabled"], by_key(&none, &json!(true)), "{queue}");
     }
+    for group in stack.of_type("AWS::Logs::LogGroup").map(|logical| stack.properties(logical)) {
+        assert_eq!(group["KmsKeyId"], given, "{group}");
+    }
+    let policy = stack.properties("KeyPolicy");
+    let roles: BTreeSet<&str> = list(&policy["Roles"]).into_iter().filter_map(referred).collect();
+    let functions: BTreeSet<String> =
+        stack.functions().iter().map(|function| format!("{}Role", function.logical)).collect();
+    assert_eq!(roles, functions.iter().map(String::as_str).collect(), "SAM names the role of a function so");
+    let [statement] = list(&policy["PolicyDocument"]["Statement"])[..] else { panic!("{policy}") };
+    assert_eq!(statement["Resource"], key);
+    let services =
+        ["dynamodb", "sqs"].map(|name| json!({ "Fn::Sub": format!("{name}.${{AWS::Region}}.${{AWS::URLSuffix}}") }));
+    assert_eq!(statement["Condition"], json!({ "StringEquals": { "kms:ViaService": services } }));
+    let operator = &stack.properties("OperatorPolicy")["PolicyDocument"]["Statement"];
+    assert!(list(operator).contains(&&by_key(statement, &none)), "the operator's policy lacks it");
 }
 
 #[test]
