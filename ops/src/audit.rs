@@ -55,7 +55,7 @@ async fn audit(session: &Session<'_, '_>, organization: &OrganizationId) -> Resu
         Err(Error::Internal(cause)) => Ok(json!({
             "organizationId": organization.as_str(),
             "agrees": false,
-            "problems": [format!("an item cannot be understood: {cause}")],
+            "problems": [format!("they cannot be read: {cause}")],
         })),
         Err(error) => Err(error.into()),
     }
@@ -67,7 +67,7 @@ fn row(organization: &OrganizationId, books: &Books) -> Value {
         problems.push("the ledger does not add up to the balance".to_owned());
     }
     problems.extend(books.gaps.iter().map(|gap| match (&gap.subject, gap.after, gap.next) {
-        (subject, after, next) if after == next => format!("event {after} of {subject} is there twice"),
+        (subject, after, next) if after == next => format!("two events {after} of {subject}"),
         (subject, after, next) => format!("no event of {subject} between {after} and {next}"),
     }));
     json!({

@@ -69,7 +69,7 @@ pub(crate) enum Noun {
     Renewals(renewals::Command),
     /// Who changed a number, a verification or an API key, and the customer event of each change
     Events(events::Arguments),
-    /// Whether each ledger adds up to its balance, and whether events are missing
+    /// Whether each ledger adds up to its balance, and whether there are gaps between events
     Audit(audit::Arguments),
     /// The local run's time: show it, move it ahead
     #[command(subcommand)]

@@ -27,6 +27,9 @@ const LOCAL_TABLE: &str = "phone-numbers";
 /// How long one try of a call may take. Nobody waits behind a gateway here.
 const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How AWS's SDKs and its command line call the session of a role whose profile does not name it.
+const UNNAMED_SESSIONS: [&str; 2] = ["/assume-role-from-profile-", "/botocore-session-"];
+
 /// What a command may call.
 pub(crate) struct Connection {
     config: SdkConfig,
@@ -147,9 +150,7 @@ impl Connection {
         let answer = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send().await;
         let answer =
             answer.map_err(|error| Failure::new(format!("AWS does not say who you are: {}.", chain(&error))))?;
-        // arn:aws:sts::123456789012:assumed-role/…
-        let name = answer.arn().and_then(|arn| arn.splitn(6, ':').nth(5)).filter(|name| !name.trim().is_empty());
-        name.map(|name| Some(name.to_owned())).ok_or_else(|| Failure::new("AWS does not say who you are."))
+        name_in(answer.arn().unwrap_or_default()).map(Some)
     }
 
     /// The carrier.
@@ -223,6 +224,17 @@ fn unknown(service: &str) -> Failure {
     Failure::new(format!("An engine's address says nothing of {service}: give the local run's ready file to --local."))
 }
 
+/// The name in `arn:aws:sts::123456789012:assumed-role/Operators/jane@example.com`.
+fn name_in(arn: &str) -> Result<String, Failure> {
+    let name = arn.splitn(6, ':').nth(5).filter(|name| !name.trim().is_empty());
+    let name = name.ok_or_else(|| Failure::new("AWS does not say who you are."))?;
+    if UNNAMED_SESSIONS.iter().any(|session| name.contains(session)) {
+        let refusal = format!("Your session {name} has no name of yours: set role_session_name in your AWS profile.");
+        return Err(Failure::new(refusal));
+    }
+    Ok(name.to_owned())
+}
+
 /// Whether the local run still listens. A file that it has left says nothing of that, and the table's own error would be
 /// that it is busy.
 async fn is_running(url: &str, otherwise: &str) -> Result<(), Failure> {
@@ -237,4 +249,30 @@ fn read_ready_file(file: &Path) -> Result<Ready, Failure> {
         Failure::new(format!("No local run has left {shown} ({error}): start one with `cargo run`, or name its file."))
     })?;
     serde_json::from_slice(&text).map_err(|_| Failure::new(format!("{shown} is not a local run's ready file.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_shown_without_its_account_and_only_if_it_names_somebody() {
+        for (arn, name) in [
+            (
+                "arn:aws:sts::123456789012:assumed-role/Operators/jane@example.com",
+                "assumed-role/Operators/jane@example.com",
+            ),
+            ("arn:aws:iam::123456789012:user/staff/jane", "user/staff/jane"),
+            ("arn:aws-cn:iam::123456789012:root", "root"),
+        ] {
+            assert_eq!(name_in(arn).as_deref(), Ok(name));
+        }
+        for session in ["botocore-session-1784000000", "assume-role-from-profile-1784000000000"] {
+            let refused = name_in(&format!("arn:aws:sts::123456789012:assumed-role/Operators/{session}")).unwrap_err();
+            assert!(refused.to_string().contains("set role_session_name in your AWS profile"), "{refused}");
+        }
+        for bad in ["", "jane", "arn:aws:iam::123456789012:", "arn:aws:iam::123456789012: "] {
+            assert_eq!(name_in(bad), Err(Failure::new("AWS does not say who you are.")), "{bad}");
+        }
+    }
 }

@@ -110,14 +110,10 @@ async fn adopt(
     if let Some(would) = session.before(&deed, undo)? {
         return Ok(would);
     }
+    let (actor, now) = (session.actor().await?, session.now());
     carrier.configure(&resource, &number.organization).await?;
-    let now = session.now();
     let activate = |number: PhoneNumber| number.activate(resource.clone(), now);
-    let adopted = session
-        .table
-        .transition(number, activate, Action::Activated, &session.actor().await?)
-        .await
-        .map_err(settled)?;
+    let adopted = session.table.transition(number, activate, Action::Activated, &actor).await.map_err(settled)?;
     Ok(Output::changed(true, format!("Number {} is active.", adopted.id), row(&adopted)))
 }
 

@@ -349,6 +349,8 @@ async fn verifications() -> Cloud {
     assert_eq!((&rejected["status"], &rejected["slackMessage"]), (&json!("rejected"), &json!("rewritten")));
     let second = submit().await;
     assert_eq!(done(&aws, &format!("verifications approve {org} {second}")).await["status"], "approved");
+    let shown = app.get("/v1/phone-numbers/kyb").send().await.ok();
+    assert_eq!(shown["submission"]["reviewerUserId"], "operator", "customers do not learn how AWS knows staff");
     let revoked = done(&aws, &format!("verifications revoke {org} {second} --reason Fraud --yes")).await;
     assert_eq!(revoked["status"], "revoked");
     assert!(refused(&aws, &format!("verifications approve {org} {second}")).await.contains("is revoked, decided by"));

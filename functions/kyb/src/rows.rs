@@ -381,7 +381,7 @@ impl SubmissionRow {
             submitted_by_api_key_id: filed.map(|filed| filed.by.api_key.to_string()),
             attestor: filed
                 .map(|filed| AttestorRow { kind: AttestorKind::ApiKey, api_key_id: filed.by.api_key.to_string() }),
-            reviewer_user_id: review.map(|review| review.reviewer_id.clone()),
+            reviewer_user_id: review.map(|review| review.shown_reviewer().to_owned()),
             reviewer_email: review.and_then(|review| review.reviewer_email.clone()),
             reviewed_at: review.map(|review| text(review.at)),
             rejection_reason: submission.reason().map(ToString::to_string),

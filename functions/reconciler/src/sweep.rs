@@ -9,7 +9,7 @@
 //! batches (claims, then rows), not one by one. From the table's side it walks the index of months to be paid, which
 //! every active number is in, 100 rows a batch, and asks the carrier only about those that the list lacked. So 10,000
 //! numbers cost 40 calls to the carrier and some 450 to the table. The books of an organization cost three calls, and more
-//! where it has more than a thousand entries or events.
+//! where it has more than 250 entries or events.
 //!
 //! The carrier's list and our index are eventually consistent, so every suspect is read again before it is reported: at
 //! the carrier by its id, and here strongly. Nothing is released until the whole list is read, in one run or in several

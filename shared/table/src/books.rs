@@ -12,7 +12,7 @@ use crate::credits::LedgerPlace;
 use crate::feed::FeedFilter;
 
 /// Entries and events are read in pages of this many.
-const PAGE: usize = 1000;
+const PAGE: usize = 250;
 /// How far the clocks of those who write events may be apart. So close to either end of what can be read, an event may be
 /// out of reach while the one after it is not.
 const CLOCKS_APART: Duration = Duration::from_mins(1);
@@ -111,7 +111,7 @@ fn gaps(sequences: Sequences, now: Timestamp) -> Vec<Gap> {
         events.sort_unstable();
         for pair in events.windows(2) {
             let [(after, earlier), (next, later)] = pair else { continue };
-            if *next != after + 1 && *earlier >= oldest && *later <= newest {
+            if after.checked_add(1) != Some(*next) && *earlier >= oldest && *later <= newest {
                 gaps.push(Gap { subject: subject.clone(), after: *after, next: *next });
             }
         }

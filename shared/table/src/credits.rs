@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Table;
 use crate::item::{Item, corrupt, from_item, key_attributes, optional_time, time, to_item};
-use crate::keys::{Key, Work, ledger_partition};
+use crate::keys::{Key, SK, Work, ledger_partition};
 use crate::optimistic::Rounds;
 use crate::pages::Pages;
 use crate::transaction::{Condition, Outcome, Transaction};
@@ -308,11 +308,10 @@ impl Table {
         let after = after.map(|place| key_attributes(Key { pk: partition, sk: place.0.clone() }).into());
         let mut pages = Pages::of(query, after);
         let (items, more) = pages.up_to(limit).await?;
+        // By its key: what an entry says of itself could lead back.
+        let last = items.last().and_then(|item| item.get(SK)?.as_s().ok()).filter(|_| more);
+        let next = last.cloned().or_else(|| pages.position()).map(LedgerPlace);
         let lines = items.into_iter().map(read_line).collect::<Result<Vec<_>>>()?;
-        let next = match lines.last() {
-            Some(line) if more => Some(line.place()),
-            _ => pages.position().map(LedgerPlace),
-        };
         Ok(LedgerPage { lines, next })
     }
 

@@ -213,7 +213,7 @@ impl BooksSide {
             Ok(Books { ledger, balance, .. }) if ledger != balance => {
                 "the ledger does not add up to the balance".to_owned()
             }
-            Ok(_) => "events are missing or there twice".to_owned(),
+            Ok(_) => "there are gaps between events".to_owned(),
             Err(cause) => chain(&cause),
         };
         self.wrong += 1;

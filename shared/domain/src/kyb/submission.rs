@@ -116,8 +116,17 @@ pub struct Filed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Review {
     pub at: Timestamp,
+    /// A Slack user's id, or an operator's name: in AWS such as `assumed-role/Operators/jane@example.com`.
     pub reviewer_id: String,
     pub reviewer_email: Option<String>,
+}
+
+impl Review {
+    /// Who decided, as customers read it: how AWS knows a member of staff is not for them.
+    #[must_use]
+    pub fn shown_reviewer(&self) -> &str {
+        if self.reviewer_id.contains('/') { "operator" } else { &self.reviewer_id }
+    }
 }
 
 /// Where a submission stands, with what is known there.
