@@ -53,6 +53,20 @@ struct Inner {
     in_flight: AtomicUsize,
     rounds: AtomicUsize,
     seen: Mutex<Vec<String>>,
+    /// What calls cost, while that is counted.
+    cost: Mutex<Option<Cost>>,
+    /// The place of the key that batches of reads leave unread, and how often.
+    unread: Mutex<Option<(usize, usize)>>,
+}
+
+/// What calls to the table cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    pub requests: u32,
+    /// Read request units: one for each started 4 KB that is read as it is now.
+    pub reads: f64,
+    /// Write request units: one for each started KB, two in a transaction, and the same again in each index.
+    pub writes: f64,
 }
 
 impl Dynamo {
@@ -69,6 +83,8 @@ impl Dynamo {
             in_flight: AtomicUsize::new(0),
             rounds: AtomicUsize::new(0),
             seen: Mutex::default(),
+            cost: Mutex::default(),
+            unread: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -120,6 +136,25 @@ impl Dynamo {
         *lock(&self.inner.hold) = Duration::from_millis(60);
         self.inner.rounds.store(0, Ordering::SeqCst);
         lock(&self.inner.seen).clear();
+    }
+
+    /// Counts from now on what calls cost.
+    pub fn count_cost(&self) {
+        *lock(&self.inner.cost) = Some(Cost::default());
+    }
+
+    /// What has been counted; it is not counted any further.
+    ///
+    /// # Panics
+    /// Nothing was to be counted.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        lock(&self.inner.cost).take().expect("something that is counted")
+    }
+
+    /// Has the next `times` batches of reads leave the key at `place` unread, as DynamoDB does when it is busy.
+    pub fn leave_unread(&self, place: usize, times: usize) {
+        *lock(&self.inner.unread) = Some((place, times));
     }
 
     /// How many batches of calls there were, one after another: the round trips that a caller waits for.
@@ -182,13 +217,22 @@ async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
         }
         _ => {}
     }
+    let (body, unread) = if operation == "BatchGetItem" { leave_unread(inner, &body) } else { (body, None) };
+    if let Some(unread) = unread.clone().filter(|_| body.is_empty()) {
+        let nothing = (StatusCode::OK, [("content-type", "application/x-amz-json-1.0")], "{\"Responses\":{}}");
+        return with_unread(nothing.into_response(), unread).await;
+    }
+    let counts = lock(&inner.cost).is_some();
+    let body = if counts { with_capacity_asked(&body) } else { body };
     let deliver = || {
         let request = passed_on(&inner.http, &inner.engine_url, headers, body.clone());
         async move { forward(request).await }
     };
     let answer =
         inner.faults.pass(Step { side: Side::Table, name: format!("table {operation}"), about: None }, deliver).await;
-    let write = !matches!(operation.as_str(), "GetItem" | "Query");
+    let answer = if counts { counted(inner, &operation, answer).await } else { answer };
+    let answer = if let Some(unread) = unread { with_unread(answer, unread).await } else { answer };
+    let write = !matches!(operation.as_str(), "BatchGetItem" | "GetItem" | "Query");
     if weather == Weather::Forgetful && write && unlucky(call) {
         return if call.is_multiple_of(2) {
             refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &json!({}))
@@ -197,6 +241,59 @@ async fn judge(inner: &Inner, headers: &HeaderMap, body: Bytes) -> Response {
         };
     }
     answer
+}
+
+/// The batch without the key that is to be left unread, and that key as DynamoDB names it in its answer. Nothing is left to ask
+/// of a batch of one key.
+fn leave_unread(inner: &Inner, body: &Bytes) -> (Bytes, Option<Value>) {
+    let mut plan = lock(&inner.unread);
+    let Some((place, times)) = plan.as_mut().filter(|(_, times)| *times > 0) else { return (body.clone(), None) };
+    let mut asked: Value = serde_json::from_slice(body).expect("a JSON request");
+    let tables = asked["RequestItems"].as_object_mut().expect("tables");
+    let (name, wanted) = tables.iter_mut().next().expect("a table");
+    let consistent = wanted["ConsistentRead"].clone();
+    let keys = wanted["Keys"].as_array_mut().expect("keys");
+    let key = keys.remove((*place).min(keys.len() - 1));
+    *times -= 1;
+    let unread = json!({ name: { "Keys": [key], "ConsistentRead": consistent } });
+    let body = if keys.is_empty() { Bytes::new() } else { asked.to_string().into() };
+    (body, Some(unread))
+}
+
+async fn parts(answer: Response) -> (axum::http::response::Parts, Bytes) {
+    let (parts, body) = answer.into_parts();
+    (parts, axum::body::to_bytes(body, usize::MAX).await.expect("the engine's answer"))
+}
+
+async fn with_unread(answer: Response, unread: Value) -> Response {
+    let (mut head, body) = parts(answer).await;
+    let mut answer: Value = serde_json::from_slice(&body).expect("a JSON answer");
+    answer["UnprocessedKeys"] = unread;
+    head.headers.remove("content-length");
+    head.headers.remove("x-amz-crc32");
+    Response::from_parts(head, Body::from(answer.to_string()))
+}
+
+fn with_capacity_asked(body: &Bytes) -> Bytes {
+    let mut asked: Value = serde_json::from_slice(body).expect("a JSON request");
+    asked["ReturnConsumedCapacity"] = "TOTAL".into();
+    asked.to_string().into()
+}
+
+/// Adds what a call has cost, as the engine says.
+async fn counted(inner: &Inner, operation: &str, answer: Response) -> Response {
+    let (head, body) = parts(answer).await;
+    let said: Value = serde_json::from_slice(&body).expect("a JSON answer");
+    let consumed = &said["ConsumedCapacity"];
+    let tables = consumed.as_array().cloned().unwrap_or_else(|| vec![consumed.clone()]);
+    let units: f64 = tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum();
+    if let Some(cost) = lock(&inner.cost).as_mut() {
+        cost.requests += 1;
+        let sum =
+            if matches!(operation, "BatchGetItem" | "GetItem" | "Query") { &mut cost.reads } else { &mut cost.writes };
+        *sum += units;
+    }
+    Response::from_parts(head, Body::from(body))
 }
 
 /// True for about a third of all calls, without a pattern that callers could fall into step with, and never for more

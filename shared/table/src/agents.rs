@@ -9,6 +9,7 @@ use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Recorded, Result, Ti
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
+use crate::batches::Together;
 use crate::item::{Item, corrupt, from_item, to_item};
 use crate::keys::{AGENT_LINKS, AGENTS, Key, SK};
 use crate::optimistic::Rounds;
@@ -28,6 +29,35 @@ struct AgentLinkItem {
 
 pub(crate) fn link_item(organization: &OrganizationId, agent: &AgentId, number: &PhoneNumberId) -> Result<Item> {
     to_item(Key::agent_link(organization, agent), None, &AgentLinkItem { number_id: number.to_string() })
+}
+
+impl TryFrom<AgentLinkItem> for PhoneNumberId {
+    type Error = Error;
+
+    fn try_from(link: AgentLinkItem) -> Result<Self> {
+        Self::parse(&link.number_id).map_err(corrupt("numberId"))
+    }
+}
+
+/// What has to be read to know how an agent stands.
+pub(crate) fn standing_keys(organization: &OrganizationId, agent: Option<&AgentId>) -> Vec<Key> {
+    agent.map_or_else(Vec::new, |agent| vec![Key::agent(organization, agent), Key::agent_link(organization, agent)])
+}
+
+/// How an agent stands, by the items under [`standing_keys`].
+pub(crate) fn read_standing(
+    found: &mut Together,
+    organization: &OrganizationId,
+    agent: Option<&AgentId>,
+) -> Result<AgentStanding> {
+    let Some(agent) = agent else { return Ok(AgentStanding::NotAsked) };
+    let known = found.read::<AgentItem>(&Key::agent(organization, agent))?;
+    let link = found.read::<AgentLinkItem>(&Key::agent_link(organization, agent))?;
+    match (known, link) {
+        (None, _) => Ok(AgentStanding::Unknown),
+        (Some(_), None) => Ok(AgentStanding::Free),
+        (Some(_), Some(link)) => link.try_into().map(AgentStanding::Linked),
+    }
 }
 
 impl Table {
@@ -60,13 +90,11 @@ impl Table {
     ) -> Result<Option<PhoneNumberId>> {
         let mut rounds = Rounds::of("an agent keeps being linked while it is removed");
         loop {
-            let (known, link) = tokio::try_join!(
-                self.get::<AgentItem>(Key::agent(organization, agent)),
-                self.get::<AgentLinkItem>(Key::agent_link(organization, agent)),
-            )?;
-            known.ok_or(Error::NotFound)?;
-            let number =
-                link.map(|link| PhoneNumberId::parse(&link.number_id).map_err(corrupt("numberId"))).transpose()?;
+            let number = match self.agent_standing(organization, Some(agent)).await? {
+                AgentStanding::NotAsked | AgentStanding::Unknown => return Err(Error::NotFound),
+                AgentStanding::Free => None,
+                AgentStanding::Linked(number) => Some(number),
+            };
             let linked = match &number {
                 None => None,
                 Some(id) => match self.find_number(organization, id).await? {
@@ -94,19 +122,20 @@ impl Table {
         organization: &OrganizationId,
         agent: Option<&AgentId>,
     ) -> Result<AgentStanding> {
-        let Some(agent) = agent else { return Ok(AgentStanding::NotAsked) };
-        let (known, link) = tokio::try_join!(
-            self.get::<AgentItem>(Key::agent(organization, agent)),
-            self.get::<AgentLinkItem>(Key::agent_link(organization, agent)),
-        )?;
-        match (known, link) {
-            (None, _) => Ok(AgentStanding::Unknown),
-            (Some(_), None) => Ok(AgentStanding::Free),
-            (Some(_), Some(link)) => {
-                let number = PhoneNumberId::parse(&link.number_id).map_err(corrupt("numberId"))?;
-                Ok::<_, Error>(AgentStanding::Linked(number))
-            }
+        if agent.is_none() {
+            return Ok(AgentStanding::NotAsked);
         }
+        let mut found = self.fetch_together(standing_keys(organization, agent)).await?;
+        read_standing(&mut found, organization, agent)
+    }
+
+    /// The number that an agent is linked to.
+    pub(crate) async fn linked_number(
+        &self,
+        organization: &OrganizationId,
+        agent: &AgentId,
+    ) -> Result<Option<PhoneNumberId>> {
+        self.get::<AgentLinkItem>(Key::agent_link(organization, agent)).await?.map(TryInto::try_into).transpose()
     }
 }
 

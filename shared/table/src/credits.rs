@@ -232,8 +232,7 @@ impl Table {
 
     /// An organization's credits as they are now.
     pub async fn credits(&self, organization: &OrganizationId) -> Result<Credits> {
-        let item = self.get::<CreditsItem>(Key::credits(organization)).await?;
-        item.map_or(Ok(Credits::default()), TryInto::try_into)
+        read_credits(self.fetch(Key::credits(organization)).await?)
     }
 
     /// Books what an operator gives or corrects, once for each reference of theirs: a second booking under the same one
@@ -350,6 +349,11 @@ impl Table {
             _ => Ok(true),
         }
     }
+}
+
+/// Credits as they are stored; none where nothing was ever booked.
+pub(crate) fn read_credits(item: Option<Item>) -> Result<Credits> {
+    item.map_or(Ok(Credits::default()), |item| from_item::<CreditsItem>(item)?.try_into())
 }
 
 fn read_line(item: Item) -> Result<LedgerLine> {

@@ -7,25 +7,29 @@ use domain::audit::{Action, Actor};
 use domain::credits::{Credits, LOW_WITHIN};
 use domain::number::{Change, Order, Patch, PhoneNumber, Source};
 use domain::organization::Organization;
-use domain::registration::AgentStanding;
+use domain::registration::{AgentStanding, Claim};
 use domain::renewal::{Shortfall, shortfalls};
 use domain::sip_connection::SipConnection;
 use domain::{AgentId, Error, OrganizationId, PhoneNumberId, Recorded, Result, Timestamp};
 
 use crate::Table;
 use crate::agents::link_item;
+use crate::batches::Together;
+use crate::credits::read_credits;
 use crate::item::key_attributes;
 use crate::keys::{Key, NUMBERS, partition};
 use crate::number_item::{number_item, read_number};
 use crate::optimistic::Rounds;
+use crate::organizations::read_organization;
 use crate::pages::Pages;
 use crate::rates::Rate;
 use crate::transaction::{Condition, Outcome, Transaction};
 
-/// What one answer about an organization's numbers needs, read in one parallel batch. It shows one number or a list.
+/// What one answer about an organization's numbers needs. It shows one number or a list.
 #[derive(Clone, Debug)]
 pub struct View<T> {
     pub shown: T,
+    /// Those that the numbers name.
     pub sip_connections: Vec<SipConnection>,
     pub organization: Organization,
     /// What is missing for the next month of numbers that the credits do not cover soon.
@@ -43,18 +47,38 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The stored attributes that have to be equal to something.
+    /// The stored attributes that have to be equal to something, where many numbers may match.
     fn terms(&self) -> Vec<(&'static str, &str)> {
+        let Self { source, direction, agent: _, e164: _ } = self;
+        [("source", *source), ("direction", direction.map(domain::number::Direction::as_str))]
+            .into_iter()
+            .filter_map(|(attribute, value)| Some((attribute, value?)))
+            .collect()
+    }
+
+    fn matches(&self, number: &PhoneNumber) -> bool {
         let Self { source, direction, agent, e164 } = self;
-        [
-            ("source", *source),
-            ("direction", direction.map(domain::number::Direction::as_str)),
-            ("agentId", agent.as_ref().map(AgentId::as_str)),
-            ("e164", e164.as_ref().map(domain::E164::as_str)),
-        ]
-        .into_iter()
-        .filter_map(|(attribute, value)| Some((attribute, value?)))
-        .collect()
+        source.is_none_or(|source| source == number.source.as_str())
+            && direction.is_none_or(|direction| direction == number.routing.direction)
+            && agent.as_ref().is_none_or(|agent| number.routing.agent.as_ref() == Some(agent))
+            && e164.as_ref().is_none_or(|e164| *e164 == number.e164)
+    }
+}
+
+/// One number or several.
+pub(crate) trait Shown {
+    fn numbers(&self) -> &[PhoneNumber];
+}
+
+impl Shown for PhoneNumber {
+    fn numbers(&self) -> &[PhoneNumber] {
+        std::slice::from_ref(self)
+    }
+}
+
+impl Shown for Vec<PhoneNumber> {
+    fn numbers(&self) -> &[PhoneNumber] {
+        self
     }
 }
 
@@ -72,15 +96,33 @@ pub struct Page {
 impl Table {
     /// One number with what its setup status needs; `None` when the organization has no such number.
     pub async fn number(&self, organization: &OrganizationId, id: &PhoneNumberId) -> Result<Option<View<PhoneNumber>>> {
-        let (number, sip_connections, organization, credits) = tokio::try_join!(
-            self.fetch(Key::number(organization, id)),
-            self.sip_connections(organization),
-            self.organization(organization),
-            self.credits(organization),
+        let Some((shown, around)) = self.number_and_owner(organization, id).await? else { return Ok(None) };
+        self.view(organization, around, shown).await.map(Some)
+    }
+
+    /// One number, with its organization and credits as they are stored.
+    async fn number_and_owner(
+        &self,
+        organization: &OrganizationId,
+        id: &PhoneNumberId,
+    ) -> Result<Option<(PhoneNumber, Together)>> {
+        let key = Key::number(organization, id);
+        let keys = [key.clone(), Key::organization(organization), Key::credits(organization)];
+        let mut found = self.fetch_together(keys).await?;
+        let number = found.take(&key).map(read_number).transpose()?;
+        Ok(number.map(|number| (number, found)))
+    }
+
+    /// Numbers with what their setup status needs. `around` has the organization and its credits; what else is needed is read,
+    /// which is nothing for most.
+    async fn view<T: Shown>(&self, organization: &OrganizationId, mut around: Together, shown: T) -> Result<View<T>> {
+        let credits = read_credits(around.take(&Key::credits(organization)))?;
+        let (sip_connections, shortfalls) = tokio::try_join!(
+            self.connections_of(organization, shown.numbers()),
+            self.shortfalls(organization, &credits)
         )?;
-        let Some(shown) = number.map(read_number).transpose()? else { return Ok(None) };
-        let shortfalls = self.shortfalls(&organization.id, &credits).await?;
-        Ok(Some(View { shown, sip_connections, organization, shortfalls }))
+        let organization = read_organization(around.take(&Key::organization(organization)))?;
+        Ok(View { shown, sip_connections, organization, shortfalls })
     }
 
     /// One number alone.
@@ -95,14 +137,10 @@ impl Table {
         filter: &Filter,
         page: &Page,
     ) -> Result<View<Vec<PhoneNumber>>> {
-        let (shown, sip_connections, organization, credits) = tokio::try_join!(
-            self.number_rows(organization, filter, page),
-            self.sip_connections(organization),
-            self.organization(organization),
-            self.credits(organization),
-        )?;
-        let shortfalls = self.shortfalls(&organization.id, &credits).await?;
-        Ok(View { shown, sip_connections, organization, shortfalls })
+        let own = [Key::organization(organization), Key::credits(organization)];
+        let rows = self.number_rows(organization, filter, page);
+        let (shown, around) = tokio::try_join!(rows, self.fetch_together(own))?;
+        self.view(organization, around, shown).await
     }
 
     /// What is missing for the next month of an organization's numbers. It is only asked where renewals have found the credits
@@ -120,12 +158,32 @@ impl Table {
         Ok(shortfalls(&self.renewables(organization, until).await?, credits.balance, now, until))
     }
 
+    /// The one number that a filter for a phone number or an agent can leave, found by its claim or its link; the outer `None`
+    /// where the filter asks for neither.
+    async fn only_match(&self, organization: &OrganizationId, filter: &Filter) -> Result<Option<Option<PhoneNumber>>> {
+        let id = match filter {
+            Filter { e164: Some(e164), .. } => {
+                // Who else has the number is nobody's business here.
+                let own = |claim: &Claim| claim.organization == *organization;
+                self.claim(e164).await?.filter(own).map(|claim| claim.number)
+            }
+            Filter { agent: Some(agent), .. } => self.linked_number(organization, agent).await?,
+            Filter { .. } => return Ok(None),
+        };
+        let Some(id) = id else { return Ok(Some(None)) };
+        self.find_number(organization, &id).await.map(Some)
+    }
+
     async fn number_rows(
         &self,
         organization: &OrganizationId,
         filter: &Filter,
         page: &Page,
     ) -> Result<Vec<PhoneNumber>> {
+        if let Some(only) = self.only_match(organization, filter).await? {
+            let passed = |id: &PhoneNumberId| page.after.as_ref().is_some_and(|after| id >= after);
+            return Ok(only.filter(|number| filter.matches(number) && !passed(&number.id)).into_iter().collect());
+        }
         let wanted = page.limit.map_or(usize::MAX, |limit| limit + 1);
         let mut call = self.prefixed(partition(organization), NUMBERS).scan_index_forward(false);
         let terms = filter.terms();
@@ -174,20 +232,21 @@ impl Table {
     ) -> Result<View<PhoneNumber>> {
         let (mut rounds, mut written) = (Rounds::of("a number keeps changing under a patch"), None);
         let counted = self.count(organization, Rate::Changes, now);
-        let (mut found, ()) = tokio::try_join!(self.number(organization, id), counted)?;
+        let (mut found, ()) = tokio::try_join!(self.number_and_owner(organization, id), counted)?;
         loop {
-            let view = found.ok_or(Error::NotFound)?;
-            let old = &view.shown;
-            if rounds.landed(written.as_ref() == Some(old))? {
-                return Ok(view);
+            let (old, around) = found.ok_or(Error::NotFound)?;
+            if rounds.landed(written.as_ref() == Some(&old))? {
+                return self.view(organization, around, old).await;
             }
             old.expect(expected)?;
             let new = old.clone().patch(patch.clone(), now)?;
             if new.routing == old.routing {
-                return Ok(view);
+                return self.view(organization, around, old).await;
             }
-            let change = Recorded::changed(old, new, Action::Updated, actor);
-            let outcome = self.write_patched(old, &change).await;
+            let change = Recorded::changed(&old, new, Action::Updated, actor);
+            // What the answer needs besides is read while the change is written.
+            let view = self.view(organization, around, change.row.clone());
+            let (outcome, view) = tokio::join!(self.write_patched(&old, &change), view);
             if !matches!(outcome, Ok(Outcome::Committed))
                 && let Change::Set(agent) = &patch.agent
             {
@@ -198,10 +257,10 @@ impl Table {
                 }
             }
             if rounds.wrote(outcome).await? {
-                return Ok(View { shown: change.row, ..view });
+                return view;
             }
             written = Some(change.row);
-            found = self.number(organization, id).await?;
+            found = self.number_and_owner(organization, id).await?;
         }
     }
 

@@ -6,7 +6,7 @@ use domain::{Error, OrganizationId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
-use crate::item::{corrupt, optional_time, time, to_item};
+use crate::item::{Item, corrupt, from_item, optional_time, time, to_item};
 use crate::keys::{Key, Work};
 use crate::transaction::Condition;
 
@@ -74,12 +74,18 @@ impl TryFrom<OrganizationItem> for Organization {
     }
 }
 
+/// # Errors
+/// [`Error::Internal`] when there is none: every API key belongs to an organization that exists.
+pub(crate) fn read_organization(item: Option<Item>) -> Result<Organization> {
+    let item = item.ok_or_else(|| Error::internal("the caller's organization is not in the table"))?;
+    from_item::<OrganizationItem>(item)?.try_into()
+}
+
 impl Table {
     /// # Errors
     /// [`Error::Internal`] when there is none: every API key belongs to an organization that exists.
     pub async fn organization(&self, id: &OrganizationId) -> Result<Organization> {
-        let found = self.find_organization(id).await?;
-        found.ok_or_else(|| Error::internal("the caller's organization is not in the table"))
+        read_organization(self.fetch(Key::organization(id)).await?)
     }
 
     /// An organization that may not be there.

@@ -14,12 +14,16 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
+use crate::agents::{read_standing, standing_keys};
 use crate::audit::EventPage;
-use crate::claims::{claim_item, is_own};
+use crate::claims::{claim_item, is_own, read_claim};
+use crate::credits::read_credits;
 use crate::idempotency::{Lease, still_held};
 use crate::keys::Key;
 use crate::number_item::number_item;
 use crate::optimistic::Rounds;
+use crate::organizations::read_organization;
+use crate::sip_connections::read_connection_standing;
 use crate::transaction::{Condition, Outcome, Transaction};
 
 #[derive(Serialize, Deserialize)]
@@ -28,23 +32,26 @@ struct ImportsItem {
 }
 
 impl Table {
-    /// All that decides whether a purchase may begin, read in one parallel batch.
+    /// All that decides whether a purchase may begin, read in one round trip.
     pub async fn purchase_gates(
         &self,
         organization: &OrganizationId,
         e164: &E164,
         agent: Option<&AgentId>,
     ) -> Result<PurchaseGates> {
-        let (organization, claim, agent, credits) = tokio::try_join!(
-            self.organization(organization),
-            self.claim(e164),
-            self.agent_standing(organization, agent),
-            self.credits(organization),
-        )?;
-        Ok(PurchaseGates { organization, claim, agent, credits })
+        let claim = Key::claim(e164);
+        let (own, credits) = (Key::organization(organization), Key::credits(organization));
+        let keys = [claim.clone(), own.clone(), credits.clone()];
+        let mut found = self.fetch_together(keys.into_iter().chain(standing_keys(organization, agent))).await?;
+        Ok(PurchaseGates {
+            organization: read_organization(found.take(&own))?,
+            claim: found.take(&claim).map(read_claim).transpose()?,
+            agent: read_standing(&mut found, organization, agent)?,
+            credits: read_credits(found.take(&credits))?,
+        })
     }
 
-    /// All that decides whether an import may happen, read in one parallel batch.
+    /// All that decides whether an import may happen, read in one round trip.
     pub async fn import_gates(
         &self,
         organization: &OrganizationId,
@@ -52,14 +59,17 @@ impl Table {
         agent: Option<&AgentId>,
         connection: Option<&SipConnectionId>,
     ) -> Result<ImportGates> {
-        let (connection, claim, agent, imports) = tokio::try_join!(
-            self.connection_standing(organization, connection),
-            self.claim(e164),
-            self.agent_standing(organization, agent),
-            self.get::<ImportsItem>(Key::imports(organization)),
-        )?;
-        let imported = imports.map_or(0, |item| item.imported);
-        Ok(ImportGates { caller: organization.clone(), connection, claim, agent, imported })
+        let (claim, imports) = (Key::claim(e164), Key::imports(organization));
+        let named = connection.map(|id| Key::sip_connection(organization, id));
+        let keys = [claim.clone(), imports.clone()].into_iter().chain(named);
+        let mut found = self.fetch_together(keys.chain(standing_keys(organization, agent))).await?;
+        Ok(ImportGates {
+            caller: organization.clone(),
+            connection: read_connection_standing(&mut found, organization, connection)?,
+            claim: found.take(&claim).map(read_claim).transpose()?,
+            agent: read_standing(&mut found, organization, agent)?,
+            imported: found.read::<ImportsItem>(&imports)?.map_or(0, |item| item.imported),
+        })
     }
 
     /// Begins a purchase: claims the number, writes its row, links its agent and takes the money, all under the

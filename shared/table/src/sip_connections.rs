@@ -1,11 +1,13 @@
 //! SIP connections of an organization.
 
+use domain::number::{PhoneNumber, Source, Trunk};
 use domain::registration::ConnectionStanding;
 use domain::sip_connection::SipConnection;
 use domain::{Error, Name, OrganizationId, Result, SipConnectionId};
 use serde::{Deserialize, Serialize};
 
 use crate::Table;
+use crate::batches::Together;
 use crate::item::{corrupt, from_item, to_item};
 use crate::keys::{Key, SIP_CONNECTIONS};
 use crate::transaction::{Condition, Outcome, Transaction};
@@ -46,6 +48,20 @@ impl Table {
         items.into_iter().map(|item| from_item::<SipConnectionItem>(item)?.try_into()).collect()
     }
 
+    /// The SIP connections that numbers name: none is read where none is named.
+    pub(crate) async fn connections_of<'a>(
+        &self,
+        organization: &OrganizationId,
+        numbers: impl IntoIterator<Item = &'a PhoneNumber>,
+    ) -> Result<Vec<SipConnection>> {
+        let named = numbers.into_iter().filter_map(|number| match &number.source {
+            Source::SipTrunk { trunk: Trunk::Connection(id), .. } => Some(Key::sip_connection(organization, id)),
+            Source::SipTrunk { trunk: Trunk::Legacy(_), .. } | Source::Managed(_) => None,
+        });
+        let items = self.fetch_all(named.collect()).await?;
+        items.into_iter().map(|item| from_item::<SipConnectionItem>(item)?.try_into()).collect()
+    }
+
     /// Removes a SIP connection. Numbers that were imported through it stay, and count as disconnected from now on.
     ///
     /// # Errors
@@ -57,16 +73,17 @@ impl Table {
             Outcome::Refused(_) => Err(Error::NotFound),
         }
     }
+}
 
-    pub(crate) async fn connection_standing(
-        &self,
-        organization: &OrganizationId,
-        connection: Option<&SipConnectionId>,
-    ) -> Result<ConnectionStanding> {
-        let Some(connection) = connection else { return Ok(ConnectionStanding::NotAsked) };
-        match self.get::<SipConnectionItem>(Key::sip_connection(organization, connection)).await? {
-            None => Ok(ConnectionStanding::Unknown),
-            Some(item) => Ok(ConnectionStanding::Installed(item.try_into()?)),
-        }
+/// How a SIP connection stands that an import names, by the item under its key.
+pub(crate) fn read_connection_standing(
+    found: &mut Together,
+    organization: &OrganizationId,
+    connection: Option<&SipConnectionId>,
+) -> Result<ConnectionStanding> {
+    let Some(connection) = connection else { return Ok(ConnectionStanding::NotAsked) };
+    match found.read::<SipConnectionItem>(&Key::sip_connection(organization, connection))? {
+        None => Ok(ConnectionStanding::Unknown),
+        Some(item) => Ok(ConnectionStanding::Installed(item.try_into()?)),
     }
 }

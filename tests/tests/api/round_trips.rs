@@ -35,16 +35,21 @@ async fn every_route_keeps_within_its_round_trips() {
     assert_eq!(rounds!(app, app.post("/v1/phone-numbers/import", &body)), 2, "import");
 
     let list = app.get("/v1/phone-numbers").send().await.ok();
-    let path = format!("/v1/phone-numbers/{}", list[0]["id"].as_str().unwrap());
-    assert_eq!(rounds!(app, app.get("/v1/phone-numbers")), 1, "list");
-    assert_eq!(rounds!(app, app.get("/v1/phone-numbers?limit=1")), 1, "page");
-    assert_eq!(rounds!(app, app.get(&path)), 1, "get");
-    assert_eq!(rounds!(app, app.patch(&path, &json!({}))), 1, "empty patch");
-    assert_eq!(rounds!(app, app.patch(&path, &json!({ "label": "x" }))), 2, "patch");
-    assert_eq!(rounds!(app, app.patch(&path, &json!({ "agentId": "agent_2" }))), 2, "link");
-    assert_eq!(rounds!(app, app.delete(&path)), 2, "release of an imported number");
-    let path = format!("/v1/phone-numbers/{}", list[1]["id"].as_str().unwrap());
-    assert_eq!(rounds!(app, app.delete(&path)), 3, "release: read, mark, and after the carrier remove");
+    let path = |at: usize| format!("/v1/phone-numbers/{}", list[at]["id"].as_str().unwrap());
+    let (imported, managed) = (path(0), path(1));
+    assert_eq!(rounds!(app, app.get("/v1/phone-numbers?source=managed")), 1, "list");
+    assert_eq!(rounds!(app, app.get("/v1/phone-numbers")), 2, "list of a number that names a SIP connection");
+    assert_eq!(rounds!(app, app.get("/v1/phone-numbers?limit=1&source=managed")), 1, "page");
+    assert_eq!(rounds!(app, app.get("/v1/phone-numbers?e164=%2B14155550142")), 2, "claim, then row");
+    assert_eq!(rounds!(app, app.get("/v1/phone-numbers?e164=%2B14155550143")), 1, "no claim");
+    for (number, reads) in [(&managed, 1), (&imported, 2)] {
+        assert_eq!(rounds!(app, app.get(number)), reads, "get");
+        assert_eq!(rounds!(app, app.patch(number, &json!({}))), reads, "empty patch");
+        assert_eq!(rounds!(app, app.patch(number, &json!({ "label": "x" }))), 2, "patch");
+    }
+    assert_eq!(rounds!(app, app.patch(&managed, &json!({ "agentId": "agent_2" }))), 2, "link");
+    assert_eq!(rounds!(app, app.delete(&imported)), 2, "release of an imported number");
+    assert_eq!(rounds!(app, app.delete(&managed)), 3, "release: read, mark, and after the carrier remove");
 
     app.get("/v1/phone-numbers/available").send().await.ok();
     assert_eq!(rounds!(app, app.get("/v1/phone-numbers/available")), 1, "search");
