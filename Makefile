@@ -1,7 +1,7 @@
 # What can be done here. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test package build ci e2e
+.PHONY: help run test package build ci e2e bench
 
 # What the functions are built for: x86_64 or arm64, as the template's parameter Architecture says.
 ARCHITECTURE ?= x86_64
@@ -45,3 +45,13 @@ ci: ## Run the gate that every change passes
 
 e2e: ## Check the bundle with other people's tools (CARRIER_DESCRIPTION=/path/to/openapi.yml)
 	e2e/run
+
+# One processor for everything. The functions are built by themselves, as they are deployed: what the measuring program
+# needs of their libraries must not get into them.
+ONE_PROCESSOR := $(if $(shell command -v taskset),taskset -c 0)
+
+bench: ## Measure the functions against bare ones, into docs/performance.md (BENCH=short for a quick run)
+	cargo build --release --locked -p numbers -p credits
+	cargo build --release --locked -p local
+	cargo build --release --locked -p bench
+	$(ONE_PROCESSOR) $(or $(CARGO_TARGET_DIR),target)/release/bench $(BENCH)
