@@ -90,11 +90,8 @@ impl Engine {
         if row.is_null() {
             return Err(io::Error::other(format!("no row of what was bought: {bought}")));
         }
-        for copy in 0..NUMBERS - 1 {
-            let id = format!("{}{copy:02}", &self.number[..self.number.len() - 2]);
-            if id == self.number {
-                continue;
-            }
+        let copies = (0..NUMBERS).map(|copy| format!("{}{copy:02}", &self.number[..self.number.len() - 2]));
+        for id in copies.filter(|id| *id != self.number).take(NUMBERS - 1) {
             row["id"] = json!({ "S": id });
             row["SK"] = json!({ "S": format!("NUMBER#{id}") });
             self.ask("PutItem", json!({ "Item": row })).await?;
@@ -128,7 +125,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // It fails only when the process has ended by itself.
+        // Both fail only where the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

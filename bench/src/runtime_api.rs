@@ -79,7 +79,7 @@ impl Function {
 
 impl Drop for Function {
     fn drop(&mut self) {
-        // It fails only when the process has ended by itself.
+        // Both fail only where the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -81,7 +81,7 @@ async fn the_documentation_shows_what_each_route_costs() {
 }
 
 #[tokio::test]
-async fn a_hundred_managed_numbers_are_listed_in_two_requests() {
+async fn managed_numbers_are_listed_in_two_requests() {
     let app = TestApp::with(tests::with_credit_for(200)).await;
     for area in 0..25 {
         app.buy(&format!("+1415555{:04}", 200 + area)).send().await.ok();
@@ -122,7 +122,7 @@ async fn a_gate_that_a_batch_leaves_unread_stays_shut() {
     let app = met().await;
     let with_agent = |e164: &str| app.post("/v1/phone-numbers", &json!({ "e164": e164, "agentId": "agent_1" }));
     with_agent("+14155550142").send().await.ok();
-    // Claim, organization, credits, agent, link: whichever is left unread, the first shut gate is told.
+    // A batch reads claim, organization, credits, agent and link. Each is left unread once, and the answer stays the same.
     for place in 0..5 {
         app.dynamo.leave_unread(place, 1);
         with_agent("+14155550142").send().await.refused(409, "PHONE_NUMBER_ALREADY_REGISTERED");
