@@ -132,26 +132,25 @@ fn parse(mut params: Params) -> ApiResult<Listing> {
 
 fn answer(app: &App, listing: &Listing, view: &View<Vec<PhoneNumber>>) -> ApiResult<Response<Body>> {
     let wanted = listing.limit.unwrap_or(usize::MAX);
-    let (mut body, mut bytes, mut last) = (String::from("["), 0, None);
-    let mut more = false;
-    for (at, number) in view.shown.iter().enumerate() {
-        let now = app.clock.now();
-        let View { shown: _, sip_connections, organization, shortfalls } = view;
+    let (mut body, mut escaped, mut last) = (Vec::from(b"["), Escaped::default(), None);
+    let View { shown, sip_connections, organization, shortfalls } = view;
+    let (mut more, now) = (shown.len() > wanted, app.clock.now());
+    for (at, number) in shown.iter().take(wanted).enumerate() {
         let shortfall = shortfalls.get(&number.id).copied();
         let row = PhoneNumberRow::new(number, sip_connections, organization, &app.sip_host, shortfall, now);
-        let row = serde_json::to_string(&row).map_err(Error::internal)?;
-        bytes += escaped_len(&row);
-        more = at >= wanted || (bytes > ANSWER_LIMIT_BYTES && at > 0);
-        if more {
+        let end = body.len();
+        if at > 0 {
+            body.push(b',');
+        }
+        serde_json::to_writer(&mut body, &row).map_err(Error::internal)?;
+        if at > 0 && escaped.is_longer(&body, ANSWER_LIMIT_BYTES) {
+            more = true;
+            body.truncate(end);
             break;
         }
-        if at > 0 {
-            body.push(',');
-        }
-        body.push_str(&row);
         last = Some(&number.id);
     }
-    body.push(']');
+    body.push(b']');
     if more && listing.limit.is_none() {
         return Err(ApiError::ResultTooLarge(
             "Too many phone numbers for one answer; page through them with ?limit=200".to_owned(),
@@ -169,9 +168,46 @@ fn answer(app: &App, listing: &Listing, view: &View<Vec<PhoneNumber>>) -> ApiRes
     Ok(response)
 }
 
-/// The length of text inside a JSON string, its comma included.
-fn escaped_len(row: &str) -> usize {
-    row.len() + row.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count() + 1
+/// Measures growing JSON as it will be inside a JSON string. It counts quotes only when they could matter: they can at most double it.
+#[derive(Default)]
+struct Escaped {
+    /// So many bytes of the JSON are counted,
+    counted: usize,
+    /// and have this length in a string.
+    bytes: usize,
+}
+
+impl Escaped {
+    fn is_longer(&mut self, json: &[u8], limit: usize) -> bool {
+        let rest = &json[self.counted..];
+        if self.bytes + 2 * rest.len() > limit {
+            let quotes = rest.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+            *self = Self { counted: json.len(), bytes: self.bytes + rest.len() + quotes };
+        }
+        self.bytes > limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_measured_as_it_will_be_inside_a_string_however_it_grows() {
+        for limit in 0..60 {
+            let (mut escaped, mut json) = (Escaped::default(), Vec::new());
+            for row in [r#"{"a":1}"#, r#"{"a":"\"}"#, "[]", r#""""""#, "1234567890"] {
+                json.extend_from_slice(row.as_bytes());
+                let text = std::str::from_utf8(&json).unwrap();
+                let whole = serde_json::to_string(text).unwrap().len() - 2;
+                let longer = escaped.is_longer(&json, limit);
+                assert_eq!(longer, whole > limit, "{text} is {whole} bytes, the limit {limit}");
+                if longer {
+                    break;
+                }
+            }
+        }
+    }
 }
 
 /// The query of the next page: the same filter and limit, behind the cursor.

@@ -46,7 +46,7 @@ async fn exchange(http: &Http, request: HttpRequest) -> Result<HttpResponse, Con
     let head = std::mem::take(answer.headers_mut());
     let status = answer.status();
     let body = reqwest::Response::from(answer).bytes().await.map_err(failure)?;
-    let mut whole = http::Response::new(SdkBody::from(body.as_ref()));
+    let mut whole = http::Response::new(SdkBody::from(body));
     *whole.status_mut() = status;
     *whole.headers_mut() = head;
     HttpResponse::try_from(whole).map_err(|error| ConnectorError::other(error.into(), None))

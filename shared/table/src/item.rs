@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Error, Result, Timestamp};
+use serde::de::IntoDeserializer;
+use serde::de::value::MapDeserializer;
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{Key, PK, SK, WORK_DUE, WORK_SHARD, Work};
@@ -25,7 +27,20 @@ pub(crate) fn to_item<T: Serialize>(key: Key, work: Option<Work>, attributes: &T
 
 /// Reads a stored struct. What does not fit is a fault of ours, never a panic.
 pub(crate) fn from_item<T: for<'de> Deserialize<'de>>(item: Item) -> Result<T> {
-    serde_dynamo::from_item(item).map_err(Error::internal)
+    let attributes = item.into_iter().map(|(name, value)| (name, Stored(value)));
+    T::deserialize(MapDeserializer::new(attributes)).map_err(Error::internal)
+}
+
+/// An attribute on its way into a struct. `serde_dynamo::from_item` would build two maps more of all attributes first, half of the
+/// time of reading a number.
+struct Stored(AttributeValue);
+
+impl IntoDeserializer<'_, serde_dynamo::Error> for Stored {
+    type Deserializer = serde_dynamo::Deserializer;
+
+    fn into_deserializer(self) -> Self::Deserializer {
+        serde_dynamo::Deserializer::from_attribute_value(self.0.into())
+    }
 }
 
 pub(crate) fn key_attributes(key: Key) -> [(String, AttributeValue); 2] {

@@ -37,6 +37,7 @@ struct BrandItem {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(transparent)]
 struct StoredBrand(#[serde(with = "BrandItem")] Brand);
 
 /// What the overview of an organization's verification shows, read in one parallel batch.
