@@ -1,53 +1,62 @@
 //! The local run as a process of its own: table, carrier, and an organization with 100 numbers.
 
 use std::io;
-use std::process::{Child, Command, Stdio};
+use std::ops::Range;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::process::Process;
 use crate::runtime_api::Environment;
 
-const NUMBERS: usize = 100;
+const NUMBERS: u32 = 100;
+
+/// An organization and a key of its own.
+pub(crate) struct Tenant {
+    pub(crate) id: String,
+    pub(crate) key: String,
+}
 
 pub(crate) struct Engine {
     pub(crate) url: String,
     pub(crate) key: String,
     pub(crate) number: String,
+    /// An organization without numbers, for those that are planted later.
+    pub(crate) second: Tenant,
+    /// The row that all planted numbers are copies of.
+    row: Value,
     table: String,
     organization: String,
     variables: Environment,
     http: Client,
-    process: Child,
+    _process: Process,
     _data: TempDir,
 }
 
 impl Engine {
     pub(crate) async fn start(local: &str) -> io::Result<Self> {
         let data = TempDir::new()?;
-        let process = Command::new(local)
-            .args(["--listen", "127.0.0.1:0", "--data"])
-            .arg(data.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot start {local}: {error}")))?;
+        let mut command = Command::new(local);
+        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path());
+        let process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
         let ready = wait_for(&data.path().join("ready.json")).await?;
         let variables: Value = serde_json::from_slice(&std::fs::read(data.path().join("env.json"))?)?;
-        let organizations = ready["organizations"].as_array().cloned().unwrap_or_default();
-        let verified = organizations.iter().find(|one| one["name"] == "verified").cloned().unwrap_or_default();
+        let (verified, second) = (tenant(&ready, "verified"), tenant(&ready, "broke"));
         let http = Client::builder().no_proxy().tls_certs_only([]).build().map_err(io::Error::other)?;
         let mut engine = Self {
             url: text(&ready["dynamoDbUrl"]),
-            key: text(&verified["apiKey"]),
+            key: verified.key,
             number: String::new(),
+            second,
+            row: Value::Null,
             table: text(&ready["tableName"]),
-            organization: text(&verified["id"]),
+            organization: verified.id,
             variables: read_variables(&variables),
             http,
-            process,
+            _process: process,
             _data: data,
         };
         engine.plant(&text(&ready["baseUrl"])).await?;
@@ -60,6 +69,7 @@ impl Engine {
         let (partition, number) = (format!("ORG#{}", self.organization), format!("NUMBER#{}", self.number));
         let given = [
             ("AWS_REGION", "us-east-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),
             ("AWS_ENDPOINT_URL", self.url.as_str()),
@@ -86,17 +96,47 @@ impl Engine {
         let key = json!({
             "PK": { "S": format!("ORG#{}", self.organization) }, "SK": { "S": format!("NUMBER#{}", self.number) },
         });
-        let mut row = self.ask("GetItem", json!({ "Key": key })).await?["Item"].take();
-        if row.is_null() {
+        self.row = self.ask("GetItem", json!({ "Key": key })).await?["Item"].take();
+        if self.row.is_null() {
             return Err(io::Error::other(format!("no row of what was bought: {bought}")));
         }
-        let copies = (0..NUMBERS).map(|copy| format!("{}{copy:02}", &self.number[..self.number.len() - 2]));
-        for id in copies.filter(|id| *id != self.number).take(NUMBERS - 1) {
-            row["id"] = json!({ "S": id });
-            row["SK"] = json!({ "S": format!("NUMBER#{id}") });
-            self.ask("PutItem", json!({ "Item": row })).await?;
+        let ids = (0..NUMBERS).map(|copy| self.copy_id(copy)).filter(|id| *id != self.number);
+        for id in ids.take(NUMBERS as usize - 1) {
+            self.plant_copy(&self.organization, &id).await?;
         }
         Ok(())
+    }
+
+    /// Gives the second organization these of its numbers.
+    pub(crate) async fn plant_more(&self, copies: Range<u32>) -> io::Result<()> {
+        for copy in copies {
+            self.plant_copy(&self.second.id, &self.copy_id(copy)).await?;
+        }
+        Ok(())
+    }
+
+    /// The id of a planted number: digits are letters of such ids, too.
+    pub(crate) fn copy_id(&self, copy: u32) -> String {
+        format!("{}{copy:04}", &self.number[..self.number.len() - 4])
+    }
+
+    async fn plant_copy(&self, organization: &str, id: &str) -> io::Result<()> {
+        let mut row = self.row.clone();
+        row["PK"] = json!({ "S": format!("ORG#{organization}") });
+        row["SK"] = json!({ "S": format!("NUMBER#{id}") });
+        row["id"] = json!({ "S": id });
+        row["organizationId"] = json!({ "S": organization });
+        self.ask("PutItem", json!({ "Item": row })).await.map(drop)
+    }
+
+    /// Gives the organization credits for any number of purchases.
+    pub(crate) async fn fund(&self) -> io::Result<()> {
+        let key = json!({ "PK": { "S": format!("ORG#{}", self.organization) }, "SK": { "S": "CREDITS" } });
+        let more = json!({ ":more": { "N": "10000000000" } });
+        let update = json!({
+            "Key": key, "UpdateExpression": "ADD balanceMicroUsd :more", "ExpressionAttributeValues": more,
+        });
+        self.ask("UpdateItem", update).await.map(drop)
     }
 
     /// Forgets how much the organization has done this minute, so that its limits do not stop the run.
@@ -123,12 +163,10 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // Both fail only where the process has already ended.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+fn tenant(ready: &Value, name: &str) -> Tenant {
+    let organizations = ready["organizations"].as_array().cloned().unwrap_or_default();
+    let found = organizations.iter().find(|one| one["name"] == name).cloned().unwrap_or_default();
+    Tenant { id: text(&found["id"]), key: text(&found["apiKey"]) }
 }
 
 async fn json_of(request: reqwest::RequestBuilder) -> io::Result<Value> {

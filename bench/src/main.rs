@@ -1,251 +1,170 @@
-//! `make bench`: the functions' release binaries beside bare ones, in one run.
+//! `make bench`: the functions' release binaries beside bare ones and beside functions in other languages, in one run.
 
 #![expect(clippy::disallowed_methods, reason = "Lambda's deadlines are in real time")]
 
 mod counter;
 mod engine;
+mod footprint;
+mod growth;
+mod plot;
+mod process;
+mod purchases;
 mod report;
+mod routes;
 mod runtime_api;
+mod samples;
+mod sdk;
+mod starts;
+mod subject;
 
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
-use counter::Counter;
 use engine::Engine;
+use footprint::{Footprint, peak_memory};
 use report::{Line, Report};
-use runtime_api::{Environment, Function};
-use serde_json::{Value, json};
-
-const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
-/// The bare function that every figure is divided by.
-const THINNEST: &str = "one";
-
-/// A route, and the bare function that does the same calls.
-struct Route {
-    name: &'static str,
-    binary: &'static str,
-    event: &'static str,
-    bare: &'static str,
-}
-
-const ROUTES: [Route; 4] = [
-    Route { name: "GET a number", binary: "numbers", event: "numbers-get", bare: "get" },
-    Route { name: "list 100 numbers", binary: "numbers", event: "numbers-list", bare: "list" },
-    Route { name: "PATCH a number", binary: "numbers", event: "numbers-update", bare: "patch" },
-    Route { name: "GET the balance", binary: "credits", event: "credits-balance", bare: "one" },
-];
+use routes::GET;
+use samples::{Samples, count};
+use sdk::Sdk;
+use subject::{Kind, Subject, subjects};
 
 /// How much is measured.
 struct Plan {
     blocks: usize,
     calls: usize,
     starts: usize,
+    purchases: usize,
     memory_calls: usize,
+    growth: &'static [u32],
+    growth_calls: usize,
 }
 
 impl Plan {
-    fn of(short: bool) -> Self {
-        if short {
-            Self { blocks: 3, calls: 40, starts: 5, memory_calls: 500 }
-        } else {
-            Self { blocks: 9, calls: 150, starts: 15, memory_calls: 10_000 }
-        }
-    }
-}
-
-/// A function's process with what it is asked.
-struct Subject {
-    name: String,
-    binary: String,
-    environment: Environment,
-    event: Value,
-    function: Function,
-    changes: bool,
-}
-
-/// What the blocks of one subject gave.
-#[derive(Default)]
-struct Samples {
-    block_medians: Vec<Duration>,
-    all: Vec<Duration>,
-    processor: Duration,
+    const SHORT: Self = Self {
+        blocks: 3,
+        calls: 40,
+        starts: 5,
+        purchases: 3,
+        memory_calls: 500,
+        growth: &[10, 1_000],
+        growth_calls: 100,
+    };
+    const WHOLE: Self = Self {
+        blocks: 9,
+        calls: 150,
+        starts: 15,
+        purchases: 30,
+        memory_calls: 10_000,
+        growth: &[10, 1_000, 5_000],
+        growth_calls: 1_000,
+    };
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let plan = Plan::of(arguments.iter().any(|argument| argument == "short"));
-    let folder = std::env::current_exe()?.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
-    let local = format!("{folder}/local");
-    say("starting the engine and planting 100 numbers")?;
-    let engine = Engine::start(&local).await?;
-    let mut subjects = subjects(&engine, &folder).await?;
-    let mut samples: Vec<Samples> = subjects.iter().map(|_| Samples::default()).collect();
-    for block in 0..=plan.blocks {
-        say(&format!("block {block} of {} (block 0 warms up)", plan.blocks))?;
-        for (subject, samples) in subjects.iter_mut().zip(&mut samples) {
-            engine.forget_rates().await?;
-            measure_block(subject, plan.calls, (block > 0).then_some(samples)).await?;
-        }
+    let short = std::env::args().any(|argument| argument == "short");
+    let plan = if short { Plan::SHORT } else { Plan::WHOLE };
+    let program = std::env::current_exe()?;
+    let folder = program.parent().unwrap_or(Path::new("."));
+    let (sdks, missing) = Sdk::find(folder.parent().unwrap_or(folder));
+    for why in &missing {
+        say(&format!("NOT EVERYTHING IS MEASURED: {why}"))?;
     }
-    let mut lines = starts(&engine, &folder, plan.starts).await?;
-    for (subject, samples) in subjects.iter_mut().zip(samples) {
-        say(&format!("counting the calls of {}", subject.name))?;
-        let (requests, capacity) = count(&engine, subject).await?;
-        lines.push(samples.line(subject, requests, capacity));
-    }
-    say(&format!("{} GETs for the peak memory", plan.memory_calls))?;
-    let memory = [peak_memory(&mut subjects[0], &plan).await?, peak_memory(&mut subjects[1], &plan).await?];
-    let report = Report { lines, memory, sizes: sizes(&folder)?, calls: plan.calls * plan.blocks };
+    let report = measure(&plan, &folder.display().to_string(), &sdks, missing).await?;
     report.write()?;
-    say("wrote docs/performance.md and docs/performance.svg")
+    say("wrote docs/performance.md, docs/performance.svg and docs/growth.svg")
 }
 
 pub(crate) fn say(text: &str) -> io::Result<()> {
     writeln!(io::stderr(), "bench: {text}")
 }
 
-fn event(name: &str, engine: &Engine) -> io::Result<Value> {
-    let text = std::fs::read_to_string(format!("{EVENTS}/{name}.json"))?;
-    let text = text.replace("API_KEY", &engine.key).replace("NUMBER_ID", &engine.number);
-    let mut event: Value = serde_json::from_str(&text)?;
-    if name == "numbers-list" {
-        event["rawQueryString"] = "limit=100".into();
-        event["queryStringParameters"] = json!({ "limit": "100" });
-    }
-    if let Some(headers) = event["headers"].as_object_mut() {
-        // The number's version rises with each change.
-        headers.remove("if-match");
-    }
-    Ok(event)
+async fn measure(plan: &Plan, folder: &str, sdks: &[Sdk], missing: Vec<String>) -> io::Result<Report> {
+    say("starting the engine and planting 100 numbers")?;
+    let engine = Engine::start(&format!("{folder}/local")).await?;
+    let mut subjects = subjects(&engine, folder, sdks).await?;
+    let differences = differences(&mut subjects).await?;
+    let samples = blocks(plan, &engine, &mut subjects).await?;
+    let mut lines = starts::measure(&engine, folder, sdks, plan.starts).await?;
+    lines.extend(counted(&engine, &mut subjects, samples).await?);
+    say(&format!("{} GETs of each for the peak memory", plan.memory_calls))?;
+    let footprints = footprints(&engine, &mut subjects, folder, sdks, plan.memory_calls).await?;
+    drop(subjects);
+    say(&format!("{} purchases and releases", plan.purchases))?;
+    let purchases = purchases::measure(&engine, folder, plan.purchases).await?;
+    let growth = growth::measure(&engine, folder, plan.growth, plan.growth_calls).await?;
+    let counts = [plan.calls * plan.blocks, plan.starts, plan.purchases, plan.memory_calls, plan.growth_calls];
+    Ok(Report { lines, purchases, footprints, growth, missing, differences, counts })
 }
 
-/// A bare function and the product's, for each route; the thinnest stands second.
-async fn subjects(engine: &Engine, folder: &str) -> io::Result<Vec<Subject>> {
-    let mut subjects = Vec::new();
-    for route in &ROUTES {
-        let event = event(route.event, engine)?;
-        let (name, environment) = (route.name.to_owned(), engine.environment(""));
-        subjects.push(subject(name, format!("{folder}/{}", route.binary), environment, event.clone()).await?);
-        if subjects.len() == 1 {
-            subjects.push(bare(THINNEST, engine, folder, event.clone()).await?);
+/// Whether functions in other languages answer what the product answers. Block by block, only the status is looked at.
+async fn differences(subjects: &mut [Subject]) -> io::Result<Vec<String>> {
+    let mut differences = Vec::new();
+    let (mut product, mut route) = (serde_json::Value::Null, "");
+    for subject in subjects.iter_mut().filter(|subject| subject.kind != Kind::Bare) {
+        let (_, mut body) = subject.ask_for_body().await?;
+        if subject.event["requestContext"]["http"]["method"] == "PATCH" {
+            // Each call has its own.
+            (body["label"], body["updatedAt"]) = (true.into(), true.into());
         }
-        if route.bare != THINNEST {
-            subjects.push(bare(route.bare, engine, folder, event).await?);
-        }
-    }
-    Ok(subjects)
-}
-
-async fn bare(kind: &str, engine: &Engine, folder: &str, event: Value) -> io::Result<Subject> {
-    subject(format!("bare: {kind}"), format!("{folder}/bare"), engine.environment(kind), event).await
-}
-
-async fn subject(name: String, binary: String, environment: Environment, event: Value) -> io::Result<Subject> {
-    let function = Function::start(&binary, &environment).await?;
-    let changes = name.starts_with("PATCH");
-    Ok(Subject { name, binary, environment, event, function, changes })
-}
-
-async fn measure_block(subject: &mut Subject, calls: usize, samples: Option<&mut Samples>) -> io::Result<()> {
-    let before = processor_time(subject.function.pid())?;
-    let mut taken = Vec::with_capacity(calls);
-    for call in 0..calls {
-        taken.push(ask(subject, call).await?);
-    }
-    if let Some(samples) = samples {
-        samples.processor += processor_time(subject.function.pid())?.saturating_sub(before);
-        samples.all.extend(&taken);
-        samples.block_medians.push(quantile(&mut taken, 50));
-    }
-    Ok(())
-}
-
-async fn ask(subject: &mut Subject, call: usize) -> io::Result<Duration> {
-    if subject.changes {
-        let label = format!("Line {call} {}", subject.function.pid());
-        subject.event["body"] = json!({ "label": label }).to_string().into();
-    }
-    let (took, answer) = subject.function.invoke(&subject.event).await?;
-    if answer["statusCode"] == 200 { Ok(took) } else { Err(io::Error::other(format!("{}: {answer}", subject.name))) }
-}
-
-/// From the start of a process to its first answer, product and thinnest in turn.
-async fn starts(engine: &Engine, folder: &str, times: usize) -> io::Result<Vec<Line>> {
-    let (mut product, mut thinnest) = (Vec::new(), Vec::new());
-    for time in 1..=times {
-        say(&format!("start {time} of {times}"))?;
-        product.push(start_once(&format!("{folder}/numbers"), &engine.environment(""), engine).await?);
-        thinnest.push(start_once(&format!("{folder}/bare"), &engine.environment(THINNEST), engine).await?);
-    }
-    Ok(vec![Line::of_starts("start to first GET", product), Line::of_starts("bare: start to first answer", thinnest)])
-}
-
-async fn start_once(binary: &str, environment: &Environment, engine: &Engine) -> io::Result<Duration> {
-    let event = event("numbers-get", engine)?;
-    let begun = Instant::now();
-    Function::start(binary, environment).await?.invoke(&event).await?;
-    Ok(begun.elapsed())
-}
-
-/// Requests to the table, and capacity units, of one call: in a pass of its own, through a proxy.
-async fn count(engine: &Engine, subject: &mut Subject) -> io::Result<(f64, f64)> {
-    const CALLS: u32 = 10;
-    engine.forget_rates().await?;
-    let counter = Counter::start(engine.url.clone()).await?;
-    let mut environment = subject.environment.clone();
-    environment.insert("AWS_ENDPOINT_URL".to_owned(), counter.url.clone());
-    subject.function = Function::start(&subject.binary, &environment).await?;
-    ask(subject, 1000).await?;
-    counter.take();
-    for call in 0..CALLS {
-        ask(subject, 1001 + call as usize).await?;
-    }
-    let (requests, capacity) = counter.take();
-    Ok((requests / f64::from(CALLS), capacity / f64::from(CALLS)))
-}
-
-async fn peak_memory(subject: &mut Subject, plan: &Plan) -> io::Result<u64> {
-    subject.function = Function::start(&subject.binary, &subject.environment).await?;
-    for call in 0..plan.memory_calls {
-        ask(subject, call).await?;
-    }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", subject.function.pid()))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    Ok(peak.trim().trim_end_matches(" kB").parse().unwrap_or_default())
-}
-
-/// User and system time of a process; the kernel counts in hundredths of a second.
-fn processor_time(pid: u32) -> io::Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
-    Ok(Duration::from_millis(10 * fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>()))
-}
-
-/// Bytes of each binary, and of it compressed as in a zip file.
-fn sizes(folder: &str) -> io::Result<Vec<(&'static str, u64, u64)>> {
-    let size = |name| {
-        let path = format!("{folder}/{name}");
-        let zipped = std::process::Command::new("gzip").args(["-9", "-c", &path]).output()?.stdout.len() as u64;
-        Ok((name, std::fs::metadata(&path)?.len(), zipped))
-    };
-    ["numbers", "credits", "bare"].into_iter().map(size).collect()
-}
-
-pub(crate) fn quantile(durations: &mut [Duration], percent: usize) -> Duration {
-    durations.sort_unstable();
-    durations.get((durations.len() * percent / 100).min(durations.len().saturating_sub(1))).copied().unwrap_or_default()
-}
-
-impl Samples {
-    fn line(mut self, subject: &Subject, requests: f64, capacity: f64) -> Line {
-        let calls = u32::try_from(self.all.len().max(1)).unwrap_or(u32::MAX);
-        Line {
-            name: subject.name.clone(),
-            p50: quantile(&mut self.block_medians, 50),
-            p99: quantile(&mut self.all, 99),
-            processor: Some(self.processor / calls),
-            calls: Some((requests, capacity)),
+        if subject.kind == Kind::Product {
+            (product, route) = (body, subject.route);
+        } else if subject.route != route || body != product {
+            say(&format!("THE ANSWERS DIFFER: {} answers\n{body}\nand the product answers\n{product}", subject.name))?;
+            differences.push(subject.name.clone());
         }
     }
+    Ok(differences)
+}
+
+/// Measures all subjects in turn, block by block.
+async fn blocks(plan: &Plan, engine: &Engine, subjects: &mut [Subject]) -> io::Result<Vec<Samples>> {
+    let mut samples: Vec<Samples> = subjects.iter().map(|_| Samples::default()).collect();
+    for block in 0..=plan.blocks {
+        say(&format!("block {block} of {} (block 0 warms up)", plan.blocks))?;
+        for (subject, samples) in subjects.iter_mut().zip(&mut samples) {
+            engine.forget_rates().await?;
+            if block == 0 {
+                Samples::default().add_block(subject, plan.calls).await?;
+            } else {
+                samples.add_block(subject, plan.calls).await?;
+            }
+        }
+    }
+    Ok(samples)
+}
+
+async fn counted(engine: &Engine, subjects: &mut [Subject], samples: Vec<Samples>) -> io::Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for (subject, samples) in subjects.iter_mut().zip(samples) {
+        say(&format!("counting the calls of {}", subject.name))?;
+        let calls = count(engine, subject).await?;
+        lines.push(samples.line(subject, calls));
+    }
+    Ok(lines)
+}
+
+/// The thinnest bare function stands for the bare ones.
+async fn footprints(
+    engine: &Engine,
+    subjects: &mut [Subject],
+    folder: &str,
+    sdks: &[Sdk],
+    calls: usize,
+) -> io::Result<Vec<Footprint>> {
+    let mut peaks = Vec::new();
+    for kind in [Kind::Product, Kind::Bare].into_iter().chain(sdks.iter().map(|sdk| sdk.kind)) {
+        let subject = subjects.iter_mut().find(|subject| subject.route == GET && subject.kind == kind);
+        let Some(subject) = subject else { return Err(io::Error::other("a subject of GET is missing")) };
+        peaks.push(peak_memory(subject, &engine.url, calls).await?);
+    }
+    let mut footprints = vec![
+        Footprint::of_binary(folder, "numbers", Some(peaks[0]))?,
+        Footprint::of_binary(folder, "credits", None)?,
+        Footprint::of_binary(folder, "bare", Some(peaks[1]))?,
+    ];
+    for (sdk, peak) in sdks.iter().zip(&peaks[2..]) {
+        footprints.push(Footprint::of_sdk(sdk, Some(*peak))?);
+    }
+    Ok(footprints)
 }

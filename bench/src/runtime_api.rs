@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,9 +17,19 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
+use crate::process::Process;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) type Environment = HashMap<String, String>;
+
+/// What a function's process is started with.
+#[derive(Clone)]
+pub(crate) struct Program {
+    pub(crate) binary: String,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Environment,
+}
 
 struct Shared {
     events: Mutex<mpsc::Receiver<String>>,
@@ -30,11 +40,11 @@ struct Shared {
 pub(crate) struct Function {
     events: mpsc::Sender<String>,
     answers: mpsc::Receiver<Result<Bytes, Bytes>>,
-    process: Child,
+    pub(crate) process: Process,
 }
 
 impl Function {
-    pub(crate) async fn start(binary: &str, environment: &Environment) -> io::Result<Self> {
+    pub(crate) async fn start(program: &Program) -> io::Result<Self> {
         let (events, receiver) = mpsc::channel(1);
         let (sender, answers) = mpsc::channel(1);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -46,9 +56,11 @@ impl Function {
             .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
             .with_state(shared);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let process = Command::new(binary)
+        let mut command = Command::new(&program.binary);
+        command
+            .args(&program.arguments)
             .env_clear()
-            .envs(environment)
+            .envs(&program.environment)
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "bench")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
@@ -56,9 +68,8 @@ impl Function {
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "bench")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()?;
-        Ok(Self { events, answers, process })
+            .stdout(Stdio::null());
+        Ok(Self { events, answers, process: Process::start(&mut command)? })
     }
 
     /// Hands an event over; returns how long the answer took, and the answer.
@@ -70,18 +81,6 @@ impl Function {
         let took = begun.elapsed();
         let answer = answer.map_err(|error| io::Error::other(String::from_utf8_lossy(&error).into_owned()))?;
         Ok((took, serde_json::from_slice(&answer)?))
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-}
-
-impl Drop for Function {
-    fn drop(&mut self) {
-        // Both fail only where the process has already ended.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

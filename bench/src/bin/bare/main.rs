@@ -1,6 +1,8 @@
-//! The bare function: only the calls to the table that a route cannot avoid, with no rules and no key to check.
+//! The bare function: only the calls that a route cannot avoid, with no rules and no key to check.
 
 #![expect(clippy::disallowed_methods, reason = "these variables are the measurement's, not a function's settings")]
+
+mod carrier;
 
 use std::collections::HashMap;
 
@@ -11,11 +13,15 @@ use runtime::settings::Settings;
 use runtime::{Error, Start};
 use serde_json::{Value, json};
 
+use carrier::Carrier;
+
 type Key = HashMap<String, AttributeValue>;
 
 /// What the function reads and writes, as its environment says.
 struct Bare {
     client: Client,
+    /// Only where numbers are bought or released.
+    carrier: Option<Carrier>,
     kind: String,
     table: String,
     partition: String,
@@ -28,19 +34,23 @@ fn main() -> Result<(), Error> {
 
 async fn serve() -> Result<(), Error> {
     let settings = Settings::from_env();
+    let kind = std::env::var("BARE")?;
+    let trades = matches!(kind.as_str(), "buy" | "release");
     let bare = Bare {
-        kind: std::env::var("BARE")?,
+        carrier: trades.then(Carrier::from_env).transpose()?,
+        kind,
         table: std::env::var("TABLE_NAME")?,
         partition: std::env::var("PARTITION")?,
         number: std::env::var("NUMBER")?,
         client: Client::new(&Start::in_lambda(settings).aws()?),
     };
     let bare = &bare;
-    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| bare.answer())).await
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| bare.answer(event.payload))).await
 }
 
 impl Bare {
-    async fn answer(&self) -> Result<Value, Error> {
+    async fn answer(&self, event: Value) -> Result<Value, Error> {
+        let mut body = json!({});
         match self.kind.as_str() {
             "one" => self.read_one().await?,
             "get" => self.read_batch().await?,
@@ -50,11 +60,13 @@ impl Bare {
             }
             "patch" => {
                 tokio::try_join!(self.read_batch(), self.count())?;
-                self.write().await?;
+                self.write(&["NUMBER", "EVENT", "FEED"]).await?;
             }
+            "buy" => body = json!({ "id": self.buy(&event).await? }),
+            "release" => self.release(&event).await?,
             other => return Err(format!("BARE is {other}").into()),
         }
-        Ok(json!({ "statusCode": 200, "headers": { "content-type": "application/json" }, "body": "{}" }))
+        Ok(json!({ "statusCode": 200, "headers": { "content-type": "application/json" }, "body": body.to_string() }))
     }
 
     fn key(&self, sort: &str) -> Key {
@@ -102,9 +114,33 @@ impl Bare {
         Ok(())
     }
 
-    async fn write(&self) -> Result<(), Error> {
-        let writes = ["BENCH#NUMBER", "BENCH#EVENT", "BENCH#FEED"].map(|sort| self.update(sort));
-        let writes = writes.into_iter().collect::<Result<Vec<_>, _>>()?;
+    /// Between the two transactions, the carrier's calls.
+    async fn buy(&self, event: &Value) -> Result<String, Error> {
+        let body: Value = serde_json::from_str(event["body"].as_str().unwrap_or_default())?;
+        let (carrier, e164) = (self.carrier()?, body["e164"].as_str().ok_or("the event names no number")?);
+        tokio::try_join!(self.read_batch(), self.count())?;
+        carrier.search(e164).await?;
+        self.write(&["ORG", "CLAIM", "NUMBER", "EVENT", "CREDITS", "LEDGER"]).await?;
+        let id = carrier.order(e164).await?;
+        self.write(&["NUMBER", "EVENT", "FEED"]).await?;
+        Ok(id)
+    }
+
+    async fn release(&self, event: &Value) -> Result<(), Error> {
+        let id = event["pathParameters"]["id"].as_str().ok_or("the event names no number")?;
+        self.read_one().await?;
+        self.write(&["NUMBER", "EVENT"]).await?;
+        self.carrier()?.release(id).await?;
+        self.write(&["NUMBER", "CLAIM", "EVENT", "FEED"]).await
+    }
+
+    fn carrier(&self) -> Result<&Carrier, Error> {
+        self.carrier.as_ref().ok_or_else(|| "there is no carrier".into())
+    }
+
+    /// One transaction, with one update for each name.
+    async fn write(&self, names: &[&str]) -> Result<(), Error> {
+        let writes = names.iter().map(|name| self.update(&format!("BENCH#{name}"))).collect::<Result<Vec<_>, _>>()?;
         self.client.transact_write_items().set_transact_items(Some(writes)).send().await?;
         Ok(())
     }
