@@ -50,7 +50,24 @@ e2e: ## Check the bundle with other people's tools (CARRIER_DESCRIPTION=/path/to
 # needs of their libraries must not get into them.
 ONE_PROCESSOR := $(if $(shell command -v taskset),taskset -c 0)
 
-bench: ## Measure the functions against bare ones, into docs/performance.md (BENCH=short for a quick run)
+# The functions in other languages, each in a folder with its SDK. The last step is the copy of the function: where its language or
+# the registry is missing, there is none, and the measurement goes on without it.
+BENCH_NODE := $(or $(CARGO_TARGET_DIR),target)/bench-node
+BENCH_PYTHON := $(or $(CARGO_TARGET_DIR),target)/bench-python
+
+$(BENCH_NODE)/function.mjs: $(wildcard bench/node/*)
+	rm -rf $(@D) && mkdir -p $(@D) && cp bench/node/*.json $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error && cp bench/node/*.mjs $(@D) || \
+	  echo "bench: NODE.JS IS NOT MEASURED: npm is missing, or it cannot install the SDK" >&2
+
+$(BENCH_PYTHON)/function.py: $(wildcard bench/python/*)
+	rm -rf $(@D) && mkdir -p $(@D)
+	python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --target $(@D) \
+	  -r bench/python/requirements.txt && cp bench/python/*.py $(@D) || \
+	  echo "bench: PYTHON IS NOT MEASURED: python3 or pip is missing, or it cannot install the SDK" >&2
+
+bench: $(BENCH_NODE)/function.mjs $(BENCH_PYTHON)/function.py
+bench: ## Measure the functions against bare ones and other languages, into docs/performance.md (BENCH=short: a quick run)
 	cargo build --release --locked -p numbers -p credits
 	cargo build --release --locked -p local
 	cargo build --release --locked -p bench

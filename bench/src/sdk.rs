@@ -17,10 +17,19 @@ pub(crate) struct Sdk {
     file: &'static str,
 }
 
-/// How to ask an interpreter where it is, in one line, and what version it has, in the next.
-const NODE: [&str; 3] = ["node", "-p", "process.execPath + '\\nNode.js ' + process.version"];
-const PYTHON: [&str; 3] =
-    ["python3", "-c", "import sys; print(sys.executable); print('Python', sys.version.split()[0])"];
+/// What is needed, and how an interpreter that fits says where it is, in one line, and what version it has, in the next.
+const NODE: [&str; 4] = [
+    "Node.js 20.15 or newer",
+    "node",
+    "-p",
+    "require('zlib').crc32 ? process.execPath + '\\nNode.js ' + process.version : ''",
+];
+const PYTHON: [&str; 4] = [
+    "Python 3.10 or newer",
+    "python3",
+    "-c",
+    "import sys; sys.version_info < (3, 10) or print(f'{sys.executable}\\nPython {sys.version.split()[0]}')",
+];
 
 impl Sdk {
     /// Those that can be measured, and what is missing.
@@ -37,14 +46,14 @@ impl Sdk {
         (found, missing)
     }
 
-    fn at(kind: Kind, ask: [&str; 3], file: &'static str, folder: PathBuf) -> Result<Self, String> {
-        let [program, arguments @ ..] = ask;
-        let missing = || format!("{program} is not on this machine");
+    fn at(kind: Kind, ask: [&str; 4], file: &'static str, folder: PathBuf) -> Result<Self, String> {
+        let [needed, program, arguments @ ..] = ask;
+        let missing = || format!("{needed} is not on this machine");
         let said = Command::new(program).args(arguments).output().map_err(|_| missing())?;
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
         let (interpreter, version) = said.trim().split_once('\n').ok_or_else(missing)?;
         if !folder.join(file).exists() {
-            return Err(format!("the function for {program} is not installed"));
+            return Err(format!("the function for {needed} could not be installed"));
         }
         Ok(Self { kind, version: version.to_owned(), folder, interpreter: interpreter.to_owned(), file })
     }

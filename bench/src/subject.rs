@@ -75,7 +75,8 @@ impl Subject {
             let label = format!("Line {} {}", self.calls, self.function.process.id());
             self.event["body"] = json!({ "label": label }).to_string().into();
         }
-        let (took, answer) = self.function.invoke(&self.event).await?;
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.name));
+        let (took, answer) = self.function.invoke(&self.event).await.map_err(named)?;
         if answer["statusCode"] == 200 {
             Ok((took, serde_json::from_str(answer["body"].as_str().unwrap_or_default())?))
         } else {
