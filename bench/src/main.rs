@@ -42,12 +42,12 @@ struct Plan {
 impl Plan {
     const SHORT: Self = Self {
         blocks: 3,
-        calls: 40,
+        calls: 30,
         starts: 5,
-        purchases: 3,
-        memory_calls: 500,
+        purchases: 2,
+        memory_calls: 200,
         growth: &[10, 1_000],
-        growth_calls: 100,
+        growth_calls: 50,
     };
     const WHOLE: Self = Self {
         blocks: 9,

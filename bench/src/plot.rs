@@ -68,7 +68,10 @@ pub(crate) fn curves(curves: &[Curve]) -> String {
     let x = |numbers: u32| 110.0 + 470.0 * (f64::from(numbers).log10() - 1.0) / (most.log10() - 1.0).max(1.0);
     let y = |seconds: f64| 240.0 - 170.0 * seconds / highest;
     let mut svg = head(290.0, "median time and capacity units, by the organization's numbers (logarithmic)");
-    let _ = writeln!(svg, "<line x1=\"60\" x2=\"720\" y1=\"240\" y2=\"240\" stroke=\"#777\"/>");
+    let _ = writeln!(
+        svg,
+        "<line x1=\"60\" x2=\"720\" y1=\"240\" y2=\"240\" stroke=\"#777\"/><text x=\"30\" y=\"244\">0 ms</text>"
+    );
     for point in curves.first().into_iter().flat_map(|(_, points)| points) {
         let (x, numbers) = (x(point.numbers), thousands(point.numbers));
         let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"262\" text-anchor=\"middle\">{numbers} numbers</text>");
