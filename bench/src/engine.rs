@@ -2,14 +2,12 @@
 
 use std::io;
 use std::ops::Range;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use bench::local_run::{self, LocalRun, json_of};
 use reqwest::Client;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::process::Process;
 use crate::runtime_api::Environment;
 
 const NUMBERS: u32 = 100;
@@ -32,20 +30,16 @@ pub(crate) struct Engine {
     organization: String,
     variables: Environment,
     http: Client,
-    _process: Process,
-    _data: TempDir,
+    _run: LocalRun,
 }
 
 impl Engine {
     pub(crate) async fn start(local: &str) -> io::Result<Self> {
-        let data = TempDir::new()?;
-        let mut command = Command::new(local);
-        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path());
-        let process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
-        let ready = wait_for(&data.path().join("ready.json")).await?;
-        let variables: Value = serde_json::from_slice(&std::fs::read(data.path().join("env.json"))?)?;
-        let (verified, second) = (tenant(&ready, "verified"), tenant(&ready, "broke"));
-        let http = Client::builder().no_proxy().tls_certs_only([]).build().map_err(io::Error::other)?;
+        let run = LocalRun::start(local).await?;
+        let ready = &run.ready;
+        let variables: Value = serde_json::from_slice(&std::fs::read(run.file("env.json"))?)?;
+        let (verified, second) = (tenant(ready, "verified"), tenant(ready, "broke"));
+        let base_url = text(&ready["baseUrl"]);
         let mut engine = Self {
             url: text(&ready["dynamoDbUrl"]),
             key: verified.key,
@@ -55,11 +49,10 @@ impl Engine {
             table: text(&ready["tableName"]),
             organization: verified.id,
             variables: read_variables(&variables),
-            http,
-            _process: process,
-            _data: data,
+            http: local_run::client()?,
+            _run: run,
         };
-        engine.plant(&text(&ready["baseUrl"])).await?;
+        engine.plant(&base_url).await?;
         Ok(engine)
     }
 
@@ -167,26 +160,6 @@ fn tenant(ready: &Value, name: &str) -> Tenant {
     let organizations = ready["organizations"].as_array().cloned().unwrap_or_default();
     let found = organizations.iter().find(|one| one["name"] == name).cloned().unwrap_or_default();
     Tenant { id: text(&found["id"]), key: text(&found["apiKey"]) }
-}
-
-async fn json_of(request: reqwest::RequestBuilder) -> io::Result<Value> {
-    let answer = request.send().await.map_err(io::Error::other)?;
-    let status = answer.status();
-    let text = answer.text().await.map_err(io::Error::other)?;
-    if !status.is_success() {
-        return Err(io::Error::other(format!("{status}: {text}")));
-    }
-    Ok(serde_json::from_str(&text)?)
-}
-
-async fn wait_for(file: &std::path::Path) -> io::Result<Value> {
-    for _ in 0..300 {
-        if let Ok(text) = std::fs::read(file) {
-            return Ok(serde_json::from_slice(&text)?);
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Err(io::Error::other("the local run does not start"))
 }
 
 /// The variables of all functions together: each reads only its own.

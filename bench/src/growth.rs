@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::routes::{event_of, page_of};
-use crate::samples::{count, quantile};
+use crate::samples::count;
 use crate::say;
 use crate::subject::{Kind, Subject, product};
+use bench::quantile;
 
 /// One route where the organization has so many numbers.
 pub(crate) struct Point {

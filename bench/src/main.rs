@@ -7,7 +7,6 @@ mod engine;
 mod footprint;
 mod growth;
 mod plot;
-mod process;
 mod purchases;
 mod report;
 mod routes;

@@ -4,28 +4,41 @@ use std::io;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-pub(crate) struct Process(Child);
+/// A running program. It is killed when this value goes.
+pub struct Process(Child);
 
 impl Process {
-    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// It cannot be started; the text names it.
+    pub fn start(command: &mut Command) -> io::Result<Self> {
         let program = command.get_program().display().to_string();
         let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot start {program}: {error}"));
         command.spawn().map(Self).map_err(named)
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// The process's id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.0.id()
     }
 
     /// User and system time; the kernel counts in hundredths of a second.
-    pub(crate) fn processor_time(&self) -> io::Result<Duration> {
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub fn processor_time(&self) -> io::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
         let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
         Ok(Duration::from_millis(10 * fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>()))
     }
 
     /// The most memory that it has held so far, in kilobytes.
-    pub(crate) fn peak_memory(&self) -> io::Result<u64> {
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub fn peak_memory(&self) -> io::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
         Ok(peak.trim().trim_end_matches(" kB").parse().unwrap_or_default())

@@ -2,18 +2,19 @@
 
 use std::fmt::Write;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
+
+use bench::document::{PERFORMANCE, publish};
+use bench::quantile;
 
 use crate::footprint::Footprint;
 use crate::growth::Curve;
 use crate::plot;
-use crate::samples::quantile;
 use crate::starts::START;
 use crate::subject::{Kind, THINNEST};
 
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
-const BEGIN: &str = "<!-- bench: begin -->\n";
-const END: &str = "<!-- bench: end -->";
 
 pub(crate) struct Line {
     pub(crate) name: String,
@@ -53,12 +54,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn write(&self) -> io::Result<()> {
-        let path = format!("{DOCS}/performance.md");
-        let old = std::fs::read_to_string(&path)?;
-        let missing = || io::Error::other("docs/performance.md has lost its markers");
-        let begin = old.find(BEGIN).ok_or_else(missing)? + BEGIN.len();
-        let end = old.find(END).ok_or_else(missing)?;
-        std::fs::write(&path, format!("{}\n{}\n{}", &old[..begin], self.text(), &old[end..]))?;
+        publish(Path::new(PERFORMANCE), "bench", &self.text())?;
         std::fs::write(format!("{DOCS}/performance.svg"), plot::bars(&self.bars()))?;
         std::fs::write(format!("{DOCS}/growth.svg"), plot::curves(&self.growth))
     }

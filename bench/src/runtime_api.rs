@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
-use crate::process::Process;
+use bench::process::Process;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

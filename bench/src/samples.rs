@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use bench::quantile;
+
 use crate::counter::Counter;
 use crate::engine::Engine;
 use crate::report::Line;
@@ -65,9 +67,4 @@ pub(crate) async fn count(engine: &Engine, subject: &mut Subject) -> io::Result<
     }
     let (requests, capacity) = counter.take();
     Ok((requests / f64::from(CALLS), capacity / f64::from(CALLS)))
-}
-
-pub(crate) fn quantile(durations: &mut [Duration], percent: usize) -> Duration {
-    durations.sort_unstable();
-    durations.get((durations.len() * percent / 100).min(durations.len().saturating_sub(1))).copied().unwrap_or_default()
 }
