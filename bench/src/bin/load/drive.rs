@@ -78,7 +78,7 @@ impl Drive {
             }
             let passed = begun.elapsed().as_secs();
             if passed > 0 && passed.is_multiple_of(PROGRESS_SECONDS) {
-                let (calls, errors) = (lock(shared).count(), lock(shared).errors());
+                let (calls, errors) = lock(shared).so_far();
                 let rate = (calls - before) as u64 / PROGRESS_SECONDS;
                 let resident = memory.span().map_or_else(String::new, |[_, now, _]| format!(", {} MB", now / 1024));
                 say(&format!("{name}: {passed} s, {calls} calls, {rate} a second, {errors} errors{resident}"))?;

@@ -52,6 +52,11 @@ impl Tally {
         self.calls.values().map(|seen| seen.took.len()).sum()
     }
 
+    /// Calls and errors.
+    pub(crate) fn so_far(&self) -> (usize, usize) {
+        (self.count(), self.errors())
+    }
+
     pub(crate) fn errors(&self) -> usize {
         self.calls.values().map(|seen| seen.errors).sum()
     }
