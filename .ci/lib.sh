@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What .ci/run and e2e/run share. It is sourced from the repository's root.
 
 # Otherwise bash would go on after a failure inside $(…), and call a broken-off installation complete.
