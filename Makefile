@@ -1,7 +1,7 @@
 # What can be done here. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test package build ci e2e bench
+.PHONY: help run test package build ci e2e bench load
 
 # What the functions are built for: x86_64 or arm64, as the template's parameter Architecture says.
 ARCHITECTURE ?= x86_64
@@ -72,3 +72,10 @@ bench: ## Measure the functions against bare ones and other languages, into docs
 	cargo build --release --locked -p local
 	cargo build --release --locked -p bench
 	$(ONE_PROCESSOR) $(or $(CARGO_TARGET_DIR),target)/release/bench $(BENCH)
+	$(or $(CARGO_TARGET_DIR),target)/release/load cost
+
+load: ## Drive the local run's API for a minute, into docs/performance.md (LOAD=short or LOAD_SECONDS=600)
+	cargo build --release --locked -p local
+	cargo build --release --locked -p ops
+	cargo build --release --locked -p bench
+	$(or $(CARGO_TARGET_DIR),target)/release/load $(LOAD) $(if $(LOAD_SECONDS),--seconds $(LOAD_SECONDS))

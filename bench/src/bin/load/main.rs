@@ -86,7 +86,11 @@ fn how(plan: &Plan) -> String {
         None => format!("{} connections", AREA_CODES.len()),
     };
     let customers = AREA_CODES.len();
-    format!("{how} of {customers} organizations, for {seconds} s after {warm_up} s of warm-up.")
+    let here = match std::thread::available_parallelism() {
+        Ok(processors) if plan.url.is_none() => format!(", everything on one machine of {processors} processors"),
+        _ => String::new(),
+    };
+    format!("{how} of {customers} organizations, for {seconds} s after {warm_up} s of warm-up{here}.")
 }
 
 /// # Errors

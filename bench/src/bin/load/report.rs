@@ -39,7 +39,7 @@ fn memory(memory: &Memory) -> String {
     };
     let verdict = if memory.is_flat() == Some(true) { "flat" } else { "not flat" };
     format!(
-        "\nResident memory of the local run: {begin} kB at the begin, {end} kB at the end, {peak} kB at most. It is {verdict}: the \
+        "\nResident memory of the local run: {begin} kB at the beginning, {end} kB at the end, {peak} kB at most. It is {verdict}: the \
          median of the last third is {last} kB, that of the second third {second} kB, and up to {FLAT_PERCENT} % more counts as flat.\n"
     )
 }
