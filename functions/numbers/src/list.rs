@@ -188,6 +188,25 @@ impl Escaped {
     }
 }
 
+/// The query of the next page: the same filter and limit, behind the cursor.
+fn next_query(listing: &Listing, cursor: &str) -> String {
+    let Filter { source, direction, agent, e164 } = &listing.filter;
+    let limit = listing.limit.map(|limit| limit.to_string());
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in [
+        ("source", *source),
+        ("direction", direction.map(Direction::as_str)),
+        ("agentId", agent.as_ref().map(AgentId::as_str)),
+        ("e164", e164.as_ref().map(E164::as_str)),
+        ("limit", limit.as_deref()),
+    ] {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    query.append_pair("cursor", cursor).finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,23 +227,4 @@ mod tests {
             }
         }
     }
-}
-
-/// The query of the next page: the same filter and limit, behind the cursor.
-fn next_query(listing: &Listing, cursor: &str) -> String {
-    let Filter { source, direction, agent, e164 } = &listing.filter;
-    let limit = listing.limit.map(|limit| limit.to_string());
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in [
-        ("source", *source),
-        ("direction", direction.map(Direction::as_str)),
-        ("agentId", agent.as_ref().map(AgentId::as_str)),
-        ("e164", e164.as_ref().map(E164::as_str)),
-        ("limit", limit.as_deref()),
-    ] {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
-    query.append_pair("cursor", cursor).finish()
 }
