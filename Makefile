@@ -1,7 +1,7 @@
 # What can be done here. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test package build ci e2e bench load
+.PHONY: help run test package build ci e2e bench load counts counts-accept
 
 # What the functions are built for: x86_64 or arm64, as the template's parameter Architecture says.
 ARCHITECTURE ?= x86_64
@@ -14,7 +14,7 @@ LAMBDA_DIR := $(or $(CARGO_TARGET_DIR),target)/lambda/$(ARCHITECTURE)
 export CARRIER_DESCRIPTION
 
 help: ## List these verbs
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Run the whole bundle on this machine; stop it with Ctrl-C
 	cargo run
@@ -79,3 +79,15 @@ load: ## Drive the local run's API for a minute, into docs/performance.md (LOAD=
 	cargo build --release --locked -p ops
 	cargo build --release --locked -p bench
 	$(or $(CARGO_TARGET_DIR),target)/release/load $(LOAD) $(if $(LOAD_SECONDS),--seconds $(LOAD_SECONDS))
+
+# The function as it is deployed. Unoptimised, the rest is what the tests need, too.
+COUNTED := $(LAMBDA_DIR)/numbers/bootstrap
+COUNTS := $(or $(CARGO_TARGET_DIR),target)/debug/bench
+
+counts: build ## Count the instructions of the hot paths, and fail where they have risen (needs valgrind and cargo-lambda)
+	cargo build --locked --workspace
+	$(COUNTS) counts $(COUNTED)
+
+counts-accept: build ## Write these counts down; what rises needs a reason: WHY='…'
+	cargo build --locked --workspace
+	$(COUNTS) accept-counts $(COUNTED) "$$WHY"

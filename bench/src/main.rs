@@ -2,7 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "Lambda's deadlines are in real time")]
 
+mod callgrind;
 mod counter;
+mod counts;
 mod engine;
 mod footprint;
 mod growth;
@@ -18,6 +20,7 @@ mod subject;
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
 use engine::Engine;
 use footprint::{Footprint, peak_memory};
@@ -60,18 +63,33 @@ impl Plan {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> io::Result<()> {
-    let short = std::env::args().any(|argument| argument == "short");
-    let plan = if short { Plan::SHORT } else { Plan::WHOLE };
+async fn main() -> io::Result<ExitCode> {
     let program = std::env::current_exe()?;
     let folder = program.parent().unwrap_or(Path::new("."));
+    let local = folder.join("local").display().to_string();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => bench(&Plan::WHOLE, folder).await,
+        ["short"] => bench(&Plan::SHORT, folder).await,
+        ["counts", function] => counts::check(function, &local).await,
+        ["accept-counts", function, why] => counts::accept(function, &local, why).await,
+        _ => {
+            say("usage: bench [short | counts FUNCTION | accept-counts FUNCTION WHY]")?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Measures, and writes the figures into the documents.
+async fn bench(plan: &Plan, folder: &Path) -> io::Result<ExitCode> {
     let (sdks, missing) = Sdk::find(folder.parent().unwrap_or(folder));
     for why in &missing {
         say(&format!("NOT EVERYTHING IS MEASURED: {why}"))?;
     }
-    let report = measure(&plan, &folder.display().to_string(), &sdks, missing).await?;
+    let report = measure(plan, &folder.display().to_string(), &sdks, missing).await?;
     report.write()?;
-    say("wrote docs/performance.md, docs/performance.svg and docs/growth.svg")
+    say("wrote docs/performance.md, docs/performance.svg and docs/growth.svg")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn say(text: &str) -> io::Result<()> {

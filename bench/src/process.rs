@@ -24,6 +24,17 @@ impl Process {
         self.0.id()
     }
 
+    /// Asks the process to end, and waits until it has.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub fn terminate(mut self) -> io::Result<()> {
+        if !Command::new("kill").arg(self.id().to_string()).status()?.success() {
+            return Err(io::Error::other(format!("cannot end process {}", self.id())));
+        }
+        self.0.wait().map(drop)
+    }
+
     /// User and system time; the kernel counts in hundredths of a second.
     ///
     /// # Errors

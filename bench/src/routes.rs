@@ -20,11 +20,13 @@ pub(crate) struct Route {
 }
 
 pub(crate) const GET: &str = "GET a number";
+pub(crate) const LIST: &str = "list 100 numbers";
+pub(crate) const PATCH: &str = "PATCH a number";
 
 pub(crate) const ROUTES: [Route; 4] = [
     Route { name: GET, binary: "numbers", event: "numbers-get", bare: "get", has_sdks: true },
-    Route { name: "list 100 numbers", binary: "numbers", event: "numbers-list", bare: "list", has_sdks: true },
-    Route { name: "PATCH a number", binary: "numbers", event: "numbers-update", bare: "patch", has_sdks: true },
+    Route { name: LIST, binary: "numbers", event: "numbers-list", bare: "list", has_sdks: true },
+    Route { name: PATCH, binary: "numbers", event: "numbers-update", bare: "patch", has_sdks: true },
     Route { name: "GET the balance", binary: "credits", event: "credits-balance", bare: THINNEST, has_sdks: false },
 ];
 
