@@ -29,7 +29,7 @@ package: build ## Build all functions for Lambda and say how large they are (ARC
 # against the C library that Lambda has, not against the newer one that this machine may have.
 # AWS-LC seeds its random numbers from the kernel alone: otherwise it also measures the processor's jitter at each start, for tens of
 # milliseconds of every cold start.
-build: export AWS_LC_SYS_NO_JITTER_ENTROPY := 1
+build bench load: export AWS_LC_SYS_NO_JITTER_ENTROPY := 1
 build:
 	cargo lambda build --release --locked --target $(LAMBDA_TARGET) --lambda-dir $(LAMBDA_DIR) $(FUNCTIONS:%=--package %)
 
