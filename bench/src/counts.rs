@@ -20,6 +20,7 @@ const CHANGELOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../CHANGELOG.md");
 const UNRELEASED: &str = "## Unreleased\n\n";
 /// A count that differs by more than this has changed.
 const TOLERANCE_PERCENT: u64 = 3;
+const UNKNOWN_KEY: &str = "look-up of an unknown key";
 /// How many calls a count is the mean of.
 const CALLS: usize = 20;
 /// As the gate reads it: nothing was compared.
@@ -101,13 +102,17 @@ pub(crate) async fn accept(function: &str, local: &str, why: &str) -> io::Result
         return Ok(ExitCode::FAILURE);
     }
     if !risen.is_empty() {
-        let old = std::fs::read_to_string(CHANGELOG)?;
-        let line = format!("{UNRELEASED}- More instructions ({}): {}\n", risen.join("; "), why.trim());
-        std::fs::write(CHANGELOG, old.replacen(UNRELEASED, &line, 1))?;
+        std::fs::write(CHANGELOG, with_reason(&std::fs::read_to_string(CHANGELOG)?, &risen, why))?;
     }
     std::fs::write(FILE, serde_json::to_string_pretty(&counts)? + "\n")?;
     say("wrote bench/instructions.json")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The changelog with a line about what has risen.
+fn with_reason(changelog: &str, risen: &[String], why: &str) -> String {
+    let line = format!("{UNRELEASED}- More instructions ({}): {}\n", risen.join("; "), why.trim());
+    changelog.replacen(UNRELEASED, &line, 1)
 }
 
 fn read() -> io::Result<Counts> {
@@ -123,7 +128,7 @@ async fn count(function: &str, local: &str) -> io::Result<BTreeMap<String, u64>>
         (GET, 200, event("numbers-get", &engine)?),
         (LIST, 200, event("numbers-list", &engine)?),
         (PATCH, 200, event("numbers-update", &engine)?),
-        ("look-up of an unknown key", 401, event_of("numbers-get", unknown.reveal(), &engine.number)?),
+        (UNKNOWN_KEY, 401, event_of("numbers-get", unknown.reveal(), &engine.number)?),
     ];
     let mut counts = BTreeMap::new();
     for (name, status, event) in paths {
@@ -144,7 +149,7 @@ fn repeated(event: &Value, times: usize) -> Vec<Value> {
     let mut events = vec![event.clone(); times];
     if event["requestContext"]["http"]["method"] == "PATCH" {
         for (number, event) in events.iter_mut().enumerate() {
-            // Two runs send the same labels: the first one of a run has to differ from the last one before.
+            // A label that is there already would change nothing, so the next run must not begin with the last one's.
             event["body"] = json!({ "label": format!("Line {times:02} {number:02}") }).to_string().into();
         }
     }
@@ -191,12 +196,18 @@ mod tests {
     }
 
     #[test]
-    fn the_committed_counts_can_be_read() {
-        assert!(read().unwrap().instructions.values().all(|count| *count > 0));
+    fn the_committed_counts_are_of_these_paths() {
+        let committed = read().unwrap().instructions;
+        assert!(committed.keys().eq([GET, PATCH, LIST, UNKNOWN_KEY, START]), "{committed:?}");
+        assert!(committed.values().all(|count| *count > 0), "{committed:?}");
     }
 
     #[test]
-    fn the_changelog_has_a_place_for_reasons() {
-        assert!(std::fs::read_to_string(CHANGELOG).unwrap().contains(UNRELEASED));
+    fn the_reason_for_a_rise_comes_first_in_the_changelog_and_nothing_of_it_is_lost() {
+        let changelog = std::fs::read_to_string(CHANGELOG).unwrap();
+        let (before, after) = changelog.split_once(UNRELEASED).unwrap();
+        let written = with_reason(&changelog, &["GET 1 → 2".to_owned(), "PATCH 3 → 4".to_owned()], " a new field ");
+        let line = "- More instructions (GET 1 → 2; PATCH 3 → 4): a new field\n";
+        assert_eq!(written, format!("{before}{UNRELEASED}{line}{after}"));
     }
 }
